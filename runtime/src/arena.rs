@@ -1,0 +1,264 @@
+//! Typed views of the arena and of the constants: disjoint, in place, aligned. The one file with unsafe code.
+
+#![allow(unsafe_code, reason = "aligned casts between bytes and plain numbers, each with its proof")]
+
+use core::ops::{Deref, DerefMut, Range};
+
+use crate::error::Fault;
+use crate::format::{DType, Place, Span, Tensor};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Plain numbers: every bit pattern is a value, no padding. Sealed, so that the casts below stay sound.
+pub trait Pod: Copy + sealed::Sealed + 'static {
+    /// The element type of tensors of these numbers, if there is one.
+    const DTYPE: Option<DType>;
+}
+
+macro_rules! pod {
+    ($($type:ty = $dtype:expr,)*) => {
+        $(
+            impl sealed::Sealed for $type {}
+            impl Pod for $type {
+                const DTYPE: Option<DType> = $dtype;
+            }
+        )*
+    };
+}
+pod!(
+    u8 = None,
+    i8 = Some(DType::I8),
+    i16 = Some(DType::I16),
+    i32 = Some(DType::I32),
+    u32 = None,
+    f32 = Some(DType::F32),
+);
+
+/// The bytes as numbers, if they are aligned and a whole count of them.
+#[must_use]
+pub fn cast<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
+    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32 and f32, for which every bit pattern is valid;
+    // `align_to` itself finds the aligned middle.
+    let (before, middle, after) = unsafe { bytes.align_to::<T>() };
+    (before.is_empty() && after.is_empty()).then_some(middle)
+}
+
+/// The bytes as numbers that can be changed, if they are aligned and a whole count of them.
+#[must_use]
+pub fn cast_mut<T: Pod>(bytes: &mut [u8]) -> Option<&mut [T]> {
+    // SAFETY: as in `cast`; and every value of `T` is valid as bytes, since it has no padding.
+    let (before, middle, after) = unsafe { bytes.align_to_mut::<T>() };
+    (before.is_empty() && after.is_empty()).then_some(middle)
+}
+
+/// The numbers as bytes.
+#[must_use]
+pub fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
+    // SAFETY: `T` has no padding, so all its bytes are initialized, and u8 has no alignment.
+    unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// Memory for a model's tensors, aligned as `run` needs it. Lives where its owner puts it: a static, a stack, a box.
+///
+/// ```
+/// let mut arena = lacewing::Arena::<1024>::new();
+/// assert_eq!(arena.len(), 1024);
+/// ```
+#[derive(Clone, Debug)]
+#[repr(C, align(16))]
+pub struct Arena<const N: usize>([u8; N]);
+
+impl<const N: usize> Arena<N> {
+    /// An arena of zeros.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> Default for Arena<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Deref for Arena<N> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Arena<N> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+/// The constants section of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants<'a>(&'a [u8]);
+
+impl<'a> Constants<'a> {
+    /// Constants in these bytes, which start at a multiple of 16.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The numbers in `span`.
+    ///
+    /// # Errors
+    /// [`Fault`] if the span lies outside, is not aligned or not a whole count of `T`.
+    pub fn get<T: Pod>(&self, span: Span) -> Result<&'a [T], Fault> {
+        let bytes = span.range().and_then(|range| self.0.get(range)).ok_or(Fault)?;
+        cast(bytes).ok_or(Fault)
+    }
+
+    /// The numbers in `span`, which must be `len` of them.
+    ///
+    /// # Errors
+    /// As [`Constants::get`], and [`Fault`] for another count.
+    pub fn exactly<T: Pod>(&self, span: Span, len: u32) -> Result<&'a [T], Fault> {
+        let numbers = self.get::<T>(span)?;
+        if numbers.len() == len as usize { Ok(numbers) } else { Err(Fault) }
+    }
+}
+
+/// An operand that may be the output's own bytes: `None` then.
+pub type Operand<'a, T> = Option<&'a [T]>;
+
+/// Two operands and the output of an elementwise operation.
+pub type Operands<'a, T> = (Operand<'a, T>, Operand<'a, T>, &'a mut [T]);
+
+/// Input, output and scratch, with no byte in common.
+pub type Apart<'a, T, U> = (&'a [T], &'a mut [U], &'a mut [u8]);
+
+/// What a record runs in: the arena, and the constants beside it.
+#[derive(Debug)]
+pub struct Memory<'a> {
+    arena: &'a mut [u8],
+    /// The file's constants.
+    pub constants: Constants<'a>,
+}
+
+impl<'a> Memory<'a> {
+    pub(crate) fn new(arena: &'a mut [u8], constants: Constants<'a>) -> Self {
+        Self { arena, constants }
+    }
+
+    /// The numbers of `input`, apart from those of `output`, and the scratch bytes.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap or lie outside.
+    pub fn apart<T: Pod, U: Pod>(
+        &mut self,
+        input: &Tensor,
+        output: &Tensor,
+        scratch: Span,
+    ) -> Result<Apart<'_, T, U>, Fault> {
+        let ranges = [arena_range(input)?, range(output)?, scratch_range(scratch)?];
+        let [i, o, s] = self.arena.get_disjoint_mut(ranges).map_err(|_| Fault)?;
+        let input = self.constants.instead(input)?.unwrap_or(i);
+        Ok((cast(input).ok_or(Fault)?, cast_mut(o).ok_or(Fault)?, s))
+    }
+
+    /// The operand of an elementwise operation, `None` if it is the output itself, and the output.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap in part or lie outside.
+    pub fn unary<T: Pod>(&mut self, input: &Tensor, output: &Tensor) -> Result<(Operand<'_, T>, &mut [T]), Fault> {
+        let (a, _, output) = self.binary(input, input, output)?;
+        Ok((a, output))
+    }
+
+    /// Two operands of an elementwise operation, each `None` if it is the output itself, and the output.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap in part or lie outside.
+    pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
+        let same = |input: &Tensor| input.place() == Place::Arena && input.span() == output.span();
+        let out = range(output)?;
+        let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
+        let (out_bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;
+        let arena = Outside { before, after, end: out.end };
+        let operand = |input: &Tensor| match (same(input), self.constants.instead(input)?) {
+            (true, _) => Ok(None),
+            (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
+            (false, None) => arena.get(range(input)?).and_then(cast).map(Some).ok_or(Fault),
+        };
+        Ok((operand(a)?, operand(b)?, cast_mut(out_bytes).ok_or(Fault)?))
+    }
+}
+
+impl<'a> Constants<'a> {
+    /// The bytes of a tensor that lives here, `None` for one in the arena.
+    fn instead(&self, tensor: &Tensor) -> Result<Option<&'a [u8]>, Fault> {
+        match tensor.place() {
+            Place::Constant => self.get(tensor.span().ok_or(Fault)?).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The arena without the output's bytes.
+struct Outside<'a> {
+    before: &'a [u8],
+    after: &'a [u8],
+    end: usize,
+}
+
+impl<'a> Outside<'a> {
+    fn get(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        match range.start.checked_sub(self.end) {
+            Some(start) => self.after.get(start..range.end.checked_sub(self.end)?),
+            None => self.before.get(range),
+        }
+    }
+}
+
+fn range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
+    tensor.span().and_then(Span::range).ok_or(Fault)
+}
+
+/// The tensor's range if it is in the arena; an empty one, which overlaps nothing, if it is a constant.
+fn arena_range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
+    if tensor.place() == Place::Constant { Ok(0..0) } else { range(tensor) }
+}
+
+fn scratch_range(scratch: Span) -> Result<Range<usize>, Fault> {
+    if scratch.len == 0 { Ok(0..0) } else { scratch.range().ok_or(Fault) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(offset: u32, len: u32) -> Tensor {
+        Tensor::new(Place::Arena, DType::I8, offset, [1, 1, 1, len])
+    }
+
+    #[test]
+    fn casts_refuse_what_is_unaligned_or_broken() {
+        let arena = Arena::<16>::new();
+        assert_eq!(cast::<f32>(&arena).map(<[f32]>::len), Some(4));
+        assert!(cast::<f32>(&arena[1..5]).is_none());
+        assert!(cast::<i32>(&arena[..6]).is_none());
+        assert_eq!(bytes_of(&[1i32, -1]), [1, 0, 0, 0, 255, 255, 255, 255]);
+    }
+
+    #[test]
+    fn views_are_disjoint_or_in_place() {
+        let mut bytes = Arena::<32>::new();
+        let mut memory = Memory::new(&mut bytes, Constants::new(&[]));
+        assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(8, 8), Span::EMPTY).is_ok());
+        assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(7, 8), Span::EMPTY).is_err());
+        assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(30, 8), Span::EMPTY).is_err());
+        let (a, b, out) = memory.binary::<i8>(&tensor(8, 8), &tensor(16, 8), &tensor(8, 8)).unwrap();
+        assert!(a.is_none() && b.is_some() && out.len() == 8);
+        assert!(memory.binary::<i8>(&tensor(4, 8), &tensor(16, 8), &tensor(8, 8)).is_err());
+        assert!(memory.binary::<i8>(&tensor(0, 8), &tensor(12, 8), &tensor(8, 8)).is_err());
+    }
+}

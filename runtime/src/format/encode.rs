@@ -1,0 +1,151 @@
+//! Writing files. Needs an allocator; the converter's end of the format.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::crc::Crc;
+use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Port, Record, Segment, Span, align_up};
+use crate::arena::{Pod, bytes_of};
+
+/// Collects constants and records, then writes the file.
+///
+/// ```
+/// use lacewing::format::encode::Builder;
+/// let mut builder = Builder::default();
+/// let table = builder.constant(&[1i8, 2, 3]);
+/// assert_eq!(builder.constant(&[1i8, 2, 3]), table);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    records: Vec<u8>,
+    count: u16,
+    ops: OpSet,
+    work: u64,
+    constants: Vec<u8>,
+    known: BTreeMap<Vec<u8>, Span>,
+}
+
+/// Why a file cannot be written: a section over 256 MiB, more than 255 ports or 65,535 records, a name that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl core::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the model exceeds what a .lace file can hold")
+    }
+}
+
+impl core::error::Error for TooLarge {}
+
+impl Builder {
+    /// Adds numbers to the constants, once however often they come; the span is aligned for fast loads.
+    pub fn constant<T: Pod>(&mut self, numbers: &[T]) -> Span {
+        let bytes = bytes_of(numbers);
+        if let Some(span) = self.known.get(bytes) {
+            return *span;
+        }
+        let align = if bytes.len() >= ALIGN { ALIGN } else { align_of::<u32>() };
+        self.constants.resize(self.constants.len().next_multiple_of(align), 0);
+        let span = Span { offset: self.constants.len() as u32, len: bytes.len() as u32 };
+        self.constants.extend_from_slice(bytes);
+        self.known.insert(bytes.into(), span);
+        span
+    }
+
+    /// Appends an operation to the program.
+    ///
+    /// # Errors
+    /// [`TooLarge`] after 65,535 records.
+    pub fn push(&mut self, op: &Op) -> Result<(), TooLarge> {
+        self.count = self.count.checked_add(1).ok_or(TooLarge)?;
+        self.ops = self.ops.with(op.opcode());
+        self.work = self.work.saturating_add(op.work());
+        self.records.push(op.opcode() as u8);
+        let record = op.visit(Write).map_err(|_| TooLarge)?;
+        self.records.extend_from_slice(&record);
+        Ok(())
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// [`TooLarge`] if a section exceeds its limit.
+    pub fn finish(
+        self,
+        inputs: &[Port<'_>],
+        outputs: &[Port<'_>],
+        arena_len: u32,
+        metadata: &[u8],
+    ) -> Result<Vec<u8>, TooLarge> {
+        let program = self.program(inputs, outputs)?;
+        let mut file = alloc::vec![0; HEADER_LEN];
+        section(&mut file, &program)?;
+        let body_at = file.len();
+        section(&mut file, &self.constants)?;
+        section(&mut file, metadata)?;
+        file.resize(align_up(file.len()), 0);
+        let header = Header {
+            file_len: u32::try_from(file.len()).map_err(|_| TooLarge)?,
+            arena_len,
+            ops: self.ops,
+            program_len: program.len() as u32,
+            constants_len: self.constants.len() as u32,
+            metadata_len: metadata.len() as u32,
+            signature_len: 0,
+            work: self.work,
+            body_crc: Crc::new().update(file.get(body_at..).unwrap_or_default()).finish(),
+            program_crc: 0,
+        };
+        Ok(seal(file, header))
+    }
+
+    fn program(&self, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> Result<Vec<u8>, TooLarge> {
+        let count = |ports: &[Port<'_>]| u8::try_from(ports.len()).map_err(|_| TooLarge);
+        let mut program = alloc::vec![count(inputs)?, count(outputs)?];
+        for port in inputs.iter().chain(outputs) {
+            program.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
+        }
+        let segment = Segment::Plain { records: self.count };
+        program.extend(postcard::to_allocvec(&segment).map_err(|_| TooLarge)?);
+        program.extend_from_slice(&self.records);
+        Ok(program)
+    }
+}
+
+/// Appends a section at the next multiple of 16.
+fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<(), TooLarge> {
+    if bytes.len() > 1 << 28 {
+        return Err(TooLarge);
+    }
+    file.resize(align_up(file.len()), 0);
+    file.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Puts the header in front of the sections, with the program's checksum.
+fn seal(mut file: Vec<u8>, header: Header) -> Vec<u8> {
+    let put = |file: &mut [u8], header: Header| {
+        file.iter_mut().zip(header.to_bytes()).for_each(|(to, from)| *to = from);
+    };
+    put(&mut file, header);
+    let program_crc = Header::checksum(&file, header.program_len as usize);
+    put(&mut file, Header { program_crc, ..header });
+    file
+}
+
+/// Gives a file whose program was changed a fitting checksum again, so that tests reach the checks behind it.
+pub fn reseal(file: &mut Vec<u8>) {
+    if let Ok(header) = Header::parse(file) {
+        *file = seal(core::mem::take(file), header);
+    }
+}
+
+struct Write;
+
+impl super::Visit for Write {
+    type Out = postcard::Result<Vec<u8>>;
+
+    fn visit<R: Record>(self, record: &R) -> Self::Out {
+        postcard::to_allocvec(record)
+    }
+}

@@ -1,0 +1,31 @@
+//! The file: header, program, constants, metadata, signature. `FORMAT.md` is the text for people.
+
+pub(crate) mod crc;
+mod header;
+mod layout;
+mod ops;
+mod opset;
+mod port;
+mod tensor;
+
+#[cfg(feature = "encode")]
+pub mod encode;
+#[cfg(feature = "encode")]
+pub mod metadata;
+
+pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
+pub use layout::Layout;
+pub use ops::{Op, Opcode, Record};
+pub(crate) use ops::{Visit, dispatch};
+pub use opset::{AllOps, OpSet, Ops};
+pub use port::{Port, Segment};
+pub use tensor::{DType, Place, Requant, Span, Tensor, Window};
+
+/// Alignment of sections, of the file in memory and of the arena, in bytes.
+pub const ALIGN: usize = 16;
+
+/// The next multiple of [`ALIGN`]. Not for values near `usize::MAX`.
+#[must_use]
+pub const fn align_up(at: usize) -> usize {
+    (at + ALIGN - 1) & !(ALIGN - 1)
+}

@@ -1,0 +1,230 @@
+//! THE list of operations. Opcode, reader, visitor and the enum for tools all follow from it.
+//!
+//! A new operation is one line here, a file in `ops/` with its record and kernel, and a method of `Kernels`.
+//! Numbers are part of the format: never change or reuse one.
+
+use serde::{Deserialize, Serialize};
+
+use super::{OpSet, Ops, Span, Tensor};
+use crate::arena::{Constants, Memory};
+use crate::error::{Fault, Flaw};
+use crate::kernels::Kernels;
+use crate::ops::*;
+
+macro_rules! for_each_op {
+    ($macro:ident) => {
+        $macro! {
+            0 ConvI8,
+            1 ConvF32,
+            2 DepthwiseI8,
+            3 DepthwiseF32,
+            4 FullyConnectedI8,
+            5 FullyConnectedF32,
+            6 AveragePoolI8,
+            7 AveragePoolF32,
+            8 MaxPoolI8,
+            9 MaxPoolF32,
+            10 AddI8,
+            11 AddF32,
+            12 MulI8,
+            13 MulF32,
+            14 PadI8,
+            15 PadF32,
+            16 ConcatI8,
+            17 ConcatF32,
+            18 StridedCopyI8,
+            19 StridedCopyF32,
+            20 SoftmaxI8,
+            21 SoftmaxF32,
+            22 ArgMaxI8,
+            23 ArgMaxF32,
+            24 TableI8,
+            25 UnaryF32,
+            26 QuantizeI8,
+            27 DequantizeI8,
+            28 SubF32,
+        }
+    };
+}
+
+/// One operation as the file carries it: its tensors, its numbers, where its constants are.
+///
+/// Execution reads a record in place, runs it and forgets it.
+pub trait Record: Serialize + for<'de> Deserialize<'de> {
+    /// Its number in the file.
+    const OPCODE: Opcode;
+
+    /// The tensors that it reads.
+    fn inputs(&self) -> &[Tensor];
+
+    /// The tensor that it writes.
+    fn output(&self) -> &Tensor;
+
+    /// Bytes of the arena that it uses while it runs.
+    fn scratch(&self) -> Span {
+        Span::EMPTY
+    }
+
+    /// Whether input number `input` may be the output's own bytes.
+    fn in_place(&self, input: usize) -> bool {
+        let _ = input;
+        false
+    }
+
+    /// Multiply-accumulates of the operation as written.
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    /// Inner steps, a bound on the time that `step` takes: multiply-accumulates, taps or elements.
+    fn work(&self) -> u64 {
+        self.macs().max(u64::from(self.output().len().unwrap_or(u32::MAX)))
+    }
+
+    /// Checks everything that the kernels rely on but the tensors' places, which `Model::read` checks.
+    ///
+    /// # Errors
+    /// [`Flaw::Shape`], [`Flaw::Parameter`] or [`Flaw::Constant`].
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw>;
+
+    /// Runs the whole operation.
+    ///
+    /// # Errors
+    /// [`Fault`] where a check would have failed; never after `Model::read`.
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault>;
+}
+
+/// What is done with a record once its type is known.
+pub(crate) trait Visit {
+    type Out;
+    fn visit<R: Record>(self, record: &R) -> Self::Out;
+}
+
+macro_rules! define {
+    ($($number:literal $name:ident,)*) => {
+        /// Number of an operation: what it computes × its arithmetic.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum Opcode {
+            $(#[doc = concat!("See [`crate::ops::", stringify!($name), "`].")] $name = $number,)*
+        }
+
+        impl Opcode {
+            /// The opcode with this number.
+            #[must_use]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            pub(super) const fn all() -> OpSet {
+                OpSet::NONE$(.with(Self::$name))*
+            }
+        }
+
+        /// Reads the record at the front of `bytes` if `O` links its operation, and shows it to `visit`.
+        pub(crate) fn dispatch<O: Ops, V: Visit>(
+            bytes: &[u8], visit: V) -> Result<(V::Out, &[u8]), Flaw> {
+            let (&number, rest) = bytes.split_first().ok_or(Flaw::Truncated)?;
+            match number {
+                $($number if const { O::OPS.has(Opcode::$name) } => {
+                    let (record, rest) =
+                        postcard::take_from_bytes::<$name>(rest).map_err(|_| Flaw::Record)?;
+                    Ok((visit.visit(&record), rest))
+                })*
+                _ => Err(Flaw::Unsupported(number)),
+            }
+        }
+
+        /// Any operation, for tools that look at programs.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Op {
+            $(#[doc = concat!("See [`crate::ops::", stringify!($name), "`].")] $name($name),)*
+        }
+
+        $(impl From<$name> for Op {
+            fn from(record: $name) -> Self {
+                Self::$name(record)
+            }
+        })*
+
+        impl Op {
+            /// Reads the record at the front of `bytes` and gives what follows it.
+            ///
+            /// # Errors
+            /// [`Flaw::Truncated`], [`Flaw::Record`] or [`Flaw::Unsupported`].
+            pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
+                let (&number, rest) = bytes.split_first().ok_or(Flaw::Truncated)?;
+                match number {
+                    $($number => {
+                        let (record, rest) =
+                            postcard::take_from_bytes::<$name>(rest).map_err(|_| Flaw::Record)?;
+                        Ok((Self::$name(record), rest))
+                    })*
+                    _ => Err(Flaw::Unsupported(number)),
+                }
+            }
+
+            pub(crate) fn visit<V: Visit>(&self, visit: V) -> V::Out {
+                match self {
+                    $(Self::$name(record) => visit.visit(record),)*
+                }
+            }
+
+            /// Its number in the file.
+            #[must_use]
+            pub const fn opcode(&self) -> Opcode {
+                match self {
+                    $(Self::$name(_) => Opcode::$name,)*
+                }
+            }
+
+            /// The tensors that it reads.
+            #[must_use]
+            pub fn inputs(&self) -> &[Tensor] {
+                match self {
+                    $(Self::$name(record) => record.inputs(),)*
+                }
+            }
+
+            /// The tensor that it writes.
+            #[must_use]
+            pub fn output(&self) -> &Tensor {
+                match self {
+                    $(Self::$name(record) => record.output(),)*
+                }
+            }
+
+            /// Multiply-accumulates as written.
+            #[must_use]
+            pub fn macs(&self) -> u64 {
+                match self {
+                    $(Self::$name(record) => record.macs(),)*
+                }
+            }
+
+            /// Inner steps; see [`Record::work`].
+            #[must_use]
+            pub fn work(&self) -> u64 {
+                match self {
+                    $(Self::$name(record) => record.work(),)*
+                }
+            }
+        }
+    };
+}
+
+for_each_op!(define);

@@ -1,0 +1,58 @@
+//! What stands before the records: the model's doors and its segments.
+
+use serde::{Deserialize, Serialize};
+
+use super::Tensor;
+
+/// An input or output of the model: its tensor and what the numbers mean.
+///
+/// `real = scale · (q − zero)` for int8; `scale` is 1 and `zero` 0 for other types.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Port<'m> {
+    /// The name in ONNX.
+    #[serde(borrow)]
+    pub name: &'m str,
+    /// Where the elements are; its type is the port's type.
+    pub tensor: Tensor,
+    /// Rank of the tensor at the door.
+    pub rank: u8,
+    /// Dimensions at the door, the first `rank` of them; in ONNX's order unless converted otherwise.
+    pub dims: [u32; 6],
+    /// Scale of int8 elements.
+    pub scale: f32,
+    /// Zero point of int8 elements.
+    pub zero: i8,
+}
+
+impl Port<'_> {
+    /// Shape at the door.
+    #[must_use]
+    pub fn shape(&self) -> &[u32] {
+        self.dims.get(..usize::from(self.rank)).unwrap_or_default()
+    }
+}
+
+/// A run of records that are executed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Segment {
+    /// One record after another, each a whole layer.
+    Plain {
+        /// Number of records.
+        records: u16,
+    },
+    /// Records run row by row over rings of lines. Defined, not executed yet: refused by `read`.
+    Band {
+        /// Number of records.
+        records: u16,
+        /// Output rows of the last record.
+        rows: u32,
+    },
+    /// Records run `trips` times. Defined, not executed yet: refused by `read`.
+    Repeat {
+        /// Number of records.
+        records: u16,
+        /// How often.
+        trips: u32,
+    },
+}

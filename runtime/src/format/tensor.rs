@@ -1,0 +1,193 @@
+//! References to tensors and to constants, as records carry them.
+
+use serde::{Deserialize, Serialize};
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "encode", derive(Serialize))]
+#[repr(u8)]
+pub enum DType {
+    /// 8-bit signed integer.
+    I8 = 0,
+    /// 32-bit float.
+    F32 = 1,
+    /// 32-bit signed integer.
+    I32 = 2,
+    /// 16-bit signed integer.
+    I16 = 3,
+}
+
+impl DType {
+    /// Bytes of one element.
+    #[must_use]
+    pub const fn size(self) -> u32 {
+        match self {
+            Self::I8 => 1,
+            Self::I16 => 2,
+            Self::F32 | Self::I32 => 4,
+        }
+    }
+
+    const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0 => Some(Self::I8),
+            1 => Some(Self::F32),
+            2 => Some(Self::I32),
+            3 => Some(Self::I16),
+            _ => None,
+        }
+    }
+}
+
+/// Where a tensor lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Place {
+    /// At a byte offset of the arena.
+    Arena = 0,
+    /// At a byte offset of the constants.
+    Constant = 1,
+    /// A ring of lines in the arena, for bands.
+    Ring = 2,
+    /// In the arena, kept from one run to the next.
+    State = 3,
+}
+
+/// A tensor of at most four dimensions, `[n, height, width, channels]`, leading ones for lower ranks.
+///
+/// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then offset and shape as varints.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tensor {
+    flags: u8,
+    /// Byte offset in the place.
+    pub offset: u32,
+    /// Dimensions.
+    pub shape: [u32; 4],
+}
+
+impl Tensor {
+    /// A tensor at `offset` of `place`.
+    #[must_use]
+    pub const fn new(place: Place, dtype: DType, offset: u32, shape: [u32; 4]) -> Self {
+        Self { flags: dtype as u8 | (place as u8) << 3, offset, shape }
+    }
+
+    /// The same tensor, marked as read for the last time.
+    #[must_use]
+    pub const fn last(self) -> Self {
+        Self { flags: self.flags | 0x80, ..self }
+    }
+
+    /// Whether this is the last use of the tensor's bytes.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.flags & 0x80 != 0
+    }
+
+    /// Element type, if the flags name one.
+    #[must_use]
+    pub const fn dtype(&self) -> Option<DType> {
+        if self.flags & 0x60 != 0 {
+            return None;
+        }
+        DType::from_bits(self.flags & 7)
+    }
+
+    /// Where the tensor lives.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        match self.flags >> 3 & 3 {
+            0 => Place::Arena,
+            1 => Place::Constant,
+            2 => Place::Ring,
+            _ => Place::State,
+        }
+    }
+
+    /// Number of elements; `None` if it exceeds `u32`.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "no valid tensor is empty")]
+    pub fn len(&self) -> Option<u32> {
+        let [n, h, w, c] = self.shape;
+        n.checked_mul(h)?.checked_mul(w)?.checked_mul(c)
+    }
+
+    /// The bytes that the tensor takes in its place; `None` if they exceed `u32` or the flags name no type.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        let len = self.len()?.checked_mul(self.dtype()?.size())?;
+        self.offset.checked_add(len)?;
+        Some(Span { offset: self.offset, len })
+    }
+}
+
+impl core::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let last = if self.is_last() { " last" } else { "" };
+        write!(f, "{:?}@{:?}+{}{:?}{last}", self.dtype(), self.place(), self.offset, self.shape)
+    }
+}
+
+/// A range of bytes, of the constants or of the arena. Offset and length are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Span {
+    /// First byte.
+    pub offset: u32,
+    /// Number of bytes.
+    pub len: u32,
+}
+
+impl Span {
+    /// No bytes.
+    pub const EMPTY: Self = Self { offset: 0, len: 0 };
+
+    /// The span as a range; `None` if it exceeds the address space.
+    #[must_use]
+    pub fn range(self) -> Option<core::ops::Range<usize>> {
+        let start = self.offset as usize;
+        Some(start..start.checked_add(self.len as usize)?)
+    }
+
+    /// Whether both have a byte in common.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let end = |span: Self| u64::from(span.offset) + u64::from(span.len);
+        self.len > 0 && other.len > 0 && u64::from(self.offset) < end(other) && u64::from(other.offset) < end(self)
+    }
+}
+
+/// The window of a convolution or a pool over `[height, width]`.
+///
+/// Tap `(ky, kx)` of output `(oy, ox)` reads input `(oy·stride − pad + ky·dilation, …)`; taps outside the input are padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Window {
+    /// Taps.
+    pub kernel: [u32; 2],
+    /// Step from one output to the next.
+    pub stride: [u32; 2],
+    /// Step from one tap to the next.
+    pub dilation: [u32; 2],
+    /// Padding above and to the left; below and to the right it follows from the output's shape.
+    pub pad: [u32; 2],
+}
+
+/// From a sum in i32 to int8, by the rule of [`crate::requant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Requant {
+    /// `i32` multipliers in the constants: one for all channels, or one for each.
+    pub multipliers: Span,
+    /// Left shift of the sum, 0..=30.
+    pub shift: u8,
+    /// Output zero point.
+    pub zero: i8,
+    /// Smallest result.
+    pub lo: i8,
+    /// Largest result.
+    pub hi: i8,
+}

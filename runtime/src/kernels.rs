@@ -1,0 +1,148 @@
+//! The interface between programs and instruction sets.
+
+use crate::arena::{Constants, Operand};
+use crate::error::Fault;
+use crate::ops::*;
+use crate::rows::Work;
+
+/// Kernels of one instruction set: a few inner products that the portable operations are written over,
+/// and a method for each operation, to be overridden where the profile says so.
+///
+/// Every implementation gives the bits of [`Portable`] on integer operations, whatever the constants hold.
+/// Dispatch is static. A method takes checked records; it returns [`Fault`] where it would otherwise panic.
+///
+/// ```
+/// use lacewing::{Kernels, Portable};
+/// assert_eq!(Portable.dot_i8(&[1, -2, 3], &[4, 5, 6]), 12);
+/// ```
+pub trait Kernels {
+    /// `Σ a[i]·b[i]` over the shorter of both, wrapping.
+    #[inline(always)]
+    fn dot_i8(&self, a: &[i8], b: &[i8]) -> i32 {
+        a.iter().zip(b).fold(0, |sum, (a, b)| sum.wrapping_add(i32::from(*a) * i32::from(*b)))
+    }
+
+    /// `Σ a[i]·b[i]` over the shorter of both, in eight interleaved sums.
+    #[inline(always)]
+    fn dot_f32(&self, a: &[f32], b: &[f32]) -> f32 {
+        dot_f32(a, b)
+    }
+
+    /// Convolution in int8.
+    #[inline(always)]
+    fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+        conv::run_i8(self, op, c, work)
+    }
+
+    /// Convolution in f32.
+    #[inline(always)]
+    fn conv_f32(&self, op: &ConvF32, c: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
+        conv::run_f32(self, op, c, work)
+    }
+
+    /// Depthwise convolution in int8.
+    #[inline(always)]
+    fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+        depthwise::run_i8(op, c, work)
+    }
+
+    /// Depthwise convolution in f32.
+    #[inline(always)]
+    fn depthwise_f32(&self, op: &DepthwiseF32, c: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
+        depthwise::run_f32(op, c, work)
+    }
+
+    /// Fully connected layer in int8, for any number of input vectors.
+    #[inline(always)]
+    fn fully_connected_i8(
+        &self,
+        op: &FullyConnectedI8,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        fully_connected::run_i8(self, op, c, input, output)
+    }
+
+    /// Fully connected layer in f32, for any number of input vectors.
+    #[inline(always)]
+    fn fully_connected_f32(
+        &self,
+        op: &FullyConnectedF32,
+        c: Constants<'_>,
+        input: &[f32],
+        output: &mut [f32],
+    ) -> Result<(), Fault> {
+        fully_connected::run_f32(self, op, c, input, output)
+    }
+
+    /// Average pool in int8.
+    #[inline(always)]
+    fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+        average_pool::run_i8(op, c, work)
+    }
+
+    /// Average pool in f32.
+    #[inline(always)]
+    fn average_pool_f32(&self, op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
+        average_pool::run_f32(op, work)
+    }
+
+    /// Max pool in int8.
+    #[inline(always)]
+    fn max_pool_i8(&self, op: &MaxPoolI8, work: Work<'_, i8>) -> Result<(), Fault> {
+        max_pool::run_i8(op, work)
+    }
+
+    /// Max pool in f32.
+    #[inline(always)]
+    fn max_pool_f32(&self, op: &MaxPoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
+        max_pool::run_f32(op, work)
+    }
+
+    /// Sum or difference in int8. An operand of `None` is the output itself.
+    #[inline(always)]
+    fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+        add::run_i8(op, a, b, output)
+    }
+
+    /// Product in int8. An operand of `None` is the output itself.
+    #[inline(always)]
+    fn mul_i8(&self, op: &MulI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+        mul::run_i8(op, a, b, output)
+    }
+
+    /// `output[i] = table[input[i]]`. An input of `None` is the output itself.
+    #[inline(always)]
+    fn table_i8(&self, table: &[i8; 256], input: Operand<'_, i8>, output: &mut [i8]) {
+        unary::run_i8(table, input, output);
+    }
+
+    /// Softmax in int8.
+    #[inline(always)]
+    fn softmax_i8(&self, op: &SoftmaxI8, c: Constants<'_>, input: &[i8], output: &mut [i8]) -> Result<(), Fault> {
+        softmax::run_i8(op, c, input, output)
+    }
+}
+
+/// The kernels that define the arithmetic: plain Rust, any target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Portable;
+
+impl Kernels for Portable {}
+
+/// Eight sums, so that the compiler may use vectors; the order of additions is fixed.
+#[inline(always)]
+fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; 8];
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).fold(0.0, |sum, (a, b)| sum + a * b);
+    sums.iter().fold(rest, |sum, part| sum + part)
+}

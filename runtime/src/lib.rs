@@ -1,0 +1,47 @@
+//! Lacewing runs `.lace` models on the edge: no heap, no operating system, no panic, the same bits on every target.
+//!
+//! A `.lace` file is made by the command `lacewing convert` from an ONNX model. Here it is read with every check, and run over
+//! memory that the caller gives:
+//!
+//! ```ignore
+//! lacewing::include_model!(pub mod kws = "kws.lace");
+//!
+//! let mut arena = lacewing::Arena::<{ kws::ARENA_LEN }>::new();
+//! let mut session = lacewing::Session::new(kws::read()?, lacewing::Portable, &mut arena)?;
+//! session.input::<i8>(0).unwrap().copy_from_slice(&features);
+//! session.run()?;
+//! let scores = session.output::<i8>(0).unwrap();
+//! ```
+//!
+//! The format and its arithmetic are in `FORMAT.md`. Invariants: nothing here allocates; after [`Model::read`] nothing panics, whatever
+//! the bytes; integer programs give the same output bits with every [`Kernels`]; unsafe code is in [`arena`] alone.
+
+#![no_std]
+#![warn(missing_docs)]
+#![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+#[cfg(feature = "encode")]
+extern crate alloc;
+
+#[cfg(target_endian = "big")]
+compile_error!("lacewing files are read in place and are little-endian");
+
+pub mod arena;
+mod error;
+pub mod format;
+mod include;
+mod kernels;
+mod model;
+pub mod ops;
+pub mod requant;
+pub mod rows;
+
+pub use arena::Arena;
+pub use error::{Fault, Flaw, ReadError, RunError};
+pub use format::{AllOps, OpSet, Opcode, Ops};
+pub use kernels::{Kernels, Portable};
+pub use model::{MAX_LIVE, Model, Session};

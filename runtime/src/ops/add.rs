@@ -1,0 +1,134 @@
+//! Sums and differences, with broadcasting.
+//!
+//! int8: `y = clamp(zero + ((a·ma + b·mb + bias + 2^(k−1)) >> k), lo, hi)` in i32, with `|ma|, |mb| ≤ 2^21`, `1 ≤ k ≤ 30`; `bias` holds
+//! `−za·ma − zb·mb`. A difference has `mb < 0`. f32: `y = clamp(a ± b, lo, hi)`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{broadcast, clamp};
+use crate::arena::{Constants, Memory, Operand};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Opcode, Record, Tensor};
+use crate::kernels::Kernels;
+
+/// Sum or difference in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddI8 {
+    /// `a` and `b`; each dimension is 1 or the output's.
+    pub inputs: [Tensor; 2],
+    /// `y`; may be the bytes of an operand of the same shape.
+    pub output: Tensor,
+    /// `ma` and `mb`.
+    pub multipliers: [i32; 2],
+    /// Added to the products.
+    pub bias: i32,
+    /// `k`.
+    pub shift: u8,
+    /// The output's zero point.
+    pub zero: i8,
+    /// Smallest result.
+    pub lo: i8,
+    /// Largest result.
+    pub hi: i8,
+}
+
+impl Record for AddI8 {
+    const OPCODE: Opcode = Opcode::AddI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn in_place(&self, _input: usize) -> bool {
+        true
+    }
+
+    fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+        let small = self.multipliers.iter().all(|m| m.unsigned_abs() <= 1 << 21);
+        if !small || !(1..=30).contains(&self.shift) {
+            return Err(Flaw::Parameter);
+        }
+        broadcast::check(&self.inputs, &self.output, DType::I8)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let [a, b] = &self.inputs;
+        let (a, b, output) = memory.binary(a, b, &self.output)?;
+        kernels.add_i8(self, a, b, output)
+    }
+}
+
+macro_rules! record_f32 {
+    ($(#[$doc:meta])* $record:ident, $operator:tt) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct $record {
+            /// `a` and `b`; each dimension is 1 or the output's.
+            pub inputs: [Tensor; 2],
+            /// `y`; may be the bytes of an operand of the same shape.
+            pub output: Tensor,
+            /// Smallest result.
+            pub lo: f32,
+            /// Largest result.
+            pub hi: f32,
+        }
+
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
+
+            fn inputs(&self) -> &[Tensor] {
+                &self.inputs
+            }
+
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
+
+            fn in_place(&self, _input: usize) -> bool {
+                true
+            }
+
+            fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+                broadcast::check(&self.inputs, &self.output, DType::F32)
+            }
+
+            fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let [a, b] = &self.inputs;
+                let (a, b, output) = memory.binary::<f32>(a, b, &self.output)?;
+                broadcast::run(&self.inputs, self.output.shape, [a, b], output, |a, b| {
+                    clamp(a $operator b, self.lo, self.hi)
+                })
+            }
+        }
+    };
+}
+pub(super) use record_f32;
+
+record_f32!(
+    /// Sum in f32.
+    AddF32, +
+);
+record_f32!(
+    /// Difference in f32.
+    SubF32, -
+);
+
+/// The portable kernel in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the slices do not fit it.
+pub fn run_i8(op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+    let [ma, mb] = op.multipliers;
+    let shift = u32::from(op.shift);
+    let bias = op.bias.wrapping_add(1i32.wrapping_shl(shift.wrapping_sub(1)));
+    broadcast::run(&op.inputs, op.output.shape, [a, b], output, |a, b| {
+        let products = i32::from(a).wrapping_mul(ma).wrapping_add(i32::from(b).wrapping_mul(mb));
+        let rounded = products.wrapping_add(bias).wrapping_shr(shift);
+        let q = rounded.wrapping_add(i32::from(op.zero));
+        q.max(i32::from(op.lo)).min(i32::from(op.hi)) as i8
+    })
+}

@@ -1,0 +1,141 @@
+//! Average pool; a global one has the window of the whole image.
+//!
+//! int8: `y = requantize(Σ_{taps inside} (x − zero); m[count])` where `count` is the number of taps inside, or all taps if the
+//! padding counts. f32: `y = clamp(Σ_{taps inside} x / count, lo, hi)`.
+
+use serde::{Deserialize, Serialize};
+
+use super::clamp;
+use super::spatial::{check as check_window, each_image, each_pool, taps};
+use crate::arena::{Constants, Memory};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::kernels::Kernels;
+use crate::rows::Work;
+
+/// Average pool in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AveragePoolI8 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][c]`.
+    pub output: Tensor,
+    /// Taps, strides, padding.
+    pub window: Window,
+    /// The input's zero point.
+    pub input_zero: i8,
+    /// From the sum to the output; one multiplier, or `kh · kw` of them, number `count − 1` for `count` taps inside.
+    pub requant: Requant,
+}
+
+/// Average pool in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AveragePoolF32 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][c]`.
+    pub output: Tensor,
+    /// Taps, strides, padding.
+    pub window: Window,
+    /// The divisor; 0 for the number of taps inside.
+    pub divisor: u32,
+    /// Smallest result.
+    pub lo: f32,
+    /// Largest result.
+    pub hi: f32,
+}
+
+impl Record for AveragePoolI8 {
+    const OPCODE: Opcode = Opcode::AveragePoolI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn work(&self) -> u64 {
+        taps(&self.output, &self.window)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_pool(&self.input, &self.output, &self.window, DType::I8)?;
+        let [kh, kw] = self.window.kernel;
+        self.requant.check(constants, kh.checked_mul(kw).ok_or(Flaw::Parameter)?)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| {
+            kernels.average_pool_i8(self, constants, work)
+        })
+    }
+}
+
+impl Record for AveragePoolF32 {
+    const OPCODE: Opcode = Opcode::AveragePoolF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn work(&self) -> u64 {
+        taps(&self.output, &self.window)
+    }
+
+    fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+        check_pool(&self.input, &self.output, &self.window, DType::F32)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.average_pool_f32(self, work))
+    }
+}
+
+pub(super) fn check_pool(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
+    check_window(input, output, window, dtype)?;
+    let ([.., channels], [.., outputs]) = (input.shape, output.shape);
+    if channels == outputs { Ok(()) } else { Err(Flaw::Shape) }
+}
+
+/// The portable kernel in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+    let requant = op.requant.channels(constants)?;
+    let zero = i32::from(op.input_zero);
+    each_pool(&op.input, &op.window, work, |taps, output| {
+        let mut sums = [0i32; 16];
+        taps.each(|x| {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum = sum.wrapping_add(i32::from(*x) - zero);
+            }
+        })?;
+        let rounding = requant.channel(taps.count().wrapping_sub(1))?;
+        output.iter_mut().zip(sums).for_each(|(output, sum)| *output = rounding.apply(sum));
+        Ok(())
+    })
+}
+
+/// The portable kernel in f32.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
+    each_pool(&op.input, &op.window, work, |taps, output| {
+        let mut sums = [0f32; 16];
+        taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x))?;
+        let divisor = if op.divisor == 0 { taps.count() } else { op.divisor };
+        for (output, sum) in output.iter_mut().zip(sums) {
+            *output = clamp(sum / divisor as f32, op.lo, op.hi);
+        }
+        Ok(())
+    })
+}

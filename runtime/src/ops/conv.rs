@@ -1,0 +1,351 @@
+//! Two-dimensional convolution with groups, strides, dilation and padding.
+//!
+//! `y[o, i, j] = b[o] + Σ_{ky, kx, c} w[o][ky][kx][c] · x[i·s − p + ky·d, j·s − p + kx·d, g(o)·C' + c]`
+//!
+//! with `C' = C / groups` and `g(o) = o / (O / groups)`. int8: x outside the input is the input's zero point, `b` holds
+//! the rest of it (`−zero · Σ w`), `y` is requantized. f32: x outside is 0, `y` is clamped to `lo..=hi`.
+
+use core::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::clamp;
+use super::spatial::{Axis, check as check_window, each_image, rows_mut};
+use crate::arena::{Constants, Memory, Pod};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::kernels::Kernels;
+use crate::rows::{Rows, Work};
+
+/// Convolution in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvI8 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][o]`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// Groups; both channel counts are multiples.
+    pub groups: u32,
+    /// `i8` weights `[o][kh][kw][c / groups]`, ordered by `layout`.
+    pub weights: Span,
+    /// Order of the weights, with `k = (ky·kw + kx)·C' + c`.
+    pub layout: Layout,
+    /// `i32` bias for each output channel, the input's zero point folded in.
+    pub bias: Span,
+    /// The input's zero point, which stands in the padding.
+    pub input_zero: i8,
+    /// From the sum to the output.
+    pub requant: Requant,
+    /// Arena bytes that a fast kernel asked for; the portable one uses none.
+    pub scratch: Span,
+}
+
+/// Convolution in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvF32 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][o]`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// Groups; both channel counts are multiples.
+    pub groups: u32,
+    /// `f32` weights `[o][kh][kw][c / groups]`.
+    pub weights: Span,
+    /// `f32` bias for each output channel.
+    pub bias: Span,
+    /// Smallest result.
+    pub lo: f32,
+    /// Largest result.
+    pub hi: f32,
+}
+
+impl Record for ConvI8 {
+    const OPCODE: Opcode = Opcode::ConvI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn scratch(&self) -> Span {
+        self.scratch
+    }
+
+    fn macs(&self) -> u64 {
+        macs(&self.input, &self.output, &self.window, self.groups)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, DType::I8)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
+        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+        constants.exactly::<i8>(self.weights, len)?;
+        constants.exactly::<i32>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        each_image(memory, &self.input, &self.output, self.scratch, |work| kernels.conv_i8(self, constants, work))
+    }
+}
+
+impl Record for ConvF32 {
+    const OPCODE: Opcode = Opcode::ConvF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn macs(&self) -> u64 {
+        macs(&self.input, &self.output, &self.window, self.groups)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, DType::F32)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
+        let len = outputs.checked_mul(depth).ok_or(Flaw::Shape)?;
+        constants.exactly::<f32>(self.weights, len)?;
+        constants.exactly::<f32>(self.bias, outputs)?;
+        Ok(())
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.conv_f32(self, constants, work))
+    }
+}
+
+fn macs(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> u64 {
+    let depth = matrix(input, output, window, groups).map_or(u64::from(u32::MAX), |(_, depth)| u64::from(depth));
+    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(depth)
+}
+
+/// Rows and columns of the weight matrix, the channels checked.
+fn matrix(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> Result<(u32, u32), Flaw> {
+    let [.., channels] = input.shape;
+    let [.., outputs] = output.shape;
+    let [kh, kw] = window.kernel;
+    if groups == 0 || !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+        return Err(Flaw::Shape);
+    }
+    let depth = kh.checked_mul(kw).and_then(|taps| taps.checked_mul(channels / groups));
+    Ok((outputs, depth.ok_or(Flaw::Shape)?))
+}
+
+/// The portable kernel in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_i8<K: Kernels + ?Sized>(
+    kernels: &K,
+    op: &ConvI8,
+    constants: Constants<'_>,
+    work: Work<'_, i8>,
+) -> Result<(), Fault> {
+    let bias = constants.get::<i32>(op.bias)?;
+    let requant = op.requant.channels(constants)?;
+    let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
+    let weights = Matrix { weights: constants.get(op.weights)?, layout: op.layout, depth: shape.depth };
+    each_output(&shape, work, |patch, o| {
+        let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
+        patch.inside(o, |k, input| {
+            sum = sum.wrapping_add(weights.dot(kernels, o, k, input)?);
+            Ok(())
+        })?;
+        patch.outside(|k, len| {
+            let padding = weights.sum(o, k, len)?.wrapping_mul(i32::from(op.input_zero));
+            sum = sum.wrapping_add(padding);
+            Ok(())
+        })?;
+        Ok(requant.channel(o)?.apply(sum))
+    })
+}
+
+/// The portable kernel in f32.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_f32<K: Kernels + ?Sized>(
+    kernels: &K,
+    op: &ConvF32,
+    constants: Constants<'_>,
+    work: Work<'_, f32>,
+) -> Result<(), Fault> {
+    let weights = constants.get::<f32>(op.weights)?;
+    let bias = constants.get::<f32>(op.bias)?;
+    let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
+    each_output(&shape, work, |patch, o| {
+        let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
+        patch.inside(o, |k, input| {
+            let start = o.wrapping_mul(shape.depth).wrapping_add(k) as usize;
+            let row = weights.get(start..start.wrapping_add(input.len())).ok_or(Fault)?;
+            sum += kernels.dot_f32(row, input);
+            Ok(())
+        })?;
+        Ok(clamp(sum, op.lo, op.hi))
+    })
+}
+
+/// int8 weights of any layout, read by output and depth.
+pub(super) struct Matrix<'a> {
+    pub(super) weights: &'a [i8],
+    pub(super) layout: Layout,
+    pub(super) depth: u32,
+}
+
+impl Matrix<'_> {
+    /// `Σ w[o][k + i] · input[i]`.
+    #[inline(always)]
+    pub(super) fn dot<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[i8]) -> Result<i32, Fault> {
+        if self.layout == Layout::PLAIN {
+            return Ok(kernels.dot_i8(self.row(o, k, input.len())?, input));
+        }
+        (k..).zip(input).try_fold(0i32, |sum, (k, x)| Ok(sum.wrapping_add(self.weight(o, k)? * i32::from(*x))))
+    }
+
+    /// `Σ w[o][k + i]` over `len` weights.
+    fn sum(&self, o: u32, k: u32, len: u32) -> Result<i32, Fault> {
+        (k..k.wrapping_add(len)).try_fold(0i32, |sum, k| Ok(sum.wrapping_add(self.weight(o, k)?)))
+    }
+
+    fn row(&self, o: u32, k: u32, len: usize) -> Result<&[i8], Fault> {
+        let start = o.wrapping_mul(self.depth).wrapping_add(k) as usize;
+        self.weights.get(start..start.wrapping_add(len)).ok_or(Fault)
+    }
+
+    fn weight(&self, o: u32, k: u32) -> Result<i32, Fault> {
+        let index = self.layout.index(o, k, self.depth) as usize;
+        self.weights.get(index).copied().map(i32::from).ok_or(Fault)
+    }
+}
+
+/// The numbers that the loops need, once for each call.
+struct Shape {
+    vertical: Axis,
+    horizontal: Axis,
+    kernel: [u32; 2],
+    /// Input channels in all, and those of one group.
+    channels: u32,
+    group: u32,
+    /// Output width, channels, and channels of one group.
+    width: u32,
+    outputs: u32,
+    group_outputs: u32,
+    /// Weights of one output.
+    depth: u32,
+    /// Whether the taps of one row read contiguous input.
+    contiguous: bool,
+}
+
+impl Shape {
+    fn new(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> Option<Self> {
+        let (outputs, depth) = matrix(input, output, window, groups).ok()?;
+        let [.., channels] = input.shape;
+        let [_, _, width, _] = output.shape;
+        let [_, dilation] = window.dilation;
+        Some(Self {
+            vertical: Axis::vertical(window, input),
+            horizontal: Axis::horizontal(window, input),
+            kernel: window.kernel,
+            channels,
+            group: channels.checked_div(groups)?,
+            width,
+            outputs,
+            group_outputs: outputs.checked_div(groups)?,
+            depth,
+            contiguous: groups == 1 && dilation == 1,
+        })
+    }
+}
+
+/// The input window of one output position.
+struct Patch<'a, T> {
+    shape: &'a Shape,
+    input: &'a Rows<'a, T>,
+    y: u32,
+    x: u32,
+    rows: Range<u32>,
+    columns: Range<u32>,
+}
+
+impl<T> Patch<'_, T> {
+    /// Calls `each(k, input)` for runs of input inside the image that meet weights `k..` of output `o`.
+    #[inline(always)]
+    fn inside(&self, o: u32, mut each: impl FnMut(u32, &[T]) -> Result<(), Fault>) -> Result<(), Fault> {
+        let shape = self.shape;
+        let first = o.checked_div(shape.group_outputs).ok_or(Fault)?.wrapping_mul(shape.group);
+        for ky in self.rows.clone() {
+            let row = self.input.row(shape.vertical.position(self.y, ky) as usize).ok_or(Fault)?;
+            let mut run = |kx: u32, taps: u32| {
+                let x = shape.horizontal.position(self.x, kx);
+                let start = x.wrapping_mul(shape.channels).wrapping_add(first) as usize;
+                let len = taps.wrapping_mul(shape.group) as usize;
+                let input = row.get(start..start.wrapping_add(len)).ok_or(Fault)?;
+                each(self.depth_of(ky, kx), input)
+            };
+            match shape.contiguous {
+                true => run(self.columns.start, self.columns.len() as u32)?,
+                false => self.columns.clone().try_for_each(|kx| run(kx, 1))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each(k, len)` for every tap outside the image, with its weights `k..k + len`.
+    fn outside(&self, mut each: impl FnMut(u32, u32) -> Result<(), Fault>) -> Result<(), Fault> {
+        let [kh, kw] = self.shape.kernel;
+        if self.rows.len() == kh as usize && self.columns.len() == kw as usize {
+            return Ok(());
+        }
+        for ky in 0..kh {
+            for kx in 0..kw {
+                if !(self.rows.contains(&ky) && self.columns.contains(&kx)) {
+                    each(self.depth_of(ky, kx), self.shape.group)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn depth_of(&self, ky: u32, kx: u32) -> u32 {
+        let [_, kw] = self.shape.kernel;
+        ky.wrapping_mul(kw).wrapping_add(kx).wrapping_mul(self.shape.group)
+    }
+}
+
+/// Writes `value(patch, o)` to every output of the work's rows.
+#[inline(always)]
+fn each_output<T: Pod>(
+    shape: &Shape,
+    work: Work<'_, T>,
+    mut value: impl FnMut(&Patch<'_, T>, u32) -> Result<T, Fault>,
+) -> Result<(), Fault> {
+    for (y, row) in work.rows.zip(rows_mut(work.output, shape.width, shape.outputs)?) {
+        for (x, pixel) in (0..).zip(row.chunks_exact_mut(shape.outputs as usize)) {
+            let patch = Patch {
+                shape,
+                input: &work.input,
+                y,
+                x,
+                rows: shape.vertical.inside(y),
+                columns: shape.horizontal.inside(x),
+            };
+            for (o, output) in (0..).zip(pixel) {
+                *output = value(&patch, o)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Depthwise convolution: every output channel reads one input channel.
+//!
+//! `y[o, i, j] = b[o] + Σ_{ky, kx} w[ky][kx][o] · x[i·s − p + ky·d, j·s − p + kx·d, o / m]` with `m = O / C`.
+//!
+//! Padding, bias and rounding are those of [`super::conv`].
+
+use serde::{Deserialize, Serialize};
+
+use super::clamp;
+use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
+use crate::arena::{Constants, Memory, Pod};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::kernels::Kernels;
+use crate::rows::{Rows, Work};
+
+/// Depthwise convolution in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DepthwiseI8 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][o]`, `o` a multiple of `c`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// `i8` weights, ordered by `layout`; `[kh][kw][o]` is `Layout::channels_last`.
+    pub weights: Span,
+    /// Order of the weights, with `k = ky·kw + kx`.
+    pub layout: Layout,
+    /// `i32` bias for each output channel, the input's zero point folded in.
+    pub bias: Span,
+    /// The input's zero point, which stands in the padding.
+    pub input_zero: i8,
+    /// From the sum to the output.
+    pub requant: Requant,
+    /// Arena bytes that a fast kernel asked for; the portable one uses none.
+    pub scratch: Span,
+}
+
+/// Depthwise convolution in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DepthwiseF32 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][o]`, `o` a multiple of `c`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// `f32` weights `[kh][kw][o]`.
+    pub weights: Span,
+    /// `f32` bias for each output channel.
+    pub bias: Span,
+    /// Smallest result.
+    pub lo: f32,
+    /// Largest result.
+    pub hi: f32,
+}
+
+impl Record for DepthwiseI8 {
+    const OPCODE: Opcode = Opcode::DepthwiseI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn scratch(&self) -> Span {
+        self.scratch
+    }
+
+    fn macs(&self) -> u64 {
+        taps(&self.output, &self.window)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, DType::I8)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
+        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+        constants.exactly::<i8>(self.weights, len)?;
+        constants.exactly::<i32>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        each_image(memory, &self.input, &self.output, self.scratch, |work| kernels.depthwise_i8(self, constants, work))
+    }
+}
+
+impl Record for DepthwiseF32 {
+    const OPCODE: Opcode = Opcode::DepthwiseF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn macs(&self) -> u64 {
+        taps(&self.output, &self.window)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, DType::F32)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
+        constants.exactly::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        constants.exactly::<f32>(self.bias, outputs)?;
+        Ok(())
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.depthwise_f32(self, constants, work))
+    }
+}
+
+/// Output channels and taps, the channels checked.
+fn matrix(input: &Tensor, output: &Tensor, window: &Window) -> Result<(u32, u32), Flaw> {
+    let [.., channels] = input.shape;
+    let [.., outputs] = output.shape;
+    let [kh, kw] = window.kernel;
+    match channels > 0 && outputs.is_multiple_of(channels) {
+        true => Ok((outputs, kh.checked_mul(kw).ok_or(Flaw::Shape)?)),
+        false => Err(Flaw::Shape),
+    }
+}
+
+/// Channels that are summed at once.
+const BLOCK: usize = 16;
+
+/// The portable kernel in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_i8(op: &DepthwiseI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+    let weights = constants.get::<i8>(op.weights)?;
+    let bias = constants.get::<i32>(op.bias)?;
+    let requant = op.requant.channels(constants)?;
+    let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
+    let last = u32::from(op.layout.outputs) >= outputs && op.layout.depth == 1;
+    let weights = |o: u32, k: u32| match last {
+        true => block(weights, k.wrapping_mul(u32::from(op.layout.outputs)).wrapping_add(o)),
+        false => gather(weights, |i| op.layout.index(o.wrapping_add(i), k, taps)),
+    };
+    each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
+        let mut sums = block(bias, o);
+        patch.each(o, true, |k, x| {
+            let x = x.unwrap_or([op.input_zero; BLOCK]);
+            for ((sum, w), x) in sums.iter_mut().zip(weights(o, k)).zip(x) {
+                *sum = sum.wrapping_add(i32::from(w) * i32::from(x));
+            }
+        })?;
+        for ((o, sum), output) in (o..).zip(sums).zip(output) {
+            *output = requant.channel(o)?.apply(sum);
+        }
+        Ok(())
+    })
+}
+
+/// The portable kernel in f32.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
+    let weights = constants.get::<f32>(op.weights)?;
+    let bias = constants.get::<f32>(op.bias)?;
+    let (outputs, _) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
+    each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
+        let mut sums = block(bias, o);
+        patch.each(o, false, |k, x| {
+            let weights = block(weights, k.wrapping_mul(outputs).wrapping_add(o));
+            for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x.unwrap_or_default()) {
+                *sum += w * x;
+            }
+        })?;
+        for (sum, output) in sums.into_iter().zip(output) {
+            *output = clamp(sum, op.lo, op.hi);
+        }
+        Ok(())
+    })
+}
+
+/// The numbers from `start` on, zeros after the last.
+#[inline(always)]
+fn block<T: Pod + Default>(numbers: &[T], start: u32) -> [T; BLOCK] {
+    let from = numbers.get(start as usize..).unwrap_or_default();
+    if let Some(block) = from.first_chunk() {
+        return *block;
+    }
+    let mut block = [T::default(); BLOCK];
+    block.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    block
+}
+
+/// The numbers at `index(0), index(1), …`, zeros where there are none.
+fn gather<T: Pod + Default>(numbers: &[T], index: impl Fn(u32) -> u32) -> [T; BLOCK] {
+    let mut block = [T::default(); BLOCK];
+    for (i, to) in (0..).zip(&mut block) {
+        *to = numbers.get(index(i) as usize).copied().unwrap_or_default();
+    }
+    block
+}
+
+/// The input window of one output position.
+struct Patch<'a, T> {
+    input: &'a Rows<'a, T>,
+    axes: [Axis; 2],
+    kernel: [u32; 2],
+    at: [u32; 2],
+    channels: u32,
+    multiplier: u32,
+}
+
+impl<T: Pod + Default> Patch<'_, T> {
+    /// Calls `each(k, x)` with the input channels of the outputs from `o` on for every tap inside the image,
+    /// and if `padding` with `None` for every tap outside.
+    #[inline(always)]
+    fn each(&self, o: u32, padding: bool, mut each: impl FnMut(u32, Option<[T; BLOCK]>)) -> Result<(), Fault> {
+        let ([vertical, horizontal], [kh, kw], [y, x]) = (self.axes, self.kernel, self.at);
+        let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
+        for ky in 0..kh {
+            let row = match rows.contains(&ky) {
+                true => Some(self.input.row(vertical.position(y, ky) as usize).ok_or(Fault)?),
+                false => None,
+            };
+            for kx in 0..kw {
+                let k = ky.wrapping_mul(kw).wrapping_add(kx);
+                match row.filter(|_| columns.contains(&kx)) {
+                    Some(row) => each(k, Some(self.channels(row, horizontal.position(x, kx), o))),
+                    None if padding => each(k, None),
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn channels(&self, row: &[T], x: u32, o: u32) -> [T; BLOCK] {
+        let pixel = x.wrapping_mul(self.channels);
+        match self.multiplier {
+            1 => block(row, pixel.wrapping_add(o)),
+            m => gather(row, |i| pixel.wrapping_add(o.wrapping_add(i) / m.max(1))),
+        }
+    }
+}
+
+/// Calls `each(o, patch, outputs)` for every block of output channels of every position of the work's rows.
+#[inline(always)]
+fn each_block<T: Pod + Default>(
+    input: &Tensor,
+    output: &Tensor,
+    window: &Window,
+    work: Work<'_, T>,
+    mut each: impl FnMut(u32, &Patch<'_, T>, &mut [T]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let ([.., channels], [_, _, width, outputs]) = (input.shape, output.shape);
+    let multiplier = outputs.checked_div(channels).ok_or(Fault)?;
+    let axes = [Axis::vertical(window, input), Axis::horizontal(window, input)];
+    for (y, row) in work.rows.zip(rows_mut(work.output, width, outputs)?) {
+        for (x, pixel) in (0..).zip(row.chunks_exact_mut(outputs as usize)) {
+            let patch = Patch { input: &work.input, axes, kernel: window.kernel, at: [y, x], channels, multiplier };
+            for (o, outputs) in (0..).step_by(BLOCK).zip(pixel.chunks_mut(BLOCK)) {
+                each(o, &patch, outputs)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Fully connected layer: a matrix of constants times each input vector.
+//!
+//! `y[r, o] = b[o] + Σ_k w[o][k] · x[r, k]`
+//!
+//! int8: `b` holds `−zero · Σ w` too, `y` is requantized. f32: `y` is clamped to `lo..=hi`.
+
+use serde::{Deserialize, Serialize};
+
+use super::clamp;
+use super::conv::Matrix;
+use crate::arena::{Constants, Memory};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
+use crate::kernels::Kernels;
+
+/// Fully connected layer in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullyConnectedI8 {
+    /// `[..][k]`.
+    pub input: Tensor,
+    /// `[..][o]`.
+    pub output: Tensor,
+    /// `i8` weights `[o][k]`, ordered by `layout`.
+    pub weights: Span,
+    /// Order of the weights.
+    pub layout: Layout,
+    /// `i32` bias for each output, the input's zero point folded in.
+    pub bias: Span,
+    /// From the sum to the output.
+    pub requant: Requant,
+    /// Arena bytes that a fast kernel asked for; the portable one uses none.
+    pub scratch: Span,
+}
+
+/// Fully connected layer in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullyConnectedF32 {
+    /// `[..][k]`.
+    pub input: Tensor,
+    /// `[..][o]`.
+    pub output: Tensor,
+    /// `f32` weights `[o][k]`.
+    pub weights: Span,
+    /// `f32` bias for each output.
+    pub bias: Span,
+    /// Smallest result.
+    pub lo: f32,
+    /// Largest result.
+    pub hi: f32,
+}
+
+impl Record for FullyConnectedI8 {
+    const OPCODE: Opcode = Opcode::FullyConnectedI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn scratch(&self) -> Span {
+        self.scratch
+    }
+
+    fn macs(&self) -> u64 {
+        macs(&self.input, &self.output)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        let (outputs, depth) = matrix(&self.input, &self.output, DType::I8)?;
+        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+        constants.exactly::<i8>(self.weights, len)?;
+        constants.exactly::<i32>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        let (input, output, scratch) = memory.apart(&self.input, &self.output, self.scratch)?;
+        kernels.fully_connected_i8(self, constants, input, output, scratch)
+    }
+}
+
+impl Record for FullyConnectedF32 {
+    const OPCODE: Opcode = Opcode::FullyConnectedF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn macs(&self) -> u64 {
+        macs(&self.input, &self.output)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        let (outputs, depth) = matrix(&self.input, &self.output, DType::F32)?;
+        constants.exactly::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        constants.exactly::<f32>(self.bias, outputs)?;
+        Ok(())
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        let (input, output, _) = memory.apart(&self.input, &self.output, Span::EMPTY)?;
+        kernels.fully_connected_f32(self, constants, input, output)
+    }
+}
+
+fn macs(input: &Tensor, output: &Tensor) -> u64 {
+    let [.., depth] = input.shape;
+    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(u64::from(depth))
+}
+
+/// Rows and columns of the weight matrix, the shapes checked.
+fn matrix(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(u32, u32), Flaw> {
+    if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {
+        return Err(Flaw::Type);
+    }
+    let ([n, h, w, depth], [out_n, out_h, out_w, outputs]) = (input.shape, output.shape);
+    match [n, h, w] == [out_n, out_h, out_w] && depth > 0 && outputs > 0 {
+        true => Ok((outputs, depth)),
+        false => Err(Flaw::Shape),
+    }
+}
+
+/// The portable kernel in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the slices do not fit it.
+pub fn run_i8<K: Kernels + ?Sized>(
+    kernels: &K,
+    op: &FullyConnectedI8,
+    constants: Constants<'_>,
+    input: &[i8],
+    output: &mut [i8],
+) -> Result<(), Fault> {
+    let (outputs, depth) = matrix(&op.input, &op.output, DType::I8).map_err(|_| Fault)?;
+    let bias = constants.get::<i32>(op.bias)?;
+    let requant = op.requant.channels(constants)?;
+    let weights = Matrix { weights: constants.get(op.weights)?, layout: op.layout, depth };
+    each_vector(input, output, depth, outputs, |o, x| {
+        let bias = bias.get(o as usize).ok_or(Fault)?;
+        let sum = weights.dot(kernels, o, 0, x)?.wrapping_add(*bias);
+        Ok(requant.channel(o)?.apply(sum))
+    })
+}
+
+/// The portable kernel in f32.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the slices do not fit it.
+pub fn run_f32<K: Kernels + ?Sized>(
+    kernels: &K,
+    op: &FullyConnectedF32,
+    constants: Constants<'_>,
+    input: &[f32],
+    output: &mut [f32],
+) -> Result<(), Fault> {
+    let (outputs, depth) = matrix(&op.input, &op.output, DType::F32).map_err(|_| Fault)?;
+    let bias = constants.get::<f32>(op.bias)?;
+    let weights = constants.get::<f32>(op.weights)?;
+    each_vector(input, output, depth, outputs, |o, x| {
+        let start = o.wrapping_mul(depth) as usize;
+        let row = weights.get(start..start.wrapping_add(depth as usize)).ok_or(Fault)?;
+        let sum = kernels.dot_f32(row, x) + bias.get(o as usize).ok_or(Fault)?;
+        Ok(clamp(sum, op.lo, op.hi))
+    })
+}
+
+/// Writes `value(o, x)` for every output of every input vector.
+#[inline(always)]
+fn each_vector<T>(
+    input: &[T],
+    output: &mut [T],
+    depth: u32,
+    outputs: u32,
+    value: impl Fn(u32, &[T]) -> Result<T, Fault>,
+) -> Result<(), Fault> {
+    if depth == 0 || outputs == 0 {
+        return Err(Fault);
+    }
+    let vectors = input.chunks_exact(depth as usize);
+    for (x, y) in vectors.zip(output.chunks_exact_mut(outputs as usize)) {
+        for (o, y) in (0..).zip(y) {
+            *y = value(o, x)?;
+        }
+    }
+    Ok(())
+}

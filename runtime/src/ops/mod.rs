@@ -1,0 +1,46 @@
+//! The operations, one file each: equation, record, check, portable kernel.
+
+pub mod add;
+pub mod argmax;
+pub mod average_pool;
+pub mod concat;
+pub mod conv;
+pub mod depthwise;
+pub mod fully_connected;
+pub mod max_pool;
+pub mod mul;
+pub mod pad;
+pub mod quantize;
+pub mod softmax;
+pub mod strided_copy;
+pub mod unary;
+
+mod broadcast;
+mod spatial;
+
+pub use add::{AddF32, AddI8, SubF32};
+pub use argmax::{ArgMaxF32, ArgMaxI8};
+pub use average_pool::{AveragePoolF32, AveragePoolI8};
+pub use concat::{ConcatF32, ConcatI8};
+pub use conv::{ConvF32, ConvI8};
+pub use depthwise::{DepthwiseF32, DepthwiseI8};
+pub use fully_connected::{FullyConnectedF32, FullyConnectedI8};
+pub use max_pool::{MaxPoolF32, MaxPoolI8};
+pub use mul::{MulF32, MulI8};
+pub use pad::{PadF32, PadI8};
+pub use quantize::{DequantizeI8, QuantizeI8};
+pub use softmax::{SoftmaxF32, SoftmaxI8};
+pub use strided_copy::{StridedCopyF32, StridedCopyI8};
+pub use unary::{Function, TableI8, UnaryF32};
+
+/// `min(max(x, lo), hi)` that keeps NaN, so that a float program does not hide one.
+#[inline(always)]
+fn clamp(x: f32, lo: f32, hi: f32) -> f32 {
+    if x < lo {
+        lo
+    } else if x > hi {
+        hi
+    } else {
+        x
+    }
+}

@@ -1,0 +1,261 @@
+//! Functions of one number.
+//!
+//! int8: `y = table[x + 128]`, a table made by the converter; changes of scale are such a table too. f32: `y = f(x)` with `libm`.
+
+use libm::{cosf, erff, expf, fabsf, floorf, log1pf, logf, rintf, sinf, sqrtf, tanhf};
+use serde::{Deserialize, Serialize};
+
+use super::clamp;
+use crate::arena::{Constants, Memory, Operand};
+use crate::error::{Fault, Flaw};
+use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::kernels::Kernels;
+
+/// Any function in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableI8 {
+    /// `x`.
+    pub input: Tensor,
+    /// `y`, the same shape; may be the bytes of `x`.
+    pub output: Tensor,
+    /// 256 `i8`, for x from −128 on.
+    pub table: Span,
+}
+
+/// A function in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnaryF32 {
+    /// `x`.
+    pub input: Tensor,
+    /// `y`, the same shape; may be the bytes of `x`.
+    pub output: Tensor,
+    /// `f`.
+    pub function: Function,
+}
+
+/// A function of one real variable, as the ONNX operator of the same name defines it.
+///
+/// Variants are numbered in the file by their order: add at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Function {
+    /// `x`.
+    Identity,
+    /// `min(max(x, lo), hi)`; Relu is `(0, ∞)`.
+    Clip {
+        /// Smallest result.
+        lo: f32,
+        /// Largest result.
+        hi: f32,
+    },
+    /// `x` if `x ≥ 0`, else `alpha·x`.
+    LeakyRelu {
+        /// Slope below zero.
+        alpha: f32,
+    },
+    /// `x` if `x ≥ 0`, else `alpha·(eˣ − 1)`.
+    Elu {
+        /// Limit below zero, negated.
+        alpha: f32,
+    },
+    /// `gamma·x` if `x > 0`, else `gamma·alpha·(eˣ − 1)`.
+    Selu {
+        /// Limit below zero over gamma, negated.
+        alpha: f32,
+        /// Factor.
+        gamma: f32,
+    },
+    /// `1 / (1 + e⁻ˣ)`.
+    Sigmoid,
+    /// `min(max(alpha·x + beta, 0), 1)`.
+    HardSigmoid {
+        /// Slope.
+        alpha: f32,
+        /// Value at 0.
+        beta: f32,
+    },
+    /// `x · min(max(x/6 + 1/2, 0), 1)`.
+    HardSwish,
+    /// `x / (1 + e⁻ˣ)`.
+    Silu,
+    /// `tanh x`.
+    Tanh,
+    /// `x/2 · (1 + erf(x/√2))`.
+    Gelu,
+    /// `x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
+    GeluTanh,
+    /// `eˣ`.
+    Exp,
+    /// `ln x`.
+    Log,
+    /// `√x`.
+    Sqrt,
+    /// `1/x`.
+    Reciprocal,
+    /// `|x|`.
+    Abs,
+    /// `−x`.
+    Neg,
+    /// `erf x`.
+    Erf,
+    /// `ln(1 + eˣ)`.
+    Softplus,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `x · tanh(ln(1 + eˣ))`.
+    Mish,
+    /// `x²`.
+    Square,
+    /// Towards minus infinity.
+    Floor,
+    /// Towards plus infinity.
+    Ceil,
+    /// To nearest, ties to even.
+    Round,
+    /// `sin x`.
+    Sin,
+    /// `cos x`.
+    Cos,
+}
+
+impl Function {
+    /// `f(x)`.
+    ///
+    /// ```
+    /// use lacewing::ops::Function;
+    /// assert_eq!(Function::Clip { lo: 0.0, hi: 6.0 }.eval(7.5), 6.0);
+    /// ```
+    #[must_use]
+    pub fn eval(self, x: f32) -> f32 {
+        let sigmoid = |x: f32| 1.0 / (1.0 + expf(-x));
+        let softplus = |x: f32| if x > 0.0 { x + log1pf(expf(-x)) } else { log1pf(expf(x)) };
+        match self {
+            Self::Identity => x,
+            Self::Clip { lo, hi } => clamp(x, lo, hi),
+            Self::LeakyRelu { alpha } if x < 0.0 => alpha * x,
+            Self::Elu { alpha } if x < 0.0 => alpha * libm::expm1f(x),
+            Self::LeakyRelu { .. } | Self::Elu { .. } => x,
+            Self::Selu { alpha, gamma } if x <= 0.0 => gamma * alpha * libm::expm1f(x),
+            Self::Selu { gamma, .. } => gamma * x,
+            Self::Sigmoid => sigmoid(x),
+            Self::HardSigmoid { alpha, beta } => clamp(alpha * x + beta, 0.0, 1.0),
+            Self::HardSwish => x * clamp(x / 6.0 + 0.5, 0.0, 1.0),
+            Self::Silu => x * sigmoid(x),
+            Self::Tanh => tanhf(x),
+            Self::Gelu => 0.5 * x * (1.0 + erff(x * core::f32::consts::FRAC_1_SQRT_2)),
+            Self::GeluTanh => 0.5 * x * (1.0 + tanhf(0.797_884_6 * (x + 0.044_715 * x * x * x))),
+            Self::Exp => expf(x),
+            Self::Log => logf(x),
+            Self::Sqrt => sqrtf(x),
+            Self::Reciprocal => 1.0 / x,
+            Self::Abs => fabsf(x),
+            Self::Neg => -x,
+            Self::Erf => erff(x),
+            Self::Softplus => softplus(x),
+            Self::Softsign => x / (1.0 + fabsf(x)),
+            Self::Mish => x * tanhf(softplus(x)),
+            Self::Square => x * x,
+            Self::Floor => floorf(x),
+            Self::Ceil => libm::ceilf(x),
+            Self::Round => rintf(x),
+            Self::Sin => sinf(x),
+            Self::Cos => cosf(x),
+        }
+    }
+}
+
+impl Record for TableI8 {
+    const OPCODE: Opcode = Opcode::TableI8;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn in_place(&self, _input: usize) -> bool {
+        true
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        constants.exactly::<i8>(self.table, 256)?;
+        check(&self.input, &self.output, DType::I8)
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let table = memory.constants.get::<i8>(self.table)?.first_chunk().ok_or(Fault)?;
+        let (input, output) = memory.unary(&self.input, &self.output)?;
+        kernels.table_i8(table, input, output);
+        Ok(())
+    }
+}
+
+impl Record for UnaryF32 {
+    const OPCODE: Opcode = Opcode::UnaryF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn in_place(&self, _input: usize) -> bool {
+        true
+    }
+
+    fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+        check(&self.input, &self.output, DType::F32)
+    }
+
+    fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let (input, output) = memory.unary(&self.input, &self.output)?;
+        map(input, output, |x| self.function.eval(x));
+        Ok(())
+    }
+}
+
+fn check(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(), Flaw> {
+    if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {
+        return Err(Flaw::Type);
+    }
+    if input.len() == output.len() { Ok(()) } else { Err(Flaw::Shape) }
+}
+
+/// The portable kernel in int8.
+pub fn run_i8(table: &[i8; 256], input: Operand<'_, i8>, output: &mut [i8]) {
+    #[allow(clippy::indexing_slicing, reason = "an index of 8 bits into 256 numbers")]
+    map(input, output, |x| table[usize::from((x as u8) ^ 0x80)]);
+}
+
+#[inline(always)]
+fn map<T: Copy>(input: Operand<'_, T>, output: &mut [T], f: impl Fn(T) -> T) {
+    match input {
+        Some(input) => output.iter_mut().zip(input).for_each(|(y, x)| *y = f(*x)),
+        None => output.iter_mut().for_each(|y| *y = f(*y)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Function;
+
+    #[test]
+    fn functions_meet_known_values() {
+        for (function, x, y) in [
+            (Function::Gelu, 1.0, 0.841_344_7),
+            (Function::GeluTanh, 1.0, 0.841_192),
+            (Function::Mish, 1.0, 0.865_098_4),
+            (Function::Softplus, -100.0, 0.0),
+            (Function::Softplus, 100.0, 100.0),
+            (Function::HardSwish, -1.0, -0.333_333_34),
+            (Function::Selu { alpha: 1.673_263_2, gamma: 1.050_701 }, -1.0, -1.111_330_7),
+        ] {
+            assert!((function.eval(x) - y).abs() < 1e-6, "{function:?}({x}) = {}", function.eval(x));
+        }
+        assert!(Function::Clip { lo: 0.0, hi: 6.0 }.eval(f32::NAN).is_nan());
+    }
+}

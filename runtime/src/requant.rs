@@ -1,0 +1,111 @@
+//! The one rounding rule: from a sum in i32 to an int8 value.
+//!
+//! With a real multiplier `M = m · 2^(shift − 32)`:
+//!
+//! `a = clamp(acc, −2^(31−shift), 2^(31−shift) − 1) << shift`
+//! `q = clamp(zero + ((i64(a)·m + 2^31) >> 32), lo, hi)`
+//!
+//! `m` is even and in `0 ≤ m < 2^31`; `>>` floors, so ties go up. With shift 0 it is SMMLAR and SSAT on
+//! Cortex-M4 and SQRDMULH by `m/2` on NEON.
+
+use crate::arena::Constants;
+use crate::error::{Fault, Flaw};
+use crate::format::Requant;
+
+/// How the results of one channel are rounded, see the module's equation.
+#[derive(Clone, Copy, Debug)]
+pub struct Rounding {
+    /// `m`.
+    pub multiplier: i32,
+    /// Left shift of the sum, 0..=30.
+    pub shift: u8,
+    /// Output zero point.
+    pub zero: i8,
+    /// Smallest result.
+    pub lo: i8,
+    /// Largest result.
+    pub hi: i8,
+}
+
+impl Rounding {
+    /// The rounded, clamped result for the sum `acc`. Any numbers are safe; the equation holds for those in range.
+    #[inline(always)]
+    #[must_use]
+    pub fn apply(self, acc: i32) -> i8 {
+        let shift = u32::from(self.shift);
+        let limit = i32::MAX.wrapping_shr(shift);
+        let a = acc.max(!limit).min(limit).wrapping_shl(shift);
+        let product = i64::from(a).wrapping_mul(i64::from(self.multiplier));
+        let rounded = (product.wrapping_add(1 << 31) >> 32) as i32;
+        let q = rounded.wrapping_add(i32::from(self.zero));
+        q.max(i32::from(self.lo)).min(i32::from(self.hi)) as i8
+    }
+}
+
+impl Requant {
+    /// Checks the shift and that there is one multiplier, or one for each of `channels`.
+    pub(crate) fn check(&self, constants: Constants<'_>, channels: u32) -> Result<(), Flaw> {
+        let count = constants.get::<i32>(self.multipliers)?.len();
+        match self.shift <= 30 && (count == 1 || count == channels as usize) {
+            true => Ok(()),
+            false => Err(Flaw::Parameter),
+        }
+    }
+
+    /// The rounding of each channel.
+    ///
+    /// # Errors
+    /// [`Fault`] if the multipliers are not in the constants.
+    #[inline(always)]
+    pub fn channels<'a>(&self, constants: Constants<'a>) -> Result<Channels<'a>, Fault> {
+        let Self { multipliers, shift, zero, lo, hi } = *self;
+        let multipliers = constants.get(multipliers)?;
+        Ok(Channels { multipliers, rounding: Rounding { multiplier: 0, shift, zero, lo, hi } })
+    }
+}
+
+/// The roundings of all channels of one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Channels<'a> {
+    multipliers: &'a [i32],
+    rounding: Rounding,
+}
+
+impl Channels<'_> {
+    /// The rounding of one channel.
+    ///
+    /// # Errors
+    /// [`Fault`] if there is no such channel.
+    #[inline(always)]
+    pub fn channel(&self, channel: u32) -> Result<Rounding, Fault> {
+        let multiplier = match *self.multipliers {
+            [one] => one,
+            ref each => *each.get(channel as usize).ok_or(Fault)?,
+        };
+        Ok(Rounding { multiplier, ..self.rounding })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounding(multiplier: i32, shift: u8) -> Rounding {
+        Rounding { multiplier, shift, zero: 0, lo: -128, hi: 127 }
+    }
+
+    #[test]
+    fn ties_go_up() {
+        let half = rounding(1 << 30, 1);
+        assert_eq!([3, 1, -1, -3].map(|acc| half.apply(acc)), [2, 1, 0, -1]);
+    }
+
+    #[test]
+    fn saturates_before_the_shift_and_after_the_product() {
+        let one = rounding(1 << 30, 2);
+        assert_eq!(one.apply(100), 100);
+        assert_eq!(one.apply(i32::MAX), 127);
+        assert_eq!(one.apply(i32::MIN), -128);
+        assert_eq!(Rounding { zero: 127, ..one }.apply(i32::MAX), 127);
+    }
+}

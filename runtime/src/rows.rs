@@ -1,0 +1,78 @@
+//! Rows of an image: the unit of work of every spatial kernel.
+
+use core::ops::Range;
+
+/// A window of rows of one image, each of `row_len = width · channels` numbers.
+///
+/// Row `y` of the image stands at line `(head + y − first) mod lines` of the data, so the window may be a whole
+/// tensor (`first = 0`, `head = 0`) or a ring of lines that holds the rows still needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
+    data: &'a [T],
+    row_len: usize,
+    lines: usize,
+    first: usize,
+    head: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// All rows of an image.
+    #[must_use]
+    pub fn whole(data: &'a [T], row_len: usize) -> Self {
+        let lines = data.len().checked_div(row_len).unwrap_or(0);
+        Self { data, row_len, lines, first: 0, head: 0 }
+    }
+
+    /// Rows from `first` on, in a ring of lines whose line `head` holds row `first`.
+    #[must_use]
+    pub fn ring(data: &'a [T], row_len: usize, first: usize, head: usize) -> Self {
+        Self { first, head, ..Self::whole(data, row_len) }
+    }
+
+    /// Row `y` of the image, if it is in the window.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, y: usize) -> Option<&'a [T]> {
+        let after = y.checked_sub(self.first).filter(|after| *after < self.lines)?;
+        let line = match self.head.wrapping_add(after) {
+            line if line < self.lines => line,
+            line => line.wrapping_sub(self.lines),
+        };
+        let start = line.wrapping_mul(self.row_len);
+        self.data.get(start..start.wrapping_add(self.row_len))
+    }
+}
+
+/// What a spatial kernel computes: output rows `rows` from a window of input rows.
+///
+/// A whole layer is the range of all rows. `output` holds just the rows of the range.
+#[derive(Debug)]
+pub struct Work<'a, T> {
+    /// Input rows; at least those that the output rows read.
+    pub input: Rows<'a, T>,
+    /// The output rows to compute.
+    pub rows: Range<u32>,
+    /// Where they go, `[rows][width][channels]`.
+    pub output: &'a mut [T],
+    /// Bytes to work in, as many as the record asks for.
+    pub scratch: &'a mut [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rows;
+
+    #[test]
+    fn a_ring_gives_the_rows_of_the_whole() {
+        let image: [u8; 12] = core::array::from_fn(|i| i as u8);
+        let whole = Rows::whole(&image, 3);
+        // Rows 1..4 in a ring of three lines whose second line is the first row.
+        let ring = [9, 10, 11, 3, 4, 5, 6, 7, 8];
+        let ring = Rows::ring(&ring, 3, 1, 1);
+        assert_eq!(ring.row(0), None);
+        assert_eq!(ring.row(4), None);
+        for y in 1..4 {
+            assert_eq!(ring.row(y), whole.row(y), "row {y}");
+        }
+    }
+}
