@@ -24,7 +24,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-#[cfg(feature = "encode")]
+#[cfg(any(feature = "encode", feature = "std"))]
 extern crate alloc;
 
 #[cfg(target_endian = "big")]
@@ -37,6 +37,8 @@ mod include;
 mod kernels;
 mod model;
 pub mod ops;
+#[cfg(feature = "std")]
+pub mod owned;
 pub mod requant;
 pub mod rows;
 

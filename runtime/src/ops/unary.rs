@@ -37,7 +37,6 @@ pub struct UnaryF32 {
 ///
 /// Variants are numbered in the file by their order: add at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
 pub enum Function {
     /// `x`.
     Identity,

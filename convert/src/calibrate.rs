@@ -1,0 +1,90 @@
+//! Ranges of every value: the float program runs over samples, on the runtime itself.
+
+use lacewing::format::Op;
+
+use crate::Sample;
+use crate::encode::{Context, Encoded, encode};
+use crate::error::ConvertError;
+use crate::graph::{Graph, ValueId};
+use crate::runner::{Runner, reals};
+
+/// Smallest and largest real number of each value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranges(Vec<(f32, f32)>);
+
+impl Ranges {
+    /// Ranges of the constants, and nothing seen yet of the others.
+    fn new(graph: &Graph) -> Self {
+        let mut ranges = Self(vec![(0.0, 0.0); graph.values.len()]);
+        for (id, value) in graph.values.iter().enumerate() {
+            if let Some(constant) = &value.constant {
+                ranges.see(ValueId(id), constant.iter().copied());
+            }
+        }
+        ranges
+    }
+
+    /// Smallest and largest number of a value; both 0 if it was never seen.
+    #[must_use]
+    pub fn get(&self, value: ValueId) -> (f32, f32) {
+        self.0[value.0]
+    }
+
+    fn see(&mut self, value: ValueId, numbers: impl Iterator<Item = f32>) {
+        let range = &mut self.0[value.0];
+        *range = numbers.fold(*range, |(lo, hi), x| match x.is_nan() {
+            true => (f32::NEG_INFINITY, f32::INFINITY),
+            false => (lo.min(x), hi.max(x)),
+        });
+    }
+}
+
+/// Runs the float program of `graph` on every sample and takes the extremes of every value.
+///
+/// `progress` is called after each sample.
+///
+/// # Errors
+/// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
+pub fn calibrate(
+    graph: &Graph,
+    samples: &[Sample],
+    mut progress: impl FnMut(),
+) -> Result<Ranges, ConvertError> {
+    let Encoded { file, layers, .. } = encode(&Context::float(graph)?)?;
+    let mut runner = Runner::new(&file)?;
+    let ops: Vec<Op> = runner.model().ops().collect();
+    let mut ranges = Ranges::new(graph);
+    for sample in samples {
+        for (value, input) in graph.inputs.iter().zip(sample) {
+            ranges.see(*value, input.iter().copied());
+        }
+        runner.run_with(sample, |record, arena| {
+            let output = graph.nodes[layers[record].0].outputs[0];
+            ranges.see(output, reals(arena, ops[record].output(), 1.0, 0).into_iter());
+        })?;
+        progress();
+    }
+    copy_aliases(graph, &mut ranges);
+    check_finite(graph, &ranges)?;
+    Ok(ranges)
+}
+
+/// A reshape runs nothing: its output has the range of its input.
+fn copy_aliases(graph: &Graph, ranges: &mut Ranges) {
+    for node in graph.nodes.iter().filter(|node| node.op == crate::graph::Op::Reshape) {
+        ranges.0[node.outputs[0].0] = ranges.get(node.inputs[0]);
+    }
+}
+
+fn check_finite(graph: &Graph, ranges: &Ranges) -> Result<(), ConvertError> {
+    for node in &graph.nodes {
+        let (lo, hi) = ranges.get(node.outputs[0]);
+        if !(lo.is_finite() && hi.is_finite()) {
+            return Err(ConvertError::Calibration {
+                node: node.name.clone(),
+                reason: format!("its output reaches {lo}..{hi} on the calibration data; int8 needs finite values"),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! A model file that can be run on samples: a `.lace` file on the runtime, or an ONNX original through tract.
+
+use std::path::Path;
+
+use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing_convert::import::ImportOptions;
+use lacewing_convert::oracle::Oracle;
+use lacewing_convert::runner::Runner;
+use lacewing_convert::verify::top1;
+use ndarray::ArrayD;
+
+use super::failure::Failure;
+use super::files;
+use super::terminal::Progress;
+
+/// Where a model runs.
+pub(super) enum Engine {
+    /// The runtime.
+    Lace(Box<Runner>),
+    /// tract, in float.
+    Onnx(Box<Oracle>),
+}
+
+impl Engine {
+    /// Opens a file; which kind it is its first bytes tell.
+    pub(super) fn open(path: &Path, import: &ImportOptions) -> Result<Engine, Failure> {
+        let bytes = files::read(path)?;
+        Engine::of(&bytes, import).map_err(|failure| failure.of(path))
+    }
+
+    fn of(bytes: &[u8], import: &ImportOptions) -> Result<Engine, Failure> {
+        if is_lace(bytes) {
+            Ok(Engine::Lace(Box::new(Runner::new(bytes)?)))
+        } else {
+            Ok(Engine::Onnx(Box::new(Oracle::new(bytes, import)?)))
+        }
+    }
+
+    /// What runs the model, for people.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Engine::Lace(_) => "lacewing",
+            Engine::Onnx(_) => "tract, float",
+        }
+    }
+
+    /// The inputs, in the model's order.
+    pub(super) fn inputs(&self) -> Vec<InputSpec> {
+        match self {
+            Engine::Lace(runner) => runner
+                .model()
+                .inputs()
+                .map(|port| InputSpec {
+                    name: port.name.to_string(),
+                    shape: port.shape().iter().map(|&dim| dim as usize).collect(),
+                })
+                .collect(),
+            Engine::Onnx(oracle) => {
+                let inputs = oracle.input_names().into_iter().zip(oracle.input_shapes());
+                inputs.map(|(name, shape)| InputSpec { name, shape }).collect()
+            }
+        }
+    }
+
+    /// The names of the outputs, in the model's order.
+    pub(super) fn outputs(&self) -> Vec<String> {
+        match self {
+            Engine::Lace(runner) => runner.model().outputs().map(|port| port.name.to_string()).collect(),
+            Engine::Onnx(oracle) => oracle.output_names().to_vec(),
+        }
+    }
+
+    /// The outputs for one sample, as real numbers.
+    pub(super) fn run(&mut self, sample: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, Failure> {
+        match self {
+            Engine::Lace(runner) => Ok(runner.run(sample)?),
+            Engine::Onnx(oracle) => Ok(oracle.run(sample)?),
+        }
+    }
+
+    /// The samples in a file that fit this model.
+    pub(super) fn samples(&self, path: &Path, scaling: Scaling) -> Result<Samples, Failure> {
+        Ok(Samples::read(path, &self.inputs(), scaling)?)
+    }
+
+    /// The class that the model gives to each sample.
+    pub(super) fn classes(&mut self, samples: &Samples, mut progress: Progress) -> Result<Vec<i64>, Failure> {
+        let mut classes = Vec::with_capacity(samples.len());
+        for sample in samples.rows() {
+            let outputs = self.run(sample)?;
+            classes.push(class(&outputs).ok_or_else(|| Failure::new("the model has no output"))?);
+            progress.step();
+        }
+        Ok(classes)
+    }
+}
+
+/// Whether a file is one of ours; nothing else begins like it.
+pub(super) fn is_lace(bytes: &[u8]) -> bool {
+    bytes.starts_with(&lacewing::format::MAGIC)
+}
+
+/// The first largest score of the first output. A single number is the class itself, rounded:
+/// the result of an ArgMax, or the probability of the second of two classes.
+fn class(outputs: &[ArrayD<f32>]) -> Option<i64> {
+    let scores: Vec<f32> = outputs.first()?.iter().copied().collect();
+    match scores[..] {
+        [single] => Some(single.round() as i64),
+        _ => top1(&scores).map(|index| index as i64),
+    }
+}
+
+/// The share of predictions that equal their labels.
+pub(super) fn accuracy(classes: &[i64], labels: &[i64]) -> f64 {
+    let right = classes.iter().zip(labels).filter(|(class, label)| class == label).count();
+    right as f64 / labels.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn classes_follow_the_scores() {
+        assert_eq!(class(&[array![[0.1_f32, 0.7, 0.2]].into_dyn()]), Some(1));
+        assert_eq!(class(&[array![[7.0_f32]].into_dyn()]), Some(7));
+        assert_eq!(class(&[array![[0.6_f32]].into_dyn()]), Some(1));
+        assert_eq!(class(&[]), None);
+        assert_eq!(accuracy(&[1, 2, 3, 4], &[1, 2, 0, 4]), 0.75);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        assert!(Engine::of(b"LACE, but not really", &ImportOptions::default()).is_err());
+        assert!(Engine::of(b"neither", &ImportOptions::default()).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! `lacewing eval`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::convert::{DataArgs, ImportArgs};
+use super::engine::{Engine, accuracy};
+use super::failure::Failure;
+use super::numbers::{grouped, percent};
+use super::terminal::{Paint, Terminal};
+
+/// Measure the accuracy of a model on labeled samples
+///
+/// A .lace file runs on the runtime, an .onnx file in float through tract.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The model, .lace or .onnx
+    model: PathBuf,
+    /// Samples and labels: an .npz with `x` (or one array for each input by name) and `y`
+    #[arg(long, value_name = "NPZ")]
+    data: PathBuf,
+    #[command(flatten)]
+    scaling: DataArgs,
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lacewing eval model.lace --data test.npz
+  lacewing eval model.onnx --data test.npz
+  lacewing eval model.lace --data images.npz --input-scale 0.00392157    (bytes to 0..1)";
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let mut engine = Engine::open(&args.model, &args.import.options())?;
+    let samples = engine.samples(&args.data, args.scaling.scaling()?)?;
+    let labels = samples.labels()?;
+    let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;
+    let top1 = accuracy(&classes, labels);
+    let shown = terminal.paint(percent(top1), Paint::Bold);
+    let n = grouped(samples.len() as u64);
+    terminal.say(format_args!("top-1 {shown} of {n} samples ({}, {})", args.model.display(), engine.name()));
+    if terminal.verbose() {
+        by_class(&classes, labels, terminal);
+    }
+    terminal.object(&json!({ "top1": top1, "n": samples.len(), "engine": engine.name() }))
+}
+
+/// How many samples of each class were recognized.
+fn by_class(classes: &[i64], labels: &[i64], terminal: &Terminal) {
+    let mut seen: Vec<i64> = labels.to_vec();
+    seen.sort_unstable();
+    seen.dedup();
+    let mut table = terminal.table(["class", "samples", "right", "share"], 0);
+    for class in seen {
+        let of = labels.iter().filter(|label| **label == class).count();
+        let right = classes.iter().zip(labels).filter(|&(c, l)| c == l && *l == class).count();
+        table.add_row([class.to_string(), of.to_string(), right.to_string(), percent(right as f64 / of as f64)]);
+    }
+    terminal.say(table);
+}

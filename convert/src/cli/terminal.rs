@@ -1,0 +1,176 @@
+//! What people see, what programs read, and where each goes.
+//!
+//! The report of a command goes to stdout; with `--json` one object goes there, and the report to stderr with everything else.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use clap::ColorChoice;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+
+/// The two streams and how they are used.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    json: bool,
+    verbose: bool,
+    color: bool,
+}
+
+/// Colors of words that carry a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Paint {
+    /// A heading.
+    Bold,
+    /// All is well.
+    Green,
+    /// To be looked at.
+    Yellow,
+    /// Wrong.
+    Red,
+    /// Beside the point.
+    Dim,
+}
+
+impl Terminal {
+    pub(super) fn new(json: bool, verbose: bool, color: ColorChoice) -> Terminal {
+        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let color = match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
+        };
+        Terminal { json, verbose, color }
+    }
+
+    /// Whether programs read stdout.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether reports are colored.
+    pub(super) fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Whether more is to be said.
+    pub(super) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// A part of the report.
+    pub(super) fn say(&self, text: impl Display) {
+        if self.json {
+            to(&mut io::stderr(), text);
+        } else {
+            to(&mut io::stdout(), text);
+        }
+    }
+
+    /// A word beside the report: warnings, what was written where.
+    pub(super) fn note(&self, text: impl Display) {
+        to(&mut io::stderr(), text);
+    }
+
+    /// A word for those who asked for more.
+    pub(super) fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.note(text);
+        }
+    }
+
+    /// The object, if programs read.
+    pub(super) fn object(&self, value: &Value) -> Result<(), Failure> {
+        if !self.json {
+            return Ok(());
+        }
+        match writeln!(io::stdout(), "{value:#}") {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The end without a result.
+    pub(super) fn fail(&self, failure: &Failure) {
+        self.note(format_args!("{}: {failure}", self.paint("error", Paint::Red)));
+        if self.json {
+            to(&mut io::stdout(), format_args!("{:#}", json!({ "error": failure.to_string() })));
+        }
+    }
+
+    /// `text` in color, if colors are used.
+    pub(super) fn paint(&self, text: impl Display, paint: Paint) -> String {
+        let code = match paint {
+            Paint::Bold => 1,
+            Paint::Dim => 2,
+            Paint::Red => 31,
+            Paint::Green => 32,
+            Paint::Yellow => 33,
+        };
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+
+    /// A table with this header, its columns from number `right` on to the right.
+    pub(super) fn table<const N: usize>(&self, header: [&str; N], right: usize) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        if self.json {
+            table.use_stderr();
+        }
+        if N > 0 {
+            table.set_header(header.map(|head| self.paint(head, Paint::Bold)));
+        }
+        table.discover_columns();
+        for column in table.column_iter_mut().skip(right) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+
+    /// A bar on stderr for `steps` steps, shown from the second second on.
+    pub(super) fn progress(&self, what: &'static str, steps: usize) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {pos}/{len} {eta:>4}");
+        bar.set_style(style.expect("the template is well formed"));
+        bar.set_message(what);
+        let shown = !self.json && io::stderr().is_terminal();
+        Progress { bar, start: Instant::now(), waiting: shown }
+    }
+}
+
+/// Writes a line and forgets about a reader that has gone.
+fn to(stream: &mut impl Write, text: impl Display) {
+    let _ = writeln!(stream, "{text}");
+}
+
+/// A progress bar that short work never shows.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: ProgressBar,
+    start: Instant,
+    waiting: bool,
+}
+
+impl Progress {
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// One step is done.
+    pub(super) fn step(&mut self) {
+        if self.waiting && self.start.elapsed() > Progress::PATIENCE {
+            self.waiting = false;
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,259 @@
+//! The one place where graph, quantization and plan meet: every node writes its records with every number known.
+
+pub mod numbers;
+
+use lacewing::format::encode::Builder;
+use lacewing::format::metadata::{self, Item, Layer};
+use lacewing::format::{DType, Op as Record, Place, Port, Span, Tensor};
+
+use crate::error::ConvertError;
+use crate::graph::{Graph, Kind, Node, NodeId, Op, ValueId};
+use crate::ops;
+use crate::plan::{Plan, PlanOptions, plan};
+use crate::quantize::{Params, Quantization, nodes};
+
+/// Finished values of all stages before.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// Its numbers; empty for a float program.
+    pub quantization: Quantization,
+    /// Its memory.
+    pub plan: Plan,
+    /// Metadata beside the layers' names, which are added.
+    pub items: Vec<Item>,
+}
+
+impl<'a> Context<'a> {
+    /// Plans the memory of `graph` under `quantization`.
+    ///
+    /// # Errors
+    /// [`ConvertError::Plan`].
+    pub fn new(graph: &'a Graph, quantization: Quantization, items: Vec<Item>) -> Result<Self, ConvertError> {
+        let plan = plan(graph, |value| quantization.element_bytes(value), PlanOptions::default())?;
+        Ok(Self { graph, quantization, plan, items })
+    }
+
+    /// The float program of `graph`.
+    ///
+    /// # Errors
+    /// [`ConvertError::Plan`].
+    pub fn float(graph: &'a Graph) -> Result<Self, ConvertError> {
+        Self::new(graph, Quantization::none(), Vec::new())
+    }
+}
+
+/// A file, and which node each record came from.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// The bytes of the `.lace` file.
+    pub file: Vec<u8>,
+    /// The node of each record, in the order of the program.
+    pub layers: Vec<NodeId>,
+}
+
+/// Writes the program, its constants and metadata.
+///
+/// # Errors
+/// [`ConvertError::Node`] for a node that the format cannot express, [`ConvertError::TooLarge`].
+pub fn encode(context: &Context<'_>) -> Result<Encoded, ConvertError> {
+    let mut writer = Writer { context, node: NodeId(0), builder: Builder::default(), layers: Vec::new() };
+    for (id, node) in nodes(context.graph) {
+        writer.node = id;
+        ops::encode(node, &mut writer)?;
+    }
+    let Writer { builder, layers, .. } = writer;
+    let metadata = metadata::write(&items(context, &layers));
+    let inputs = ports(context, &context.graph.inputs);
+    let outputs = ports(context, &context.graph.outputs);
+    let arena = u32::try_from(context.plan.arena_bytes).map_err(|_| lacewing::format::encode::TooLarge)?;
+    let file = builder.finish(&inputs, &outputs, arena, &metadata)?;
+    Ok(Encoded { file, layers })
+}
+
+fn items(context: &Context<'_>, layers: &[NodeId]) -> Vec<Item> {
+    let layer = |id: &NodeId| {
+        let node = &context.graph.nodes[id.0];
+        let params = context.quantization.params(node.outputs[0]);
+        Layer::new(node.name.clone(), params.map(|params| (params.scale, params.zero)))
+    };
+    let mut items = context.items.clone();
+    items.push(Item::Layers(layers.iter().map(layer).collect()));
+    items
+}
+
+fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
+    let port = |value: &ValueId| {
+        let of = context.graph.value(*value);
+        let mut dims = [1; 6];
+        dims.iter_mut().zip(&of.shape).for_each(|(to, from)| *to = *from as u32);
+        let params = context.quantization.params(*value).unwrap_or(Params { scale: 1.0, zero: 0 });
+        Port {
+            name: &of.name,
+            tensor: tensor(context, *value),
+            rank: of.shape.len() as u8,
+            dims,
+            scale: params.scale,
+            zero: params.zero,
+        }
+    };
+    values.iter().map(port).collect()
+}
+
+/// The value's place in the arena.
+fn tensor(context: &Context<'_>, value: ValueId) -> Tensor {
+    let offset = context.plan.offset(value).expect("only constants are outside the arena") as u32;
+    Tensor::new(Place::Arena, dtype(context, value), offset, shape4(context.graph.shape(value)))
+}
+
+fn dtype(context: &Context<'_>, value: ValueId) -> DType {
+    match (context.graph.value(value).kind, context.quantization.params(value)) {
+        (Kind::Index, _) => DType::I32,
+        (Kind::F32, Some(_)) => DType::I8,
+        (Kind::F32, None) => DType::F32,
+    }
+}
+
+/// Four dimensions: ones in front of a lower rank, the leading ones of a higher rank joined.
+pub(crate) fn shape4(shape: &[usize]) -> [u32; 4] {
+    let (front, back) = shape.split_at(shape.len().saturating_sub(3));
+    let mut dims = [1; 4];
+    dims[0] = front.iter().product::<usize>() as u32;
+    for (to, from) in dims[4 - back.len()..].iter_mut().zip(back) {
+        *to = *from as u32;
+    }
+    dims
+}
+
+/// What a node writes with.
+pub(crate) struct Writer<'a> {
+    pub(crate) context: &'a Context<'a>,
+    node: NodeId,
+    builder: Builder,
+    layers: Vec<NodeId>,
+}
+
+impl Writer<'_> {
+    /// The node that is being written.
+    pub(crate) fn node(&self) -> &Node {
+        &self.context.graph.nodes[self.node.0]
+    }
+
+    /// The shape of a value.
+    pub(crate) fn shape(&self, value: ValueId) -> &[usize] {
+        self.context.graph.shape(value)
+    }
+
+    /// Scale and zero point of a value; `None` in float.
+    pub(crate) fn params(&self, value: ValueId) -> Option<Params> {
+        self.context.quantization.params(value)
+    }
+
+    /// Params of the node's first input and its output, if both are int8.
+    pub(crate) fn int8(&self) -> Option<(Params, Params)> {
+        self.params(self.node().inputs[0]).zip(self.params(self.node().outputs[0]))
+    }
+
+    /// The int8 weights of the node.
+    pub(crate) fn weights(&self) -> Option<&crate::quantize::Weights> {
+        self.context.quantization.weights(self.node)
+    }
+
+    /// Operand `index` of the node: in the arena, or among the constants in the operand's own type.
+    pub(crate) fn input(&mut self, index: usize) -> Tensor {
+        let value = self.node().inputs[index];
+        let graph = self.context.graph;
+        let Some(numbers) = graph.constant(value) else {
+            let at = tensor(self.context, value);
+            return if self.context.plan.last_uses(self.node)[index] { at.last() } else { at };
+        };
+        let (shape, params) = (shape4(graph.shape(value)), self.params(value));
+        let (dtype, span) = match params {
+            Some(params) => {
+                let ints: Vec<i8> = numbers.iter().map(|x| params.quantize(*x)).collect();
+                (DType::I8, self.constant(&ints))
+            }
+            None => (DType::F32, self.constant(&numbers.iter().copied().collect::<Vec<f32>>())),
+        };
+        Tensor::new(Place::Constant, dtype, span.offset, shape)
+    }
+
+    /// The node's result.
+    pub(crate) fn output(&self) -> Tensor {
+        tensor(self.context, self.node().outputs[0])
+    }
+
+    /// Whether the node is a reshape that runs nothing.
+    pub(crate) fn is_alias(&self) -> bool {
+        self.context.plan.is_alias(self.node)
+    }
+
+    /// Numbers among the constants.
+    pub(crate) fn constant<T: lacewing::arena::Pod>(&mut self, numbers: &[T]) -> Span {
+        self.builder.constant(numbers)
+    }
+
+    /// A constant operand in f32: weights, a bias; `len` zeros if the node has no such operand.
+    pub(crate) fn floats(&self, index: usize, len: usize) -> Vec<f32> {
+        let graph = self.context.graph;
+        match self.node().inputs.get(index).and_then(|value| graph.constant(*value)) {
+            Some(numbers) => numbers.iter().copied().collect(),
+            None => vec![0.0; len],
+        }
+    }
+
+    /// The same among the constants.
+    pub(crate) fn float_constant(&mut self, index: usize, len: usize) -> Span {
+        let numbers = self.floats(index, len);
+        self.constant(&numbers)
+    }
+
+    /// The fused activation, without bounds if there is none.
+    pub(crate) fn clamp(&self) -> (f32, f32) {
+        self.node().clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY))
+    }
+
+    /// The fused activation in int8.
+    pub(crate) fn clamp_i8(&self, output: Params) -> (i8, i8) {
+        let (lo, hi) = self.clamp();
+        (output.quantize(lo), output.quantize(hi))
+    }
+
+    /// Appends a record.
+    pub(crate) fn push(&mut self, record: impl Into<Record>) -> Result<(), ConvertError> {
+        self.builder.push(&record.into())?;
+        self.layers.push(self.node);
+        Ok(())
+    }
+
+    /// An error that names the node.
+    pub(crate) fn error(&self, reason: impl Into<String>) -> ConvertError {
+        let node = self.node();
+        ConvertError::Node { op: name(&node.op).into(), node: node.name.clone(), reason: reason.into() }
+    }
+}
+
+/// The operation's name for people.
+pub fn name(op: &Op) -> &'static str {
+    use crate::graph::{Binary, PoolKind};
+    match op {
+        Op::Conv { .. } => "Conv",
+        Op::FullyConnected => "FullyConnected",
+        Op::Pool { kind: PoolKind::Max, .. } => "MaxPool",
+        Op::Pool { kind: PoolKind::Average { .. }, .. } => "AveragePool",
+        Op::Binary(Binary::Add) => "Add",
+        Op::Binary(Binary::Sub) => "Sub",
+        Op::Binary(Binary::Mul) => "Mul",
+        Op::Unary(_) => "Unary",
+        Op::Pad { .. } => "Pad",
+        Op::Concat { .. } => "Concat",
+        Op::Transpose { .. } => "Transpose",
+        Op::Reshape => "Reshape",
+        Op::Slice { .. } => "Slice",
+        Op::Softmax { .. } => "Softmax",
+        Op::ArgMax { .. } => "ArgMax",
+        Op::Quantize => "Quantize",
+        Op::Dequantize => "Dequantize",
+    }
+}

@@ -1,0 +1,87 @@
+//! Real multipliers as integers, for the rounding rule of `lacewing::requant`.
+
+/// Multipliers of one record and their common shift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Multipliers {
+    /// `m`, even, in `0 ≤ m < 2^31`; one for all channels if they are equal.
+    pub m: Vec<i32>,
+    /// Left shift of the sum.
+    pub shift: u8,
+}
+
+/// `m = 2·round(M · 2^(31 − shift))` with the least shift that keeps every `m` below 2^31.
+///
+/// `None` if a real multiplier `M` is not finite, negative or above 2^29.
+#[must_use]
+pub fn multipliers(reals: &[f64]) -> Option<Multipliers> {
+    let fits = |shift: u8| reals.iter().all(|real| encode(*real, shift) < 1 << 31);
+    if reals.iter().any(|real| !real.is_finite() || *real < 0.0) {
+        return None;
+    }
+    let shift = (0..=30).find(|shift| fits(*shift))?;
+    let mut m: Vec<i32> = reals.iter().map(|real| encode(*real, shift) as i32).collect();
+    if m.iter().all(|each| *each == m[0]) {
+        m.truncate(1);
+    }
+    Some(Multipliers { m, shift })
+}
+
+/// The even integer next to `real · 2^(32 − shift)`, at most 2^62.
+fn encode(real: f64, shift: u8) -> i64 {
+    let half = (real * f64::powi(2.0, 31 - i32::from(shift))).round_ties_even();
+    2 * (half.min(f64::powi(2.0, 61)) as i64)
+}
+
+/// The multiplier that turns a sum of `4·q` into `q` exactly; for channels that are constant.
+pub const QUARTER: i32 = 1 << 30;
+
+/// Multipliers and shift of an int8 sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddNumbers {
+    /// `ma`, `mb`.
+    pub multipliers: [i32; 2],
+    /// Added to the products.
+    pub bias: i32,
+    /// `k`.
+    pub shift: u8,
+}
+
+/// The numbers of `y = zero + (a − za)·ra + (b − zb)·rb`, as precise as 21 bits allow.
+///
+/// `None` if a ratio exceeds 2^20.
+#[must_use]
+pub fn add(ratios: [f64; 2], zeros: [i8; 2]) -> Option<AddNumbers> {
+    let largest = ratios.iter().fold(0f64, |largest, ratio| largest.max(ratio.abs()));
+    let scaled = |k: u8, ratio: f64| (ratio * f64::powi(2.0, i32::from(k))).round_ties_even();
+    let shift = (1..=30u8).rev().find(|k| scaled(*k, largest) <= f64::from(1 << 21))?;
+    let multipliers = ratios.map(|ratio| scaled(shift, ratio) as i32);
+    let folded = multipliers.iter().zip(zeros).map(|(m, zero)| m * i32::from(zero)).sum::<i32>();
+    Some(AddNumbers { multipliers, bias: -folded, shift })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multipliers_are_even_and_precise() {
+        for real in [0.0, 1e-9, 0.001, 0.25, 0.499_999, 0.5, 1.0, 3.7, 1000.0] {
+            let Multipliers { m, shift } = multipliers(&[real]).unwrap();
+            assert!(m[0] % 2 == 0 && m[0] >= 0);
+            let back = f64::from(m[0]) * f64::powi(2.0, i32::from(shift) - 32);
+            assert!((back - real).abs() <= f64::powi(2.0, i32::from(shift) - 32), "{real} {m:?} {shift}");
+        }
+        assert_eq!(multipliers(&[0.25]).unwrap().shift, 0);
+        assert_eq!(multipliers(&[0.5]).unwrap().shift, 1);
+        assert_eq!(multipliers(&[f64::NAN]), None);
+        assert_eq!(multipliers(&[1e30]), None);
+    }
+
+    #[test]
+    fn sums_use_21_bits() {
+        let AddNumbers { multipliers, bias, shift } = add([0.5, -0.25], [3, -4]).unwrap();
+        assert_eq!((multipliers, shift), ([1 << 21, -(1 << 20)], 22));
+        assert_eq!(bias, -(3 << 21) - (4 << 20));
+        assert_eq!(add([1e7, 1.0], [0, 0]), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! Errors of the converter. Each names what the user knows (node, operator, tensor, input) and the way out.
+
+/// Why a model cannot be converted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// The bytes are no ONNX model at all.
+    #[error("not an ONNX model: {reason}")]
+    NotOnnx {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
+    /// The model decodes, but its graph contradicts itself.
+    #[error("the ONNX graph is broken: {reason}")]
+    BrokenGraph {
+        /// The contradiction.
+        reason: String,
+    },
+    /// A graph input has a type or a shape that cannot be used.
+    #[error("input `{input}`: {reason}")]
+    Input {
+        /// The ONNX input's name.
+        input: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// An initializer or another constant is wrong.
+    #[error("tensor `{tensor}`: {reason}")]
+    Tensor {
+        /// The ONNX tensor's name.
+        tensor: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// One node cannot be converted.
+    #[error("{op} `{node}`: {reason}")]
+    Node {
+        /// The ONNX operator.
+        op: String,
+        /// The ONNX node's name.
+        node: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A pass left the graph inconsistent.
+    #[error("pass `{pass}`: {reason}; this is a defect of Lacewing, please report it with the model")]
+    Pass {
+        /// The pass.
+        pass: &'static str,
+        /// The first inconsistency found.
+        reason: String,
+    },
+    /// tract cannot run the float original.
+    #[error("tract cannot run the float original: {reason}")]
+    Oracle {
+        /// tract's own words.
+        reason: String,
+    },
+    /// The calibration data lead to numbers that int8 cannot hold.
+    #[error("`{node}`: {reason}")]
+    Calibration {
+        /// The node.
+        node: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// The memory plan failed.
+    #[error(transparent)]
+    Plan(#[from] crate::plan::PlanError),
+    /// The model exceeds the format.
+    #[error(transparent)]
+    TooLarge(#[from] lacewing::format::encode::TooLarge),
+    /// The file that was written, or a sample, was refused.
+    #[error(transparent)]
+    Run(#[from] crate::runner::RunnerError),
+}

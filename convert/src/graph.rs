@@ -1,0 +1,253 @@
+//! The graph between import and encoding: float values, one output layout, no quantization.
+//!
+//! Quantization and memory are never stored here: they are plain values indexed by [`ValueId`]
+//! and [`NodeId`], joined with the graph in `encode` alone.
+
+mod check;
+#[cfg(test)]
+pub(crate) mod naive;
+pub(crate) mod shape;
+
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+
+/// Position of a value in [`Graph::values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub usize);
+
+/// Position of a node in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub usize);
+
+/// What a value holds in the float original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 32-bit float: every activation and every constant.
+    F32,
+    /// An index, as `ArgMax` gives it; `i32` in a `.lace` file.
+    Index,
+}
+
+/// Where a value's elements stand in the ONNX tensor that it equals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// The ONNX tensor's name.
+    pub tensor: String,
+    /// A shape of the same elements in the ONNX tensor's row-major order.
+    pub shape: Vec<usize>,
+    /// Our elements in row-major order are those of `reshape(shape)` with axis `i` taken from axis `perm[i]`.
+    pub perm: Vec<usize>,
+}
+
+impl Original {
+    /// The same elements in the same order as the tensor of that name and shape.
+    pub fn same(tensor: &str, shape: &[usize]) -> Original {
+        Original { tensor: tensor.to_string(), shape: shape.to_vec(), perm: (0..shape.len()).collect() }
+    }
+}
+
+/// A tensor of the graph: an input, a constant or the output of one node.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The ONNX tensor name, or one derived from the node that the value belongs to.
+    pub name: String,
+    /// Static shape; the batch is 1.
+    pub shape: Vec<usize>,
+    /// Type in the float original.
+    pub kind: Kind,
+    /// The elements, if they are known at conversion.
+    pub constant: Option<Arc<ArrayD<f32>>>,
+    /// The ONNX tensor that it equals, if any does; what per-layer comparisons look up.
+    pub original: Option<Original>,
+}
+
+/// The order of axes that [`Op::Conv`] and [`Op::Pool`] expect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Batch, channels, rows, columns: as imported.
+    #[default]
+    Nchw,
+    /// Batch, rows, columns, channels: after the pass `nhwc`.
+    Nhwc,
+}
+
+/// Two-dimensional window of a convolution or a pool. `pads` is `[top, left, bottom, right]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Step between windows.
+    pub strides: [usize; 2],
+    /// Step between taps.
+    pub dilations: [usize; 2],
+    /// Padding on each side, already resolved from `auto_pad`.
+    pub pads: [usize; 4],
+}
+
+/// A function of one real variable; the runtime's own, so that its arithmetic is written once.
+pub use lacewing::ops::Function;
+
+/// Elementwise operations of two operands, with ONNX (NumPy) broadcasting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// `a + b`.
+    Add,
+    /// `a - b`.
+    Sub,
+    /// `a * b`.
+    Mul,
+}
+
+/// How a pool reduces its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// The largest element; padding never wins.
+    Max,
+    /// The mean; padding counts as zeros in the divisor only if `count_include_pad`.
+    Average {
+        /// Whether padded positions are in the divisor.
+        count_include_pad: bool,
+    },
+}
+
+/// What a node computes. Inputs are listed with each operation, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// `x, w[, b]`. As imported: x is NCHW, w is `[out][in/groups][kh][kw]`. After the pass `nhwc`:
+    /// x is NHWC, w is `[out][kh][kw][in/groups]`. `b` is `[out]`.
+    Conv {
+        /// The window.
+        window: Window,
+        /// Number of groups; depthwise if it equals the input channels.
+        groups: usize,
+    },
+    /// `x, w[, b]`: x is `[.., k]`, w is `[n][k]`, b is `[n]`, the output `[.., n]`.
+    FullyConnected,
+    /// `x`: NCHW as imported, NHWC after the pass `nhwc`. A global pool has the kernel of the whole plane.
+    Pool {
+        /// The window; dilations are 1 for averages.
+        window: Window,
+        /// Maximum or average.
+        kind: PoolKind,
+    },
+    /// `a, b`.
+    Binary(Binary),
+    /// `x`.
+    Unary(Function),
+    /// `x`: padded with `value`, `pads[axis] = (before, after)`.
+    Pad {
+        /// Elements before and after, for each axis.
+        pads: Vec<(usize, usize)>,
+        /// The real value in the padding.
+        value: f32,
+    },
+    /// `x0, x1, ..` joined along `axis`.
+    Concat {
+        /// The axis.
+        axis: usize,
+    },
+    /// `x`: output axis `i` is input axis `perm[i]`.
+    Transpose {
+        /// The permutation.
+        perm: Vec<usize>,
+    },
+    /// `x`: the same elements in row-major order under the output's shape.
+    Reshape,
+    /// `x`: along axis `i`, the output's `shape[i]` elements from `starts[i]` in steps of `steps[i]` (may be negative).
+    Slice {
+        /// First element of each axis.
+        starts: Vec<usize>,
+        /// Step of each axis, not zero.
+        steps: Vec<isize>,
+    },
+    /// `x`: `exp(x) / sum(exp(x))` along `axis`.
+    Softmax {
+        /// The axis.
+        axis: usize,
+    },
+    /// `x`: index of the first largest element along `axis`; the output is [`Kind::Index`].
+    ArgMax {
+        /// The axis.
+        axis: usize,
+    },
+    /// `x` (f32) to int8 at a door of the program.
+    Quantize,
+    /// `x` (int8) to f32 at a door of the program.
+    Dequantize,
+}
+
+/// One operation, with the name of its ONNX node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The ONNX node's name, or `op_index` where it has none.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// Operands.
+    pub inputs: Vec<ValueId>,
+    /// Results; one for every operation so far.
+    pub outputs: Vec<ValueId>,
+    /// A fused activation `min(max(y, lo), hi)` on the result.
+    pub clamp: Option<(f32, f32)>,
+}
+
+/// A model: nodes in an order in which each follows those it reads.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// The model's name in its file.
+    pub name: String,
+    /// All values.
+    pub values: Vec<Value>,
+    /// All nodes, in topological order.
+    pub nodes: Vec<Node>,
+    /// Inputs, in ONNX's order.
+    pub inputs: Vec<ValueId>,
+    /// Outputs, in ONNX's order.
+    pub outputs: Vec<ValueId>,
+    /// Order of axes round convolutions and pools.
+    pub layout: Layout,
+}
+
+impl Value {
+    /// A value computed at run time.
+    pub fn activation(name: &str, shape: &[usize], kind: Kind) -> Value {
+        Value { name: name.to_string(), shape: shape.to_vec(), kind, constant: None, original: None }
+    }
+
+    /// A value known at conversion.
+    pub fn constant(name: &str, elements: ArrayD<f32>) -> Value {
+        let shape = elements.shape().to_vec();
+        Value { name: name.to_string(), shape, kind: Kind::F32, constant: Some(Arc::new(elements)), original: None }
+    }
+}
+
+impl Node {
+    /// A node of one output, without a fused activation.
+    pub fn new(name: &str, op: Op, inputs: &[ValueId], output: ValueId) -> Node {
+        Node { name: name.to_string(), op, inputs: inputs.to_vec(), outputs: vec![output], clamp: None }
+    }
+}
+
+impl Graph {
+    /// The value with that id.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.values[id.0]
+    }
+
+    /// Its shape.
+    pub fn shape(&self, id: ValueId) -> &[usize] {
+        &self.values[id.0].shape
+    }
+
+    /// Its elements, if they are known at conversion.
+    pub fn constant(&self, id: ValueId) -> Option<&ArrayD<f32>> {
+        self.values[id.0].constant.as_deref()
+    }
+
+    /// Adds a value that nothing reads or writes yet.
+    pub fn add(&mut self, value: Value) -> ValueId {
+        self.values.push(value);
+        ValueId(self.values.len() - 1)
+    }
+}

@@ -1,0 +1,223 @@
+//! A float evaluator written from the equations alone, for tests: the runtime is compared with tract,
+//! and the graph is compared with tract through this.
+
+use std::collections::HashMap;
+
+use ndarray::{ArrayD, Axis, IxDyn, Slice, Zip};
+
+use super::{Binary, Function, Graph, Layout, Node, Op, PoolKind, ValueId, Window};
+
+/// All values of one run.
+pub(crate) fn run(graph: &Graph, inputs: &[ArrayD<f32>]) -> HashMap<ValueId, ArrayD<f32>> {
+    let mut values = HashMap::new();
+    for (id, input) in graph.inputs.iter().zip(inputs) {
+        values.insert(*id, reshape(input, graph.shape(*id)));
+    }
+    for node in &graph.nodes {
+        let operands: Vec<ArrayD<f32>> = node
+            .inputs
+            .iter()
+            .map(|id| graph.constant(*id).cloned().unwrap_or_else(|| values[id].clone()))
+            .collect();
+        let mut y = step(graph, node, &operands);
+        if let Some((lo, hi)) = node.clamp {
+            y.mapv_inplace(|v| v.clamp(lo, hi));
+        }
+        assert_eq!(y.shape(), graph.shape(node.outputs[0]), "{}", node.name);
+        values.insert(node.outputs[0], y);
+    }
+    values
+}
+
+/// The outputs of one run.
+pub(crate) fn outputs(graph: &Graph, inputs: &[ArrayD<f32>]) -> Vec<ArrayD<f32>> {
+    let values = run(graph, inputs);
+    graph.outputs.iter().map(|id| values[id].clone()).collect()
+}
+
+fn reshape(x: &ArrayD<f32>, shape: &[usize]) -> ArrayD<f32> {
+    ArrayD::from_shape_vec(IxDyn(shape), x.iter().copied().collect()).unwrap()
+}
+
+fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
+    let shape = graph.shape(node.outputs[0]);
+    match &node.op {
+        Op::Conv { window, groups } => spatial(graph.layout, &x[0], shape, |x, y| {
+            let w = channels_first(graph.layout, graph.constant(node.inputs[1]).unwrap());
+            conv(x, &w, node.inputs.get(2).map(|b| graph.constant(*b).unwrap()), window, *groups, y);
+        }),
+        Op::Pool { window, kind } => spatial(graph.layout, &x[0], shape, |x, y| pool(x, window, *kind, y)),
+        Op::FullyConnected => fully_connected(&x[0], &x[1], x.get(2), shape),
+        Op::Binary(op) => {
+            let (a, b) = (x[0].broadcast(shape).unwrap(), x[1].broadcast(shape).unwrap());
+            Zip::from(a).and(b).map_collect(|a, b| match op {
+                Binary::Add => a + b,
+                Binary::Sub => a - b,
+                Binary::Mul => a * b,
+            })
+        }
+        Op::Unary(f) => x[0].mapv(|v| unary(*f, v)),
+        Op::Pad { pads, value } => {
+            let mut y = ArrayD::from_elem(IxDyn(shape), *value);
+            y.slice_each_axis_mut(|a| {
+                let (before, after) = pads[a.axis.index()];
+                Slice::from(before..a.len - after)
+            })
+            .assign(&x[0]);
+            y
+        }
+        Op::Concat { axis } => {
+            let views: Vec<_> = x.iter().map(|v| v.view()).collect();
+            ndarray::concatenate(Axis(*axis), &views).unwrap()
+        }
+        Op::Transpose { perm } => x[0].view().permuted_axes(IxDyn(perm)).as_standard_layout().into_owned(),
+        Op::Reshape => reshape(&x[0], shape),
+        Op::Slice { starts, steps } => ArrayD::from_shape_fn(IxDyn(shape), |i| {
+            let at: Vec<usize> =
+                (0..shape.len()).map(|a| (starts[a] as isize + steps[a] * i[a] as isize) as usize).collect();
+            x[0][IxDyn(&at)]
+        }),
+        Op::Softmax { axis } => {
+            let top = x[0].fold_axis(Axis(*axis), f32::NEG_INFINITY, |m, v| m.max(*v)).insert_axis(Axis(*axis));
+            let e = (&x[0] - &top).mapv(f32::exp);
+            let sum = e.sum_axis(Axis(*axis)).insert_axis(Axis(*axis));
+            e / sum
+        }
+        Op::ArgMax { axis } => {
+            let best = x[0].map_axis(Axis(*axis), |lane| {
+                let mut best = 0;
+                (0..lane.len()).for_each(|i| best = if lane[i] > lane[best] { i } else { best });
+                best as f32
+            });
+            reshape(&best, shape)
+        }
+        Op::Quantize | Op::Dequantize => x[0].clone(),
+    }
+}
+
+fn channels_first(layout: Layout, x: &ArrayD<f32>) -> ArrayD<f32> {
+    match layout {
+        Layout::Nchw => x.clone(),
+        Layout::Nhwc => x.view().permuted_axes(IxDyn(&[0, 3, 1, 2])).as_standard_layout().into_owned(),
+    }
+}
+
+/// Runs an NCHW function in either layout.
+fn spatial(
+    layout: Layout,
+    x: &ArrayD<f32>,
+    shape: &[usize],
+    f: impl Fn(&ArrayD<f32>, &mut ArrayD<f32>),
+) -> ArrayD<f32> {
+    let x = channels_first(layout, x);
+    let mut y = channels_first(layout, &ArrayD::zeros(IxDyn(shape)));
+    f(&x, &mut y);
+    match layout {
+        Layout::Nchw => y,
+        Layout::Nhwc => y.view().permuted_axes(IxDyn(&[0, 2, 3, 1])).as_standard_layout().into_owned(),
+    }
+}
+
+/// Positions of a window's taps on one axis that lie inside.
+fn taps(window: &Window, axis: usize, out: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    let (first, dilation) = (out * window.strides[axis], window.dilations[axis]);
+    let before = window.pads[axis];
+    let inside = move |k: usize| Some((k, (first + k * dilation).checked_sub(before).filter(|p| *p < size)?));
+    (0..window.kernel[axis]).filter_map(inside)
+}
+
+fn conv(
+    x: &ArrayD<f32>,
+    w: &ArrayD<f32>,
+    b: Option<&ArrayD<f32>>,
+    window: &Window,
+    groups: usize,
+    y: &mut ArrayD<f32>,
+) {
+    let (rows, columns) = (x.shape()[2], x.shape()[3]);
+    let (inputs, outputs) = (x.shape()[1] / groups, y.shape()[1] / groups);
+    let (xs, ws) = (x.as_slice().unwrap(), w.as_slice().unwrap());
+    let (kh, kw) = (window.kernel[0], window.kernel[1]);
+    for (index, sum) in y.indexed_iter_mut() {
+        let (o, group) = (index[1], index[1] / outputs);
+        let mut total = b.map_or(0.0, |b| f64::from(b[[o]]));
+        for (i, r) in taps(window, 0, index[2], rows) {
+            for (j, c) in taps(window, 1, index[3], columns) {
+                for k in 0..inputs {
+                    let xv = xs[((group * inputs + k) * rows + r) * columns + c];
+                    total += f64::from(xv) * f64::from(ws[((o * inputs + k) * kh + i) * kw + j]);
+                }
+            }
+        }
+        *sum = total as f32;
+    }
+}
+
+fn pool(x: &ArrayD<f32>, window: &Window, kind: PoolKind, y: &mut ArrayD<f32>) {
+    let (rows, columns) = (x.shape()[2], x.shape()[3]);
+    for (index, result) in y.indexed_iter_mut() {
+        let taps = taps(window, 0, index[2], rows)
+            .flat_map(|(_, r)| taps(window, 1, index[3], columns).map(move |(_, c)| (r, c)));
+        let seen: Vec<f32> = taps.map(|(r, c)| x[[0, index[1], r, c]]).collect();
+        let area = window.kernel[0] * window.kernel[1];
+        *result = match kind {
+            PoolKind::Max => seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            PoolKind::Average { count_include_pad: true } => seen.iter().sum::<f32>() / area as f32,
+            PoolKind::Average { .. } => seen.iter().sum::<f32>() / seen.len() as f32,
+        };
+    }
+}
+
+fn fully_connected(x: &ArrayD<f32>, w: &ArrayD<f32>, b: Option<&ArrayD<f32>>, shape: &[usize]) -> ArrayD<f32> {
+    let (n, k) = (w.shape()[0], w.shape()[1]);
+    let rows = reshape(x, &[x.len() / k, k]);
+    let y = ArrayD::from_shape_fn(IxDyn(&[x.len() / k, n]), |i| {
+        let products = (0..k).map(|j| f64::from(rows[[i[0], j]]) * f64::from(w[[i[1], j]]));
+        (products.sum::<f64>() + b.map_or(0.0, |b| f64::from(b[[i[1]]]))) as f32
+    });
+    reshape(&y, shape)
+}
+
+/// Abramowitz and Stegun 7.1.26, to 1.5e-7.
+fn erf(x: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
+    let poly = ((((1.061_405_429 * t - 1.453_152_027) * t + 1.421_413_741) * t - 0.284_496_736) * t + 0.254_829_592) * t;
+    (1.0 - poly * (-x * x).exp()) * x.signum()
+}
+
+fn unary(f: Function, x: f32) -> f32 {
+    let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let softplus = |x: f32| x.max(0.0) + (-x.abs()).exp().ln_1p();
+    match f {
+        Function::Identity => x,
+        Function::Clip { lo, hi } => x.clamp(lo, hi),
+        Function::LeakyRelu { alpha } => x.max(0.0) + alpha * x.min(0.0),
+        Function::Elu { alpha } => x.max(0.0) + alpha * x.min(0.0).exp_m1(),
+        Function::Selu { alpha, gamma } => gamma * (x.max(0.0) + alpha * x.min(0.0).exp_m1()),
+        Function::Sigmoid => sigmoid(x),
+        Function::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
+        Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+        Function::Silu => x * sigmoid(x),
+        Function::Tanh => x.tanh(),
+        Function::Gelu => (f64::from(x) / 2.0 * (1.0 + erf(f64::from(x) / 2f64.sqrt()))) as f32,
+        Function::GeluTanh => {
+            x / 2.0 * (1.0 + (std::f32::consts::FRAC_2_PI.sqrt() * (x + 0.044_715 * x.powi(3))).tanh())
+        }
+        Function::Exp => x.exp(),
+        Function::Log => x.ln(),
+        Function::Sqrt => x.sqrt(),
+        Function::Reciprocal => 1.0 / x,
+        Function::Abs => x.abs(),
+        Function::Neg => -x,
+        Function::Erf => erf(f64::from(x)) as f32,
+        Function::Softplus => softplus(x),
+        Function::Softsign => x / (1.0 + x.abs()),
+        Function::Mish => x * softplus(x).tanh(),
+        Function::Square => x * x,
+        Function::Floor => x.floor(),
+        Function::Ceil => x.ceil(),
+        Function::Round => x.round_ties_even(),
+        Function::Sin => x.sin(),
+        Function::Cos => x.cos(),
+    }
+}

@@ -1,0 +1,212 @@
+//! Constant tensors, and nodes all of whose inputs are constant: computed by tract, one node at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+use tract_core::internal::{IntoTensor, TVec, tvec};
+use tract_core::model::SpecialOps;
+use tract_core::plan::SimplePlan;
+use tract_core::prelude::Tensor;
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::TensorProto;
+use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModel, InferenceModelExt};
+use tract_onnx::tract_hir::prelude::{DatumType, InletId, OutletId, TractResult};
+
+use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
+use crate::error::ConvertError;
+
+/// A tensor known at conversion.
+#[derive(Clone, Debug)]
+pub(crate) struct Constant {
+    /// Its ONNX name.
+    pub(crate) name: String,
+    /// Its elements.
+    pub(crate) tensor: Arc<Tensor>,
+}
+
+impl Constant {
+    /// A list of integers, such as shapes are computed from.
+    pub(crate) fn of_integers(name: &str, elements: &[i64]) -> Constant {
+        Constant { name: name.to_string(), tensor: Arc::new(tract_core::prelude::tensor1(elements)) }
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.tensor.shape()
+    }
+
+    /// Its elements as integers, whatever numeric type they have.
+    pub(crate) fn integers(&self) -> Result<Vec<i64>, ConvertError> {
+        let cast = self.tensor.cast_to::<i64>().map_err(|e| self.error(e.to_string()))?;
+        let view = cast.to_plain_array_view::<i64>().map_err(|e| self.error(e.to_string()))?;
+        Ok(view.iter().copied().collect())
+    }
+
+    /// Its elements as floats, which may be infinite or NaN.
+    pub(crate) fn floats(&self) -> Result<ArrayD<f32>, ConvertError> {
+        let cast = self.tensor.cast_to::<f32>().map_err(|e| self.error(e.to_string()))?;
+        let view = cast.to_plain_array_view::<f32>().map_err(|e| self.error(e.to_string()))?;
+        let elements = view.iter().copied().collect();
+        ArrayD::from_shape_vec(view.shape().to_vec(), elements).map_err(|e| self.error(e.to_string()))
+    }
+
+    /// Its elements as floats, or which of them is not finite and where it is used.
+    pub(crate) fn finite(&self, user: &OnnxNode<'_>) -> Result<ArrayD<f32>, ConvertError> {
+        let floats = self.floats()?;
+        match floats.iter().position(|x| !x.is_finite()) {
+            None => Ok(floats),
+            Some(i) => Err(self.error(format!(
+                "element {i} is {}, and {} `{}` uses it; the weights must be finite",
+                floats.as_slice().map_or(f32::NAN, |s| s[i]),
+                user.op(),
+                user.name()
+            ))),
+        }
+    }
+
+    fn error(&self, reason: String) -> ConvertError {
+        ConvertError::Tensor { tensor: self.name.clone(), reason }
+    }
+}
+
+/// The initializers of the graph that some live node reads.
+pub(crate) fn initializers(source: &Source) -> Result<HashMap<String, Constant>, ConvertError> {
+    let graph = source.graph();
+    let read: std::collections::HashSet<&str> =
+        source.order.iter().flat_map(|&n| graph.node[n].input.iter().map(String::as_str)).collect();
+    let wanted = |name: &str| read.contains(name) || graph.output.iter().any(|o| o.name == name);
+    let live = graph.initializer.iter().filter(|t| wanted(&t.name));
+    live.map(|proto| Ok((proto.name.clone(), load(proto)?))).collect()
+}
+
+fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
+    let error = |reason: String| ConvertError::Tensor { tensor: proto.name.clone(), reason };
+    if !proto.external_data.is_empty() {
+        return Err(error("its weights are in another file; save the model with its weights inside".into()));
+    }
+    let onnx = tract_onnx::onnx();
+    match quietly(|| tract_onnx::tensor::load_tensor(&*onnx.provider, proto, None)) {
+        Ok(Ok(tensor)) => Ok(Constant { name: proto.name.clone(), tensor: Arc::new(tensor) }),
+        Ok(Err(e)) => Err(error(format!("{e:#}"))),
+        Err(panic) => Err(error(panic)),
+    }
+}
+
+/// Evaluates nodes whose inputs are all known.
+pub(crate) struct Folder<'a> {
+    source: &'a Source,
+    onnx: tract_onnx::Onnx,
+}
+
+impl<'a> Folder<'a> {
+    /// For the nodes of one model.
+    pub(crate) fn new(source: &'a Source) -> Folder<'a> {
+        Folder { source, onnx: tract_onnx::onnx() }
+    }
+
+    /// The outputs of `node` for these inputs.
+    pub(crate) fn fold(&self, node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Vec<Constant>, ConvertError> {
+        let elements = bound(node, inputs)?;
+        if elements > MAX_ELEMENTS as u64 {
+            return Err(node.error(format!("would compute a constant of {elements} elements")));
+        }
+        let tensors: Vec<Arc<Tensor>> = inputs.iter().map(|c| c.tensor.clone()).collect();
+        let results = match quietly(|| self.evaluate(node, &tensors)) {
+            Ok(results) => results.map_err(|e| node.error(format!("{e:#}")))?,
+            Err(panic) => return Err(node.error(panic)),
+        };
+        let named = node.pb.output.iter().filter(|name| !name.is_empty()).zip(results);
+        Ok(named.map(|(name, tensor)| Constant { name: name.clone(), tensor: Arc::new(tensor) }).collect())
+    }
+
+    /// A model of this one node, run once.
+    fn evaluate(&self, node: &OnnxNode<'_>, inputs: &[Arc<Tensor>]) -> TractResult<Vec<Tensor>> {
+        let context = ParsingContext {
+            onnx_operator_set_version: node.opset,
+            framework: &self.onnx,
+            model: &self.source.model,
+            parent_graphs: vec![self.source.graph()],
+            model_dir: None,
+            template: InferenceModel::default(),
+        };
+        let Some(builder) = self.onnx.op_register.0.get(node.op()) else {
+            return Err(tract_core::internal::format_err!("tract does not know this operator"));
+        };
+        let (op, _) = builder(&context, node.pb)?;
+        let mut model = InferenceModel::default();
+        let outputs = node.pb.output.iter().filter(|name| !name.is_empty()).count();
+        let id = model.add_node("node", op, tvec![InferenceFact::default(); outputs])?;
+        for (slot, tensor) in inputs.iter().enumerate() {
+            let constant = model.add_const(format!("input_{slot}"), tensor.clone())?;
+            model.add_edge(constant, InletId::new(id, slot))?;
+        }
+        let outlets: Vec<OutletId> = (0..outputs).map(|slot| OutletId::new(id, slot)).collect();
+        model.select_output_outlets(&outlets)?;
+        let plan = SimplePlan::new(model.into_typed()?)?;
+        let results = plan.run(TVec::new())?;
+        results.into_iter().map(|value| plain(value.into_tensor())).collect()
+    }
+}
+
+/// tract's symbolic dimensions are plain integers here, since nothing is symbolic.
+fn plain(tensor: Tensor) -> TractResult<Tensor> {
+    match tensor.datum_type() {
+        DatumType::TDim => Ok(tensor.cast_to::<i64>()?.into_owned()),
+        _ => Ok(tensor),
+    }
+}
+
+/// A bound on the work and on the elements of each output, or a refusal for operators that are not expected
+/// between constants.
+fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
+    let all: u64 = inputs.iter().map(|c| c.tensor.len() as u64).sum();
+    let wide = |elements: Option<u64>| elements.unwrap_or(u64::MAX);
+    match node.op() {
+        "ConstantOfShape" => Ok(wide(product(&integers(node, inputs, 0)?))),
+        "Expand" | "Tile" => Ok(all.saturating_mul(wide(product(&integers(node, inputs, 1)?)))),
+        "Range" => range(node, inputs),
+        "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
+        | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" => broadcast(node, inputs),
+        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose"
+        | "Slice" | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor"
+        | "Ceil" | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not"
+        | "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" | "DequantizeLinear" => {
+            Ok(all)
+        }
+        other => Err(node.error(format!("{other} of constants is not supported; simplify the model with onnxsim"))),
+    }
+}
+
+fn integers(node: &OnnxNode<'_>, inputs: &[&Constant], i: usize) -> Result<Vec<i64>, ConvertError> {
+    inputs.get(i).ok_or_else(|| node.error(format!("input {i} is missing")))?.integers()
+}
+
+fn product(dims: &[i64]) -> Option<u64> {
+    dims.iter().try_fold(1u64, |n, d| n.checked_mul(u64::try_from(*d).ok()?))
+}
+
+fn products(inputs: &[&Constant]) -> u64 {
+    inputs.iter().fold(1, |n, c| n.saturating_mul((c.tensor.len() as u64).max(1)))
+}
+
+fn broadcast(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
+    let mut shape = Vec::new();
+    for input in inputs {
+        shape = crate::graph::shape::broadcast(&shape, input.shape()).map_err(|e| node.error(e))?;
+    }
+    Ok(shape.iter().fold(1, |n, d| n.saturating_mul(*d as u64)))
+}
+
+fn range(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
+    let mut bounds = [0.0; 3];
+    for (i, bound) in bounds.iter_mut().enumerate() {
+        let input = inputs.get(i).ok_or_else(|| node.error(format!("input {i} is missing")))?.floats()?;
+        *bound = f64::from(*input.first().ok_or_else(|| node.error("has an empty bound"))?);
+    }
+    match (bounds[1] - bounds[0]) / bounds[2] {
+        steps if steps.is_finite() => Ok(steps.max(0.0).ceil() as u64),
+        _ => Err(node.error(format!("cannot count from {} to {} by {}", bounds[0], bounds[1], bounds[2]))),
+    }
+}

@@ -1,0 +1,153 @@
+//! Bytes to a protobuf whose nodes are live, ordered and free of cycles.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+
+use crate::error::ConvertError;
+
+/// A decoded model.
+pub(crate) struct Source {
+    /// The protobuf.
+    pub(crate) model: ModelProto,
+    /// Its graph's nodes that the outputs depend on, each after those it reads.
+    pub(crate) order: Vec<usize>,
+    /// Version of the standard operator set.
+    pub(crate) opset: i64,
+}
+
+impl Source {
+    /// Decodes, drops what no output needs and orders the rest.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Source, ConvertError> {
+        let model = ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?;
+        let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
+        if graph.output.is_empty() {
+            return Err(not_onnx("its graph has no outputs".into()));
+        }
+        let order = live_order(graph)?;
+        let standard = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
+        let opset = standard.map_or(1, |o| o.version);
+        Ok(Source { order, opset, model })
+    }
+
+    /// The graph.
+    pub(crate) fn graph(&self) -> &GraphProto {
+        self.model.graph.as_ref().expect("decode checked it")
+    }
+
+    /// Names of graph inputs that are no initializers, in order.
+    pub(crate) fn input_names(&self) -> Vec<&str> {
+        let initialized: HashSet<&str> = self.graph().initializer.iter().map(|t| t.name.as_str()).collect();
+        let names = self.graph().input.iter().map(|i| i.name.as_str());
+        names.filter(|name| !initialized.contains(name)).collect()
+    }
+}
+
+fn not_onnx(reason: String) -> ConvertError {
+    ConvertError::NotOnnx { reason }
+}
+
+/// Depth-first from the outputs, with an explicit stack: files may nest as deep as they like.
+fn live_order(graph: &GraphProto) -> Result<Vec<usize>, ConvertError> {
+    let writers = writers(graph)?;
+    let mut order = Vec::new();
+    let mut state = vec![State::New; graph.node.len()];
+    for output in &graph.output {
+        if let Some(&root) = writers.get(output.name.as_str()) {
+            visit(graph, &writers, root, &mut state, &mut order)?;
+        }
+    }
+    Ok(order)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    New,
+    Open,
+    Done,
+}
+
+fn visit(
+    graph: &GraphProto,
+    writers: &HashMap<&str, usize>,
+    root: usize,
+    state: &mut [State],
+    order: &mut Vec<usize>,
+) -> Result<(), ConvertError> {
+    let mut stack = vec![(root, 0)];
+    while let Some((node, next)) = stack.pop() {
+        match (state[node], graph.node[node].input.get(next)) {
+            (State::Done, _) => {}
+            (State::Open, _) if next == 0 => return Err(cycle(&graph.node[node])),
+            (_, Some(input)) => {
+                state[node] = State::Open;
+                stack.push((node, next + 1));
+                stack.extend(writers.get(input.as_str()).map(|&writer| (writer, 0)));
+            }
+            (_, None) => {
+                state[node] = State::Done;
+                order.push(node);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn cycle(node: &NodeProto) -> ConvertError {
+    let reason = format!("{} `{}` depends on its own output", node.op_type, node.name);
+    ConvertError::BrokenGraph { reason }
+}
+
+/// The node that writes each tensor.
+fn writers(graph: &GraphProto) -> Result<HashMap<&str, usize>, ConvertError> {
+    let mut writers = HashMap::new();
+    for (index, node) in graph.node.iter().enumerate() {
+        for output in node.output.iter().filter(|name| !name.is_empty()) {
+            if writers.insert(output.as_str(), index).is_some() {
+                let reason = format!("tensor `{output}` is written by two nodes");
+                return Err(ConvertError::BrokenGraph { reason });
+            }
+        }
+    }
+    Ok(writers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tract_onnx::pb::ValueInfoProto;
+
+    fn node(inputs: &[&str], output: &str) -> NodeProto {
+        let input = inputs.iter().map(|i| i.to_string()).collect();
+        NodeProto { input, output: vec![output.into()], op_type: "Relu".into(), ..NodeProto::default() }
+    }
+
+    fn decode(node: Vec<NodeProto>) -> Result<Source, ConvertError> {
+        let output = vec![ValueInfoProto { name: "y".into(), ..ValueInfoProto::default() }];
+        let graph = GraphProto { node, output, ..GraphProto::default() };
+        Source::decode(&ModelProto { graph: Some(graph), ..ModelProto::default() }.encode_to_vec())
+    }
+
+    #[test]
+    fn nodes_are_ordered_and_dead_ones_left_out() {
+        let source = decode(vec![node(&["a"], "y"), node(&["x"], "a"), node(&["x"], "dead")]).unwrap();
+        assert_eq!(source.order, [1, 0]);
+        let diamond = decode(vec![node(&["b", "a"], "y"), node(&["a"], "b"), node(&["x"], "a")]).unwrap();
+        assert_eq!(diamond.order, [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_cycle_and_a_second_writer_are_named() {
+        let cycle = decode(vec![node(&["a"], "y"), node(&["y"], "a")]).err().unwrap().to_string();
+        assert!(cycle.contains("own output"), "{cycle}");
+        let twice = decode(vec![node(&["x"], "y"), node(&["x"], "y")]).err().unwrap().to_string();
+        assert!(twice.contains("two nodes"), "{twice}");
+    }
+
+    #[test]
+    fn other_bytes_are_no_model() {
+        assert!(matches!(Source::decode(b"PK\x03\x04 not a model"), Err(ConvertError::NotOnnx { .. })));
+        assert!(matches!(Source::decode(&[]), Err(ConvertError::NotOnnx { .. })));
+    }
+}

@@ -1,0 +1,104 @@
+//! Types and shapes of graph inputs, with symbolic dimensions resolved.
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
+use tract_onnx::pb::{ValueInfoProto, type_proto};
+
+use super::{ImportOptions, MAX_ELEMENTS, Source};
+use crate::error::ConvertError;
+
+/// A graph input as the float original declares it.
+pub(crate) struct InputType {
+    /// Its name.
+    pub(crate) name: String,
+    /// Element type.
+    pub(crate) element: DataType,
+    /// Resolved shape.
+    pub(crate) shape: Vec<usize>,
+}
+
+/// All inputs that are no initializers, in order.
+pub(crate) fn declared(source: &Source, options: &ImportOptions) -> Result<Vec<InputType>, ConvertError> {
+    let names = source.input_names();
+    let infos = source.graph().input.iter().filter(|i| names.contains(&i.name.as_str()));
+    infos.map(|info| input(info, options).map_err(|reason| error(info, reason))).collect()
+}
+
+fn error(info: &ValueInfoProto, reason: String) -> ConvertError {
+    ConvertError::Input { input: info.name.clone(), reason }
+}
+
+fn input(info: &ValueInfoProto, options: &ImportOptions) -> Result<InputType, String> {
+    let value = info.r#type.as_ref().and_then(|t| t.value.as_ref());
+    let Some(type_proto::Value::TensorType(tensor)) = value else {
+        return Err("is no tensor; only tensor inputs are supported".into());
+    };
+    let element = DataType::try_from(tensor.elem_type).map_err(|_| "has an unknown element type")?;
+    accept(element)?;
+    let declared = tensor.shape.as_ref().ok_or("has no shape; export the model with input shapes")?;
+    let dims = declared.dim.iter().enumerate();
+    let shape: Vec<usize> = dims.map(|(axis, d)| dim(axis, d.value.as_ref(), options)).collect::<Result<_, _>>()?;
+    let elements = shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d));
+    match elements {
+        Some(1..=MAX_ELEMENTS) => Ok(InputType { name: info.name.clone(), element, shape }),
+        Some(0) => Err(format!("has no elements in its shape {shape:?}")),
+        _ => Err(format!("has too many elements in its shape {shape:?}")),
+    }
+}
+
+fn accept(element: DataType) -> Result<(), String> {
+    use DataType::{Float, Int8, Int16, Int32, Int64, Uint8, Uint16};
+    match element {
+        Float | Int8 | Int16 | Int32 | Int64 | Uint8 | Uint16 => Ok(()),
+        other => Err(format!("has type {}; export the model with float32 inputs", other.as_str_name())),
+    }
+}
+
+fn dim(axis: usize, value: Option<&Dimension>, options: &ImportOptions) -> Result<usize, String> {
+    let name = match value {
+        Some(Dimension::DimValue(d)) if *d > 0 => return usize::try_from(*d).map_err(|e| e.to_string()),
+        Some(Dimension::DimParam(name)) => name.as_str(),
+        _ => "",
+    };
+    match options.dims.get(name) {
+        Some(size) => Ok(*size),
+        None if axis == 0 => Ok(1),
+        None if name.is_empty() || name == "?" => {
+            Err(format!("axis {axis} has no fixed size; export the model with a fixed input shape"))
+        }
+        None => Err(format!("axis {axis} is symbolic; give its size with --dim {name}=<size>")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tract_onnx::pb::tensor_shape_proto::Dimension as Dim;
+    use tract_onnx::pb::{TensorShapeProto, TypeProto};
+
+    fn info(element: DataType, dims: Vec<Dimension>) -> ValueInfoProto {
+        let dim = dims.into_iter().map(|d| Dim { value: Some(d), ..Dim::default() }).collect();
+        let shape = Some(TensorShapeProto { dim });
+        let tensor = type_proto::Tensor { elem_type: element as i32, shape };
+        let value = Some(type_proto::Value::TensorType(tensor));
+        ValueInfoProto { r#type: Some(TypeProto { value, ..TypeProto::default() }), ..ValueInfoProto::default() }
+    }
+
+    #[test]
+    fn a_symbolic_batch_is_one_and_other_symbols_need_a_size() {
+        let x = info(DataType::Float, vec![Dimension::DimParam("N".into()), Dimension::DimParam("time".into())]);
+        let mut options = ImportOptions::default();
+        assert!(input(&x, &options).err().unwrap().contains("--dim time="));
+        options.dims.insert("time".into(), 40);
+        assert_eq!(input(&x, &options).unwrap().shape, [1, 40]);
+    }
+
+    #[test]
+    fn absurd_shapes_and_types_are_refused() {
+        let options = ImportOptions::default();
+        let huge = info(DataType::Float, vec![Dimension::DimValue(1 << 40), Dimension::DimValue(1 << 40)]);
+        assert!(input(&huge, &options).is_err());
+        let text = info(DataType::String, vec![Dimension::DimValue(1)]);
+        assert!(input(&text, &options).err().unwrap().contains("float32"));
+    }
+}

@@ -1,0 +1,318 @@
+//! The walk over the nodes: what is known so far, and the graph being built.
+
+use std::collections::{HashMap, HashSet};
+
+use ndarray::ArrayD;
+use tract_onnx::pb::tensor_proto::DataType;
+
+use super::constants::{Constant, Folder, initializers};
+use super::{ImportOptions, OnnxNode, Source, declared};
+use crate::error::ConvertError;
+use crate::graph::{Function, Graph, Kind, Node, Op, Original, Value, ValueId, shape};
+use crate::ops;
+
+/// Elements of the largest tensor that is accepted, constant or not.
+pub(crate) const MAX_ELEMENTS: usize = 1 << 26;
+
+/// Elements that constant nodes may compute in all.
+const MAX_FOLDED: usize = 1 << 27;
+
+/// What an ONNX tensor name stands for.
+enum Known {
+    Value(ValueId),
+    Constant(Constant),
+}
+
+/// The graph under construction, as the operators' `lower` functions see it.
+pub(crate) struct Lowering {
+    graph: Graph,
+    known: HashMap<String, Known>,
+    /// Constants that became values, by ONNX name.
+    materialized: HashMap<String, ValueId>,
+    /// Tensors of integer type, which only a Cast or a move of elements may read.
+    integers: HashSet<String>,
+    folded: usize,
+}
+
+/// Lowers every live node of `source`.
+pub(super) fn lower(source: &Source, options: &ImportOptions) -> Result<Graph, ConvertError> {
+    let mut lowering = Lowering::new(source, options)?;
+    let folder = Folder::new(source);
+    for &index in &source.order {
+        let node = OnnxNode { pb: &source.graph().node[index], index, opset: source.opset };
+        lowering.step(&node, &folder)?;
+    }
+    source.graph().output.iter().try_for_each(|output| lowering.output(&output.name))?;
+    let graph = lowering.graph;
+    graph.check().map_err(|reason| ConvertError::Pass { pass: "import", reason })?;
+    Ok(graph)
+}
+
+impl Lowering {
+    fn new(source: &Source, options: &ImportOptions) -> Result<Lowering, ConvertError> {
+        let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
+        let constants = initializers(source)?.into_iter().map(|(name, c)| (name, Known::Constant(c)));
+        let known = constants.collect();
+        let mut lowering =
+            Lowering { graph, known, materialized: HashMap::new(), integers: HashSet::new(), folded: 0 };
+        for input in declared(source, options)? {
+            lowering.input(&input.name, &input.shape, input.element)?;
+        }
+        Ok(lowering)
+    }
+
+    fn input(&mut self, name: &str, shape: &[usize], element: DataType) -> Result<(), ConvertError> {
+        let original = Some(Original::same(name, shape));
+        let id = self.graph.add(Value { original, ..Value::activation(name, shape, Kind::F32) });
+        if self.known.insert(name.to_string(), Known::Value(id)).is_some() {
+            return Err(ConvertError::BrokenGraph { reason: format!("input `{name}` is declared twice") });
+        }
+        if element != DataType::Float {
+            self.integers.insert(name.to_string());
+        }
+        self.graph.inputs.push(id);
+        Ok(())
+    }
+
+    /// Shape arithmetic and constants are computed, the rest is lowered.
+    fn step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
+        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx") {
+            let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
+            return Err(node.error(reason));
+        }
+        if let Some(missing) = self.inputs_of(node).find(|name| !self.known.contains_key(*name)) {
+            let reason = format!("reads `{missing}`, which no node writes and no initializer holds; are weights missing?");
+            return Err(node.error(reason));
+        }
+        if matches!(node.op(), "Shape" | "Size") {
+            return self.shape_of(node);
+        }
+        let constants = self.inputs_of(node).map(|name| self.constant_named(name)).collect::<Option<Vec<_>>>();
+        match constants {
+            Some(inputs) => {
+                let outputs = folder.fold(node, &inputs)?;
+                self.know_all(node, outputs)
+            }
+            None => self.lower_node(node),
+        }
+    }
+
+    fn inputs_of<'n>(&self, node: &OnnxNode<'n>) -> impl Iterator<Item = &'n str> + use<'n> {
+        node.pb.input.iter().map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    fn constant_named(&self, name: &str) -> Option<&Constant> {
+        match self.known.get(name) {
+            Some(Known::Constant(constant)) => Some(constant),
+            _ => None,
+        }
+    }
+
+    fn know_all(&mut self, node: &OnnxNode<'_>, constants: Vec<Constant>) -> Result<(), ConvertError> {
+        self.folded += constants.iter().map(|c| c.tensor.len()).sum::<usize>();
+        if self.folded > MAX_FOLDED {
+            return Err(node.error("the model computes too many constants; simplify it with onnxsim"));
+        }
+        self.known.extend(constants.into_iter().map(|c| (c.name.clone(), Known::Constant(c))));
+        Ok(())
+    }
+
+    /// `Shape` and `Size` are constants, whatever they are of.
+    fn shape_of(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
+        let shape: Vec<i64> = match self.known.get(node.required(0)?) {
+            Some(Known::Constant(c)) => c.shape().iter().map(|d| *d as i64).collect(),
+            Some(Known::Value(id)) => self.graph.shape(*id).iter().map(|d| *d as i64).collect(),
+            None => Vec::new(),
+        };
+        let rank = shape.len() as i64;
+        let bound = |name, default| node.int(name, default).clamp(-rank, rank);
+        let at = |i: i64| if i < 0 { (i + rank) as usize } else { i as usize };
+        let (start, end) = (at(bound("start", 0)), at(bound("end", rank)));
+        let name = node.pb.output.first().map_or("", String::as_str);
+        let constant = match node.op() {
+            "Size" => Constant::of_integers(name, &[shape.iter().product()]),
+            _ => Constant::of_integers(name, shape.get(start..end).unwrap_or(&[])),
+        };
+        self.know_all(node, vec![constant])
+    }
+
+    fn lower_node(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
+        self.check_integers(node)?;
+        let results = ops::lower(node, self)?;
+        for (name, id) in node.pb.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
+            self.name(name, id);
+            self.known.insert(name.clone(), Known::Value(id));
+        }
+        Ok(())
+    }
+
+    /// Integer inputs must be cast before anything computes with them.
+    fn check_integers(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
+        let Some(integer) = self.inputs_of(node).find(|name| self.integers.contains(*name)) else { return Ok(()) };
+        match node.op() {
+            "Cast" => Ok(()),
+            "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Transpose" | "Slice" | "Split" => {
+                self.integers.extend(node.pb.output.iter().cloned());
+                Ok(())
+            }
+            _ => Err(node.error(format!("computes with the integer tensor `{integer}`; cast it to float32 first"))),
+        }
+    }
+
+    /// The value bears the name of the first ONNX tensor that it equals.
+    fn name(&mut self, name: &str, id: ValueId) {
+        let value = &mut self.graph.values[id.0];
+        if value.original.is_none() && value.constant.is_none() {
+            value.original = Some(Original::same(name, &value.shape));
+            value.name = name.to_string();
+        }
+    }
+
+    /// An output of the graph is a value of its own, with the output's name.
+    fn output(&mut self, name: &str) -> Result<(), ConvertError> {
+        let mut id = match self.known.get(name) {
+            Some(Known::Value(id)) => *id,
+            Some(Known::Constant(constant)) => {
+                let elements = constant.floats()?;
+                self.graph.add(Value::constant(&format!("{name}.constant"), elements))
+            }
+            None => return Err(ConvertError::BrokenGraph { reason: format!("no node writes the output `{name}`") }),
+        };
+        let taken = self.graph.inputs.contains(&id) || self.graph.outputs.contains(&id);
+        if taken || self.graph.value(id).constant.is_some() {
+            id = self.copy(name, id);
+        }
+        self.graph.values[id.0].name = name.to_string();
+        self.graph.outputs.push(id);
+        Ok(())
+    }
+
+    fn copy(&mut self, name: &str, id: ValueId) -> ValueId {
+        let source = self.graph.value(id);
+        let original = Some(Original::same(name, &source.shape));
+        let value = Value { original, ..Value::activation(name, &source.shape, source.kind) };
+        let copy = self.graph.add(value);
+        self.graph.nodes.push(Node::new(name, Op::Unary(Function::Identity), &[id], copy));
+        copy
+    }
+
+    /// The value of input `i`; a constant becomes a constant value.
+    pub(crate) fn value(&mut self, node: &OnnxNode<'_>, i: usize) -> Result<ValueId, ConvertError> {
+        let name = node.required(i)?;
+        match self.known.get(name) {
+            Some(Known::Value(id)) => return Ok(*id),
+            Some(Known::Constant(constant)) if !self.materialized.contains_key(name) => {
+                let value = Value::constant(name, constant.finite(node)?);
+                let id = self.graph.add(value);
+                self.materialized.insert(name.to_string(), id);
+            }
+            _ => {}
+        }
+        self.materialized.get(name).copied().ok_or_else(|| node.error(format!("`{name}` is not known")))
+    }
+
+    /// Input `i`, if it is a constant.
+    pub(crate) fn constant(&self, node: &OnnxNode<'_>, i: usize) -> Option<&Constant> {
+        self.constant_named(node.input(i)?)
+    }
+
+    /// The elements of input `i`, which must be constant and finite.
+    pub(crate) fn weights(&self, node: &OnnxNode<'_>, i: usize) -> Result<ArrayD<f32>, ConvertError> {
+        let name = node.required(i)?;
+        match self.constant(node, i) {
+            Some(constant) => constant.finite(node),
+            None => Err(node.error(format!("input {i}, `{name}`, must be a constant"))),
+        }
+    }
+
+    /// The integers of input `i`, if the node has it; they must be constant.
+    pub(crate) fn integers(&self, node: &OnnxNode<'_>, i: usize) -> Result<Option<Vec<i64>>, ConvertError> {
+        match (node.input(i), self.constant(node, i)) {
+            (None, _) => Ok(None),
+            (Some(_), Some(constant)) => constant.integers().map(Some),
+            (Some(name), None) => {
+                Err(node.error(format!("input {i}, `{name}`, must be a constant; export with fixed shapes")))
+            }
+        }
+    }
+
+    /// The one real number of input `i`, if the node has it; it may be infinite.
+    pub(crate) fn scalar(&self, node: &OnnxNode<'_>, i: usize) -> Result<Option<f32>, ConvertError> {
+        let Some(name) = node.input(i) else { return Ok(None) };
+        let constant = self.constant(node, i).map(Constant::floats).transpose()?;
+        match constant.as_ref().and_then(|c| c.as_slice()) {
+            Some([x]) if !x.is_nan() => Ok(Some(*x)),
+            _ => Err(node.error(format!("input {i}, `{name}`, must be one constant number"))),
+        }
+    }
+
+    /// A value's shape.
+    pub(crate) fn shape(&self, id: ValueId) -> Vec<usize> {
+        self.graph.shape(id).to_vec()
+    }
+
+    /// A value's kind.
+    pub(crate) fn kind(&self, id: ValueId) -> Kind {
+        self.graph.value(id).kind
+    }
+
+    /// Adds a constant that the node brings along.
+    pub(crate) fn add_constant(
+        &mut self,
+        node: &OnnxNode<'_>,
+        part: &str,
+        elements: ArrayD<f32>,
+    ) -> Result<ValueId, ConvertError> {
+        if let Some(x) = elements.iter().find(|x| !x.is_finite()) {
+            return Err(node.error(format!("its {part} comes to {x}; the weights must be finite")));
+        }
+        Ok(self.graph.add(Value::constant(&format!("{}.{part}", node.name()), elements)))
+    }
+
+    /// Adds an operation whose output shape follows from its inputs. `part` tells several from one node apart.
+    pub(crate) fn emit(
+        &mut self,
+        node: &OnnxNode<'_>,
+        part: &str,
+        op: Op,
+        inputs: &[ValueId],
+    ) -> Result<ValueId, ConvertError> {
+        let shapes: Vec<&[usize]> = inputs.iter().map(|id| self.graph.shape(*id)).collect();
+        match shape::infer(&op, &shapes, self.graph.layout).map_err(|e| node.error(e))? {
+            Some(shape) => self.emit_shaped(node, part, op, inputs, shape),
+            None => Err(node.error("has no shape of its own")),
+        }
+    }
+
+    /// Adds an operation with its output's shape.
+    pub(crate) fn emit_shaped(
+        &mut self,
+        node: &OnnxNode<'_>,
+        part: &str,
+        op: Op,
+        inputs: &[ValueId],
+        shape: Vec<usize>,
+    ) -> Result<ValueId, ConvertError> {
+        match shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d)) {
+            Some(1..=MAX_ELEMENTS) => {}
+            Some(0) => return Err(node.error(format!("its result of shape {shape:?} is empty"))),
+            _ => return Err(node.error(format!("its result of shape {shape:?} has too many elements"))),
+        }
+        let kind = self.kind_of(node, &op, inputs)?;
+        let name = if part.is_empty() { node.name() } else { format!("{}.{part}", node.name()) };
+        let output = self.graph.add(Value::activation(&name, &shape, kind));
+        self.graph.nodes.push(Node::new(&name, op, inputs, output));
+        Ok(output)
+    }
+
+    /// Indices may be reshaped and nothing else.
+    fn kind_of(&self, node: &OnnxNode<'_>, op: &Op, inputs: &[ValueId]) -> Result<Kind, ConvertError> {
+        let index = inputs.iter().any(|id| self.kind(*id) == Kind::Index);
+        match op {
+            Op::ArgMax { .. } if !index => Ok(Kind::Index),
+            Op::Reshape if index => Ok(Kind::Index),
+            _ if index => Err(node.error("computes with indices; only the end of the model may be an ArgMax")),
+            _ => Ok(Kind::F32),
+        }
+    }
+}

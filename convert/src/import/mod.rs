@@ -1,0 +1,46 @@
+//! ONNX files to a [`Graph`](crate::graph::Graph).
+//!
+//! Nodes are walked one for one in the protobuf. What is constant is computed at once by tract, one node at a time and
+//! under a bound on its size; everything else is lowered by `ops`, which also knows the shape of what it writes.
+//! This is the only reader of foreign bytes in the converter: behind it there is no panic and no default.
+
+mod constants;
+mod decode;
+mod guard;
+mod inputs;
+mod lowering;
+mod node;
+pub(crate) mod window;
+
+use std::collections::BTreeMap;
+
+use crate::error::ConvertError;
+use crate::graph::Graph;
+
+pub(crate) use decode::Source;
+pub(crate) use guard::quietly;
+pub(crate) use inputs::{InputType, declared};
+pub(crate) use lowering::{Lowering, MAX_ELEMENTS};
+pub(crate) use node::OnnxNode;
+
+/// What the user says about a model that its file does not.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Sizes for symbolic dimensions, by name (`--dim name=value`). A symbolic first dimension is 1 by default.
+    pub dims: BTreeMap<String, usize>,
+}
+
+/// Reads an ONNX model: decodes, infers every shape, folds constants, lowers each node.
+///
+/// # Errors
+/// What is wrong with the file or cannot be converted, by node, tensor or input name. Any bytes may be given.
+pub fn onnx(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ConvertError> {
+    let source = Source::decode(bytes)?;
+    match quietly(|| lowering::lower(&source, options)) {
+        Ok(graph) => graph,
+        Err(reason) => Err(ConvertError::BrokenGraph { reason }),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

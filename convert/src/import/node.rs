@@ -1,0 +1,111 @@
+//! An ONNX node: its attributes and where its errors point.
+
+use tract_onnx::pb::{AttributeProto, NodeProto};
+
+use crate::error::ConvertError;
+
+/// One node of the protobuf.
+#[derive(Clone, Copy)]
+pub(crate) struct OnnxNode<'a> {
+    /// The protobuf's node.
+    pub(crate) pb: &'a NodeProto,
+    /// Its position, for nodes without a name.
+    pub(crate) index: usize,
+    /// Version of the operator set.
+    pub(crate) opset: i64,
+}
+
+impl<'a> OnnxNode<'a> {
+    /// The node's name, or `op_index` where it has none.
+    pub(crate) fn name(&self) -> String {
+        match self.pb.name.as_str() {
+            "" => format!("{}_{}", self.pb.op_type, self.index),
+            name => name.to_string(),
+        }
+    }
+
+    /// The operator.
+    pub(crate) fn op(&self) -> &'a str {
+        &self.pb.op_type
+    }
+
+    /// An error at this node. `reason` says what is wrong and what to do.
+    pub(crate) fn error(&self, reason: impl Into<String>) -> ConvertError {
+        ConvertError::Node { op: self.pb.op_type.clone(), node: self.name(), reason: reason.into() }
+    }
+
+    /// Name of input `i`, if the node has it.
+    pub(crate) fn input(&self, i: usize) -> Option<&'a str> {
+        self.pb.input.get(i).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// Name of input `i`.
+    pub(crate) fn required(&self, i: usize) -> Result<&'a str, ConvertError> {
+        self.input(i).ok_or_else(|| self.error(format!("input {i} is missing")))
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
+        self.pb.attribute.iter().find(|a| a.name == name)
+    }
+
+    /// Whether an attribute is written.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
+    /// An integer attribute.
+    pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).map_or(default, |a| a.i)
+    }
+
+    /// An integer attribute that switches something on.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.int(name, 0) != 0
+    }
+
+    /// A float attribute, which must be a number.
+    pub(crate) fn float(&self, name: &str, default: f32) -> Result<f32, ConvertError> {
+        match self.attribute(name).map_or(default, |a| a.f) {
+            value if value.is_nan() => Err(self.error(format!("attribute `{name}` is NaN"))),
+            value => Ok(value),
+        }
+    }
+
+    /// A list of integers.
+    pub(crate) fn ints(&self, name: &str) -> Option<&'a [i64]> {
+        self.attribute(name).map(|a| a.ints.as_slice())
+    }
+
+    /// A list of sizes, each from `least` to 2^24.
+    pub(crate) fn sizes(&self, name: &str, least: usize) -> Result<Option<Vec<usize>>, ConvertError> {
+        let Some(ints) = self.ints(name) else { return Ok(None) };
+        let size = |i: &i64| usize::try_from(*i).ok().filter(|s| (least..=1 << 24).contains(s));
+        let sizes: Option<Vec<usize>> = ints.iter().map(size).collect();
+        match sizes {
+            Some(sizes) => Ok(Some(sizes)),
+            None => Err(self.error(format!("attribute `{name}` = {ints:?} is not supported"))),
+        }
+    }
+
+    /// A string attribute, empty if absent.
+    pub(crate) fn string(&self, name: &str) -> &'a str {
+        self.attribute(name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or("")
+    }
+
+    /// An axis in `0..rank`, where a negative one counts from the end.
+    pub(crate) fn axis(&self, axis: i64, rank: usize) -> Result<usize, ConvertError> {
+        let from_start = if axis < 0 { axis.checked_add_unsigned(rank as u64).unwrap_or(-1) } else { axis };
+        let found = usize::try_from(from_start).ok().filter(|a| *a < rank);
+        found.ok_or_else(|| self.error(format!("axis {axis} does not exist in rank {rank}")))
+    }
+
+    /// Distinct axes in `0..rank`, ascending.
+    pub(crate) fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, ConvertError> {
+        let mut found: Vec<usize> = axes.iter().map(|a| self.axis(*a, rank)).collect::<Result<_, _>>()?;
+        found.sort_unstable();
+        match found.windows(2).any(|pair| pair[0] == pair[1]) {
+            true => Err(self.error(format!("axes {axes:?} name one axis twice"))),
+            false => Ok(found),
+        }
+    }
+}

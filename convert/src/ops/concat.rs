@@ -1,0 +1,30 @@
+//! Concatenation.
+
+use crate::error::ConvertError;
+use crate::graph::{Op, ValueId};
+use crate::import::{Lowering, OnnxNode};
+use crate::encode::Writer;
+use lacewing::ops::concat::MAX_INPUTS;
+use lacewing::ops::{ConcatF32, ConcatI8};
+
+/// `Concat`.
+pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    let inputs: Vec<ValueId> = (0..node.pb.input.len()).map(|i| to.value(node, i)).collect::<Result<_, _>>()?;
+    let first = *inputs.first().ok_or_else(|| node.error("has no inputs"))?;
+    let axis = node.axis(node.int("axis", 1), to.shape(first).len())?;
+    Ok(vec![if inputs.len() == 1 { first } else { to.emit(node, "", Op::Concat { axis }, &inputs)? }])
+}
+
+/// Writes a concatenation.
+pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    let count = to.node().inputs.len();
+    let inputs = (0..count).map(|index| to.input(index)).collect::<Vec<_>>();
+    let inputs = heapless::Vec::from_slice(&inputs)
+        .map_err(|_| to.error(format!("it joins {count} tensors, at most {MAX_INPUTS} are supported; join in steps")))?;
+    let outer = to.shape(to.node().outputs[0])[..axis].iter().product::<usize>() as u32;
+    let output = to.output();
+    match to.params(to.node().outputs[0]) {
+        Some(_) => to.push(ConcatI8 { inputs, output, outer }),
+        None => to.push(ConcatF32 { inputs, output, outer }),
+    }
+}

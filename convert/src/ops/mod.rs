@@ -1,0 +1,65 @@
+//! Operators: from the ONNX node to the graph (`lower`), file by file as in the runtime.
+
+mod argmax;
+mod batch_norm;
+mod binary;
+mod concat;
+mod conv;
+mod fully_connected;
+mod pad;
+mod pool;
+mod quantize;
+mod reshape;
+mod slice;
+mod softmax;
+mod transpose;
+mod unary;
+
+use crate::error::ConvertError;
+use crate::encode::Writer;
+use crate::graph::{Node, Op, ValueId};
+use crate::import::{Lowering, OnnxNode};
+
+/// Lowers one ONNX node; its results in the order of its outputs.
+pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    match node.op() {
+        "Conv" => conv::lower(node, to),
+        "Gemm" => fully_connected::lower_gemm(node, to),
+        "MatMul" => fully_connected::lower_matmul(node, to),
+        "AveragePool" | "MaxPool" => pool::lower(node, to),
+        "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
+        "ReduceMean" | "ReduceMax" | "ReduceSum" => pool::lower_reduce(node, to),
+        "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
+        "BatchNormalization" => batch_norm::lower(node, to),
+        "Pad" => pad::lower(node, to),
+        "Concat" => concat::lower(node, to),
+        "Transpose" => transpose::lower(node, to),
+        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Expand" => reshape::lower(node, to),
+        "Slice" => slice::lower(node, to),
+        "Split" => slice::lower_split(node, to),
+        "Gather" => slice::lower_gather(node, to),
+        "Softmax" | "LogSoftmax" => softmax::lower(node, to),
+        "ArgMax" | "ArgMin" => argmax::lower(node, to),
+        _ => unary::lower(node, to),
+    }
+}
+
+/// Writes the records of one node of the graph.
+pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    match &node.op {
+        Op::Conv { window, groups } => conv::encode(window, *groups, to),
+        Op::FullyConnected => fully_connected::encode(to),
+        Op::Pool { window, kind } => pool::encode(window, *kind, to),
+        Op::Binary(binary) => binary::encode(*binary, to),
+        Op::Unary(function) => unary::encode(*function, to),
+        Op::Pad { pads, value } => pad::encode(pads, *value, to),
+        Op::Concat { axis } => concat::encode(*axis, to),
+        Op::Transpose { perm } => transpose::encode(perm, to),
+        Op::Reshape => reshape::encode(to),
+        Op::Slice { starts, steps } => slice::encode(starts, steps, to),
+        Op::Softmax { axis } => softmax::encode(*axis, to),
+        Op::ArgMax { axis } => argmax::encode(*axis, to),
+        Op::Quantize => quantize::encode_quantize(to),
+        Op::Dequantize => quantize::encode_dequantize(to),
+    }
+}

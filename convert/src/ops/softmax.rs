@@ -1,0 +1,60 @@
+//! Softmax.
+
+use crate::error::ConvertError;
+use crate::graph::{Function, Op, ValueId};
+use crate::import::{Lowering, OnnxNode};
+use crate::encode::Writer;
+use lacewing::ops::{SoftmaxF32, SoftmaxI8};
+
+/// `Softmax` and `LogSoftmax`. Up to version 12 all axes from `axis` on are one.
+pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    let x = to.value(node, 0)?;
+    let shape = to.shape(x);
+    let log = node.op() == "LogSoftmax";
+    let part = if log { "softmax" } else { "" };
+    let axis = node.axis(node.int("axis", if node.opset < 13 { 1 } else { -1 }), shape.len())?;
+    let alone = node.opset >= 13 || shape[axis + 1..].iter().all(|d| *d == 1);
+    let y = if alone { to.emit(node, part, Op::Softmax { axis }, &[x])? } else { flattened(node, to, x, axis, part)? };
+    Ok(vec![if log { to.emit(node, "", Op::Unary(Function::Log), &[y])? } else { y }])
+}
+
+fn flattened(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    x: ValueId,
+    axis: usize,
+    part: &str,
+) -> Result<ValueId, ConvertError> {
+    let shape = to.shape(x);
+    let (rows, columns) = shape.split_at(axis);
+    let matrix = vec![rows.iter().product(), columns.iter().product()];
+    let flat = to.emit_shaped(node, "rows", Op::Reshape, &[x], matrix)?;
+    let y = to.emit(node, "flat", Op::Softmax { axis: 1 }, &[flat])?;
+    to.emit_shaped(node, part, Op::Reshape, &[y], shape)
+}
+
+/// Writes a softmax along the last axis.
+pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    let shape = to.shape(to.node().inputs[0]);
+    if shape[axis + 1..].iter().any(|dim| *dim != 1) {
+        return Err(to.error("its axis is not the last after the passes; this is a defect of Lacewing"));
+    }
+    let n = shape[axis];
+    let rows = shape.iter().product::<usize>() / n;
+    let (mut input, mut output) = (to.input(0), to.output());
+    (input.shape, output.shape) = ([1, 1, rows as u32, n as u32], [1, 1, rows as u32, n as u32]);
+    match to.int8() {
+        Some((params, _)) => {
+            let table = to.constant(&powers(params.scale, n));
+            to.push(SoftmaxI8 { input, output, table })
+        }
+        None => to.push(SoftmaxF32 { input, output }),
+    }
+}
+
+/// `round(exp(−d·scale)·2^(31 − ⌈log2 n⌉))` for d from 0 on, without the zeros at the end.
+fn powers(scale: f32, n: usize) -> Vec<u32> {
+    let one = f64::powi(2.0, 31 - n.next_power_of_two().trailing_zeros() as i32);
+    let power = |d: u32| (libm::exp(-f64::from(d) * f64::from(scale)) * one).round_ties_even() as u32;
+    (0..256).map(power).take_while(|power| *power > 0).collect()
+}

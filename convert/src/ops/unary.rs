@@ -1,0 +1,110 @@
+//! Functions of one variable, and nodes that change nothing.
+
+use tract_onnx::pb::tensor_proto::DataType;
+
+use crate::error::ConvertError;
+use crate::graph::{Function, Kind, Op, ValueId};
+use crate::import::{Lowering, OnnxNode};
+use crate::encode::Writer;
+use lacewing::ops::{TableI8, UnaryF32};
+
+/// Every operator of one operand, and the refusal of all that are unknown.
+pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    match node.op() {
+        "Identity" | "Dropout" => return Ok(vec![to.value(node, 0)?]),
+        "Cast" | "CastLike" => return cast(node, to),
+        _ => {}
+    }
+    let function = function(node, to)?;
+    let x = to.value(node, 0)?;
+    Ok(vec![to.emit(node, "", Op::Unary(function), &[x])?])
+}
+
+fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
+    Ok(match node.op() {
+        "Relu" => Function::Clip { lo: 0.0, hi: f32::INFINITY },
+        "Clip" => clip(node, to)?,
+        "LeakyRelu" => Function::LeakyRelu { alpha: node.float("alpha", 0.01)? },
+        "Elu" => Function::Elu { alpha: node.float("alpha", 1.0)? },
+        "Selu" => {
+            Function::Selu { alpha: node.float("alpha", 1.673_263_2)?, gamma: node.float("gamma", 1.050_701)? }
+        }
+        "Sigmoid" => Function::Sigmoid,
+        "HardSigmoid" => {
+            Function::HardSigmoid { alpha: node.float("alpha", 0.2)?, beta: node.float("beta", 0.5)? }
+        }
+        "HardSwish" => Function::HardSwish,
+        "Swish" if node.float("alpha", 1.0)? == 1.0 => Function::Silu,
+        "Tanh" => Function::Tanh,
+        "Gelu" if node.string("approximate") == "tanh" => Function::GeluTanh,
+        "Gelu" => Function::Gelu,
+        "Exp" => Function::Exp,
+        "Log" => Function::Log,
+        "Sqrt" => Function::Sqrt,
+        "Reciprocal" => Function::Reciprocal,
+        "Abs" => Function::Abs,
+        "Neg" => Function::Neg,
+        "Erf" => Function::Erf,
+        "Softplus" => Function::Softplus,
+        "Softsign" => Function::Softsign,
+        "Mish" => Function::Mish,
+        "Floor" => Function::Floor,
+        "Ceil" => Function::Ceil,
+        "Round" => Function::Round,
+        "Sin" => Function::Sin,
+        "Cos" => Function::Cos,
+        _ => return Err(unsupported(node)),
+    })
+}
+
+/// Limits are attributes up to version 10, then optional inputs.
+fn clip(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
+    let (lo, hi) = match node.opset {
+        ..=10 => (node.float("min", f32::NEG_INFINITY)?, node.float("max", f32::INFINITY)?),
+        _ => (to.scalar(node, 1)?.unwrap_or(f32::NEG_INFINITY), to.scalar(node, 2)?.unwrap_or(f32::INFINITY)),
+    };
+    match lo <= hi {
+        true => Ok(Function::Clip { lo, hi }),
+        false => Err(node.error(format!("its limits {lo} and {hi} are in the wrong order"))),
+    }
+}
+
+/// Reals stay reals and indices stay indices.
+fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    use DataType::{Bfloat16, Double, Float, Float16, Int32, Int64};
+    let x = to.value(node, 0)?;
+    let target = i32::try_from(node.int("to", 1)).ok().and_then(|t| DataType::try_from(t).ok());
+    match (to.kind(x), target) {
+        (Kind::F32, Some(Float | Double | Float16 | Bfloat16)) | (Kind::Index, Some(Int32 | Int64)) => Ok(vec![x]),
+        (_, target) => {
+            let target = target.map_or("an unknown type", |t| t.as_str_name());
+            Err(node.error(format!("a cast to {target} is not supported here; remove it before exporting")))
+        }
+    }
+}
+
+fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
+    let way_out = match node.op() {
+        "Resize" | "Upsample" => "end the model before it, or resize before the model",
+        "LSTM" | "GRU" | "RNN" => "recurrent layers are planned",
+        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" | "QGemm" => {
+            "convert the float model; Lacewing quantizes it"
+        }
+        "If" | "Loop" | "Scan" => "simplify the model with onnxsim, which removes control flow that is constant",
+        _ => "replace it before exporting, or end the model before it",
+    };
+    node.error(format!("is not supported; {way_out}"))
+}
+
+/// Writes a function: in int8 its table over all 256 inputs.
+pub(crate) fn encode(function: Function, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    let (lo, hi) = to.clamp();
+    if let Some((x, y)) = to.int8() {
+        let value = |q: i8| y.quantize(function.eval(x.real(q)).max(lo).min(hi));
+        let table: Vec<i8> = (i8::MIN..=i8::MAX).map(value).collect();
+        let record = TableI8 { input: to.input(0), output: to.output(), table: to.constant(&table) };
+        return to.push(record);
+    }
+    let record = UnaryF32 { input: to.input(0), output: to.output(), function };
+    to.push(record)
+}

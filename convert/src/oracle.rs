@@ -1,0 +1,174 @@
+//! The float original, run by tract: what every conversion is compared with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+use tract_core::internal::TVec;
+use tract_core::optim::Optimizer;
+use tract_core::plan::{SimplePlan, eval};
+use tract_core::prelude::{DatumType, TValue, Tensor, TypedFact, TypedModel, TypedOp};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::tract_hir::infer::InferenceModelExt;
+use tract_onnx::tract_hir::prelude::{InferenceFact, TractResult};
+
+use crate::error::ConvertError;
+use crate::import::{ImportOptions, InputType, Source, declared, quietly};
+
+type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
+
+/// An ONNX model in float, exactly as its file has it.
+pub struct Oracle {
+    plan: Arc<Plan>,
+    inputs: Vec<InputType>,
+    outputs: Vec<String>,
+}
+
+impl Oracle {
+    /// Prepares the model. It is typed and its constants are folded, but it is not optimized further:
+    /// tract's optimizer drops names, and merges what is to be compared.
+    ///
+    /// # Errors
+    /// What tract says where it cannot run the model, or what is wrong with the file.
+    pub fn new(bytes: &[u8], options: &ImportOptions) -> Result<Oracle, ConvertError> {
+        let source = Source::decode(bytes)?;
+        let inputs = declared(&source, options)?;
+        let outputs = source.graph().output.iter().map(|o| o.name.clone()).collect();
+        let plan = settle(quietly(|| plan(&source, &inputs)))?;
+        Ok(Oracle { plan, inputs, outputs })
+    }
+
+    /// The shapes of the inputs, in ONNX's order.
+    pub fn input_shapes(&self) -> Vec<Vec<usize>> {
+        self.inputs.iter().map(|i| i.shape.clone()).collect()
+    }
+
+    /// The names of the inputs, in ONNX's order.
+    pub fn input_names(&self) -> Vec<String> {
+        self.inputs.iter().map(|i| i.name.clone()).collect()
+    }
+
+    /// The names of the outputs, in ONNX's order.
+    pub fn output_names(&self) -> &[String] {
+        &self.outputs
+    }
+
+    /// The model's outputs for one sample. Inputs are in ONNX's order; each is reshaped where the counts agree.
+    /// Integer outputs come as reals.
+    ///
+    /// # Errors
+    /// If the inputs do not fit or tract fails.
+    pub fn run(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, ConvertError> {
+        let values = self.values(inputs)?;
+        settle(quietly(|| self.plan.run(values)?.iter().map(|v| array(v)).collect()))
+    }
+
+    /// Every tensor of the model that has a name there, by that name: inputs, what nodes write, outputs.
+    ///
+    /// # Errors
+    /// If the inputs do not fit or tract fails.
+    pub fn run_all(&self, inputs: &[ArrayD<f32>]) -> Result<HashMap<String, ArrayD<f32>>, ConvertError> {
+        let values = self.values(inputs)?;
+        settle(quietly(|| self.collect(values)))
+    }
+
+    fn collect(&self, inputs: TVec<TValue>) -> TractResult<HashMap<String, ArrayD<f32>>> {
+        let mut seen = HashMap::new();
+        for (input, value) in self.inputs.iter().zip(&inputs) {
+            seen.insert(input.name.clone(), array(value)?);
+        }
+        let mut state = self.plan.spawn()?;
+        let outputs = state.run_plan_with_eval(inputs, |context, state, node, inputs| {
+            let results = eval(context, state, node, inputs)?;
+            for (slot, value) in results.iter().enumerate() {
+                if let Some(label) = self.plan.model().outlet_label((node.id, slot).into()) {
+                    // A tensor that is not numeric has no place in a comparison of numbers.
+                    if let Ok(array) = array(value) {
+                        seen.insert(label.to_string(), array);
+                    }
+                }
+            }
+            TractResult::Ok(results)
+        })?;
+        for (name, value) in self.outputs.iter().zip(&outputs) {
+            seen.insert(name.clone(), array(value)?);
+        }
+        Ok(seen)
+    }
+
+    fn values(&self, inputs: &[ArrayD<f32>]) -> Result<TVec<TValue>, ConvertError> {
+        if inputs.len() != self.inputs.len() {
+            let reason = format!("it has {} inputs, and {} were given", self.inputs.len(), inputs.len());
+            return Err(ConvertError::Oracle { reason });
+        }
+        inputs.iter().zip(&self.inputs).map(|(given, declared)| value(given, declared)).collect()
+    }
+}
+
+fn settle<T>(result: Result<TractResult<T>, String>) -> Result<T, ConvertError> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(e)) => Err(ConvertError::Oracle { reason: format!("{e:#}") }),
+        Err(reason) => Err(ConvertError::Oracle { reason }),
+    }
+}
+
+fn plan(source: &Source, inputs: &[InputType]) -> TractResult<Arc<Plan>> {
+    let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
+    let mut model = onnx.parse(&source.model, None)?.model;
+    for (i, input) in inputs.iter().enumerate() {
+        model.set_input_fact(i, InferenceFact::dt_shape(datum_type(input.element), &input.shape))?;
+    }
+    let outlets = model.output_outlets()?.to_vec();
+    for outlet in outlets {
+        model.set_outlet_fact(outlet, InferenceFact::default())?;
+    }
+    let mut typed: TypedModel = model.into_typed()?;
+    Optimizer::prop_consts().optimize(&mut typed)?;
+    SimplePlan::new(typed)
+}
+
+/// The types that `declared` lets pass.
+fn datum_type(element: DataType) -> DatumType {
+    match element {
+        DataType::Int8 => DatumType::I8,
+        DataType::Int16 => DatumType::I16,
+        DataType::Int32 => DatumType::I32,
+        DataType::Int64 => DatumType::I64,
+        DataType::Uint8 => DatumType::U8,
+        DataType::Uint16 => DatumType::U16,
+        _ => DatumType::F32,
+    }
+}
+
+fn value(given: &ArrayD<f32>, declared: &InputType) -> Result<TValue, ConvertError> {
+    let elements: Vec<f32> = given.iter().copied().collect();
+    let tensor = Tensor::from_shape(&declared.shape, &elements)
+        .and_then(|t| Ok(t.cast_to_dt(datum_type(declared.element))?.into_owned()));
+    tensor.map(TValue::from).map_err(|_| ConvertError::Input {
+        input: declared.name.clone(),
+        reason: format!("has shape {:?}, and {:?} was given", declared.shape, given.shape()),
+    })
+}
+
+fn array(tensor: &Tensor) -> TractResult<ArrayD<f32>> {
+    let cast = tensor.cast_to::<f32>()?;
+    let view = cast.to_plain_array_view::<f32>()?;
+    Ok(ArrayD::from_shape_vec(view.shape().to_vec(), view.iter().copied().collect())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_can_move_between_threads() {
+        fn sendable<T: Send + Sync>() {}
+        sendable::<Oracle>();
+    }
+
+    #[test]
+    fn broken_files_are_errors() {
+        assert!(Oracle::new(b"nothing", &ImportOptions::default()).is_err());
+    }
+}

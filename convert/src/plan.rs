@@ -1,0 +1,506 @@
+//! Memory plan: lifetimes from the graph, storage shared where it may be, offsets from [`place`].
+//!
+//! Node `i` runs at step `i`; after the last node comes one more step, at which the outputs are read.
+//! Graph inputs are live from step 0, outputs to the end, constants never: they stay in the file.
+//! A value that nothing reads is live to the end, since no operation can say that it was the last to read it.
+//!
+//! A reshape's output is an alias of its input, so quantization must give both the same scale and zero point.
+
+mod place;
+
+use thiserror::Error;
+
+use crate::graph::{Graph, Node, NodeId, Op, ValueId};
+pub use place::{Placement, Request, place};
+
+/// As many tensors as a device can follow at once.
+pub const MAX_LIVE: usize = 32;
+
+/// Why a graph has no plan.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PlanError {
+    /// The device follows at most [`MAX_LIVE`] tensors.
+    #[error("{live} tensors are live at `{node}`, the runtime follows at most {MAX_LIVE}; split the model there")]
+    TooManyLive {
+        /// Name of the node, or `the outputs`.
+        node: String,
+        /// Tensors in the arena while it runs.
+        live: usize,
+    },
+}
+
+/// What the planner may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Alignment of every tensor in bytes, at least 1.
+    pub align: usize,
+    /// No byte is used twice and nothing is written in place, so that every intermediate can be read after the run.
+    pub keep_all: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        PlanOptions { align: 4, keep_all: false }
+    }
+}
+
+/// Where each value lies and how long it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    offsets: Vec<Option<usize>>,
+    storage: Vec<usize>,
+    in_place: Vec<Option<usize>>,
+    aliases: Vec<bool>,
+    last_uses: Vec<Vec<bool>>,
+    live: Vec<Vec<ValueId>>,
+    live_bytes: Vec<usize>,
+    /// Size of the arena: inputs, outputs and all between.
+    pub arena_bytes: usize,
+    /// The largest sum of live bytes at one step; no arena for this order of nodes is smaller.
+    pub lower_bound_bytes: usize,
+}
+
+impl Plan {
+    /// Byte offset of a value in the arena; `None` for a constant.
+    pub fn offset(&self, value: ValueId) -> Option<usize> {
+        self.offsets[value.0]
+    }
+
+    /// Whether two values lie in the same bytes by an alias or in place.
+    pub fn share_storage(&self, a: ValueId, b: ValueId) -> bool {
+        self.storage[a.0] == self.storage[b.0]
+    }
+
+    /// The operand that the node's output overwrites, if the node works in place.
+    pub fn in_place(&self, node: NodeId) -> Option<usize> {
+        self.in_place[node.0]
+    }
+
+    /// Whether the node is a reshape whose output is its input, so that nothing is left to run.
+    pub fn is_alias(&self, node: NodeId) -> bool {
+        self.aliases[node.0]
+    }
+
+    /// For each operand of the node: whether nothing reads this content of its bytes later, as is the case for
+    /// one overwritten in place. Never set for constants and for what a graph output or an alias still needs.
+    pub fn last_uses(&self, node: NodeId) -> &[bool] {
+        &self.last_uses[node.0]
+    }
+
+    /// Values in the arena at each step, one for each storage; the last step is the reading of the outputs.
+    pub fn live(&self) -> &[Vec<ValueId>] {
+        &self.live
+    }
+
+    /// Bytes live at each step, matching [`Plan::live`].
+    pub fn live_bytes(&self) -> &[usize] {
+        &self.live_bytes
+    }
+}
+
+/// Plans the memory of `graph`, whose nodes run in their order; `elem_bytes` is the size of one element of a value.
+///
+/// # Errors
+///
+/// [`PlanError::TooManyLive`] if the device could not follow all tensors.
+pub fn plan(graph: &Graph, elem_bytes: impl Fn(ValueId) -> usize, options: PlanOptions) -> Result<Plan, PlanError> {
+    let bytes: Vec<usize> = (0..graph.values.len())
+        .map(|v| graph.values[v].shape.iter().product::<usize>() * elem_bytes(ValueId(v)))
+        .collect();
+    let mut sharing = Sharing::new(graph, &bytes);
+    sharing.join_aliases();
+    if !options.keep_all {
+        sharing.join_in_place();
+    }
+    check_live(graph, &sharing)?;
+    Ok(sharing.place(options))
+}
+
+fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {
+    for (step, live) in sharing.live().iter().enumerate() {
+        if live.len() > MAX_LIVE {
+            let node = graph.nodes.get(step).map_or("the outputs".into(), |node| node.name.clone());
+            return Err(PlanError::TooManyLive { node, live: live.len() });
+        }
+    }
+    Ok(())
+}
+
+/// Which values share bytes, and the life of the bytes. A storage is named by the first value in it.
+struct Sharing<'a> {
+    graph: &'a Graph,
+    bytes: &'a [usize],
+    /// The storage of each value.
+    storage: Vec<usize>,
+    /// First and last step of each storage; `None` for those joined to another and for constants.
+    lives: Vec<Option<(usize, usize)>>,
+    in_place: Vec<Option<usize>>,
+    aliases: Vec<bool>,
+}
+
+impl<'a> Sharing<'a> {
+    fn new(graph: &'a Graph, bytes: &'a [usize]) -> Self {
+        Sharing {
+            graph,
+            bytes,
+            storage: (0..graph.values.len()).collect(),
+            lives: lives(graph),
+            in_place: vec![None; graph.nodes.len()],
+            aliases: vec![false; graph.nodes.len()],
+        }
+    }
+
+    /// A reshape is its input under another shape, except straight from a graph input to a graph output:
+    /// those are buffers of the caller, and the reshape copies.
+    fn join_aliases(&mut self) {
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            let [input, output] = [node.inputs[0].0, node.outputs[0].0];
+            let fits = node.op == Op::Reshape
+                && node.clamp.is_none()
+                && self.bytes[input] == self.bytes[output]
+                && self.lives[self.storage[input]].is_some();
+            if fits && !self.joins_doors(input, output) {
+                self.join(input, output);
+                self.aliases[i] = true;
+            }
+        }
+    }
+
+    fn joins_doors(&self, input: usize, output: usize) -> bool {
+        let holds = |doors: &[ValueId], storage| doors.iter().any(|v| self.storage[v.0] == storage);
+        holds(&self.graph.inputs, self.storage[input]) && holds(&self.graph.outputs, self.storage[output])
+    }
+
+    /// An elementwise node writes over an operand that dies there.
+    fn join_in_place(&mut self) {
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            self.in_place[i] = (0..node.inputs.len()).find(|&operand| self.may_overwrite(i, node, operand));
+            if let Some(operand) = self.in_place[i] {
+                self.join(node.inputs[operand].0, node.outputs[0].0);
+            }
+        }
+    }
+
+    fn may_overwrite(&self, step: usize, node: &Node, operand: usize) -> bool {
+        let [input, output] = [node.inputs[operand], node.outputs[0]];
+        let shape = |v: ValueId| &self.graph.values[v.0].shape;
+        let others = node.inputs.iter().enumerate().filter(|&(other, _)| other != operand);
+        matches!(node.op, Op::Unary(_) | Op::Binary(_))
+            && shape(input) == shape(output)
+            && self.bytes[input.0] == self.bytes[output.0]
+            && self.dies_at(input.0, step)
+            && others.map(|(_, v)| self.storage[v.0]).all(|other| other != self.storage[input.0])
+    }
+
+    fn dies_at(&self, value: usize, step: usize) -> bool {
+        self.lives[self.storage[value]].is_some_and(|(_, last)| last == step)
+    }
+
+    /// Puts all that shares bytes with `later` into the storage of `earlier`.
+    fn join(&mut self, earlier: usize, later: usize) {
+        let (into, from) = (self.storage[earlier], self.storage[later]);
+        if let (Some((first, last)), Some((_, end))) = (self.lives[into], self.lives[from].take()) {
+            self.lives[into] = Some((first, last.max(end)));
+        }
+        self.storage.iter_mut().filter(|s| **s == from).for_each(|s| *s = into);
+    }
+
+    /// Storages at each step.
+    fn live(&self) -> Vec<Vec<ValueId>> {
+        let mut live = vec![Vec::new(); self.graph.nodes.len() + 1];
+        for (storage, life) in self.lives.iter().enumerate() {
+            if let Some((first, last)) = *life {
+                live[first..=last].iter_mut().for_each(|at| at.push(ValueId(storage)));
+            }
+        }
+        live
+    }
+
+    fn place(self, options: PlanOptions) -> Plan {
+        let end = self.graph.nodes.len();
+        let (storages, requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
+            .filter_map(|s| self.lives[s].map(|life| (s, self.request(s, life, options, end))))
+            .unzip();
+        let placement = place(&requests);
+        let mut live_bytes = place::live_bytes(&requests);
+        live_bytes.resize(end + 1, 0);
+        let mut offsets = vec![None; self.storage.len()];
+        for (&storage, &offset) in storages.iter().zip(&placement.offsets) {
+            offsets[storage] = Some(offset);
+        }
+        Plan {
+            offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
+            last_uses: self.last_uses(),
+            live: self.live(),
+            live_bytes,
+            arena_bytes: placement.arena_bytes,
+            lower_bound_bytes: placement.lower_bound,
+            storage: self.storage,
+            in_place: self.in_place,
+            aliases: self.aliases,
+        }
+    }
+
+    fn request(&self, s: usize, life: (usize, usize), options: PlanOptions, end: usize) -> Request {
+        let (first, last) = if options.keep_all { (0, end) } else { life };
+        Request { bytes: self.bytes[s], first, last, align: options.align.max(1) }
+    }
+
+    fn last_uses(&self) -> Vec<Vec<bool>> {
+        let flags = |step: usize, node: &Node| {
+            let operands = node.inputs.iter().enumerate();
+            let last =
+                |(operand, v): (usize, &ValueId)| self.in_place[step] == Some(operand) || self.dies_at(v.0, step);
+            operands.map(last).collect()
+        };
+        self.graph.nodes.iter().enumerate().map(|(step, node)| flags(step, node)).collect()
+    }
+}
+
+/// First and last step of each value by itself.
+fn lives(graph: &Graph) -> Vec<Option<(usize, usize)>> {
+    let end = graph.nodes.len();
+    let mut first = vec![None; graph.values.len()];
+    let mut last = vec![None; graph.values.len()];
+    graph.inputs.iter().for_each(|v| first[v.0] = Some(0));
+    for (step, node) in graph.nodes.iter().enumerate() {
+        node.outputs.iter().for_each(|v| first[v.0] = Some(step));
+        node.inputs.iter().for_each(|v| last[v.0] = Some(step));
+    }
+    graph.outputs.iter().for_each(|v| last[v.0] = Some(end));
+    let constant = |v: usize| graph.values[v].constant.is_some();
+    (0..graph.values.len()).map(|v| first[v].filter(|_| !constant(v)).map(|f| (f, last[v].unwrap_or(end)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Binary, Function, Kind, Value};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    const ARG_MAX: Op = Op::ArgMax { axis: 1 };
+    const SOFTMAX: Op = Op::Softmax { axis: 1 };
+    const RELU: Op = Op::Unary(Function::Clip { lo: 0.0, hi: f32::INFINITY });
+
+    /// A graph whose value 0 is its input `[1, size]`.
+    fn start(size: usize) -> Graph {
+        let mut graph = Graph::default();
+        let input = value(&mut graph, &[1, size]);
+        graph.inputs.push(input);
+        graph
+    }
+
+    fn value(graph: &mut Graph, shape: &[usize]) -> ValueId {
+        let name = format!("v{}", graph.values.len());
+        graph.values.push(Value::activation(&name, shape, Kind::F32));
+        ValueId(graph.values.len() - 1)
+    }
+
+    fn node(graph: &mut Graph, op: Op, inputs: &[ValueId], shape: &[usize]) -> ValueId {
+        let output = value(graph, shape);
+        let name = format!("n{}", graph.nodes.len());
+        graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), outputs: vec![output], clamp: None });
+        output
+    }
+
+    fn planned(graph: &Graph) -> Plan {
+        plan(graph, |_| 1, PlanOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_chain_holds_two_tensors_at_once() {
+        let mut g = start(100);
+        let a = node(&mut g, SOFTMAX, &[ValueId(0)], &[1, 100]);
+        let b = node(&mut g, Op::FullyConnected, &[a], &[1, 20]);
+        g.outputs.push(b);
+        let plan = planned(&g);
+        assert_eq!((plan.arena_bytes, plan.lower_bound_bytes), (200, 200));
+        assert_eq!(plan.live_bytes(), [200, 120, 20]);
+        assert_eq!(plan.last_uses(NodeId(0)), [true]);
+        assert_eq!(plan.in_place(NodeId(0)), None);
+    }
+
+    #[test]
+    fn elementwise_nodes_write_over_what_dies() {
+        let mut g = start(100);
+        let x = ValueId(0);
+        let a = node(&mut g, RELU, &[x], &[1, 100]);
+        let sum = node(&mut g, Op::Binary(Binary::Add), &[x, a], &[1, 100]);
+        g.outputs.push(sum);
+        let plan = planned(&g);
+        assert_eq!(plan.in_place(NodeId(0)), None, "x is read again");
+        assert_eq!(plan.in_place(NodeId(1)), Some(0));
+        assert_eq!(plan.last_uses(NodeId(0)), [false]);
+        assert_eq!(plan.last_uses(NodeId(1)), [true, true]);
+        assert!(plan.share_storage(x, sum));
+        assert_eq!(plan.arena_bytes, 200);
+    }
+
+    #[test]
+    fn an_operand_used_twice_or_broadcast_is_not_overwritten() {
+        let mut g = start(100);
+        let row = value(&mut g, &[1, 1]);
+        g.inputs.push(row);
+        let twice = node(&mut g, Op::Binary(Binary::Mul), &[ValueId(0), ValueId(0)], &[1, 100]);
+        let sum = node(&mut g, Op::Binary(Binary::Sub), &[row, twice], &[1, 100]);
+        g.outputs.push(sum);
+        let plan = planned(&g);
+        assert_eq!(plan.in_place(NodeId(0)), None);
+        assert_eq!(plan.in_place(NodeId(1)), Some(1));
+    }
+
+    #[test]
+    fn other_element_sizes_and_other_operations_are_not_in_place() {
+        let mut g = start(100);
+        let q = node(&mut g, Op::Quantize, &[ValueId(0)], &[1, 100]);
+        let best = node(&mut g, ARG_MAX, &[q], &[1, 1]);
+        g.outputs.push(best);
+        let sizes = [4, 1, 4];
+        let plan = plan(&g, |v| sizes[v.0], PlanOptions::default()).unwrap();
+        assert_eq!([plan.in_place(NodeId(0)), plan.in_place(NodeId(1))], [None, None]);
+        assert_eq!(plan.arena_bytes, 500);
+    }
+
+    #[test]
+    fn a_reshape_is_an_alias_and_what_follows_may_overwrite_it() {
+        let mut g = start(100);
+        let a = node(&mut g, SOFTMAX, &[ValueId(0)], &[1, 100]);
+        let b = node(&mut g, Op::Reshape, &[a], &[10, 10]);
+        let c = node(&mut g, RELU, &[b], &[10, 10]);
+        let d = node(&mut g, Op::Reshape, &[c], &[100]);
+        g.outputs.push(d);
+        let plan = planned(&g);
+        assert!(plan.is_alias(NodeId(1)) && plan.is_alias(NodeId(3)) && !plan.is_alias(NodeId(2)));
+        assert_eq!(plan.in_place(NodeId(2)), Some(0));
+        assert!(plan.share_storage(a, d));
+        assert_eq!(plan.offset(a), plan.offset(d));
+        assert_eq!(plan.live(), [vec![ValueId(0), a], vec![a], vec![a], vec![a], vec![a]]);
+    }
+
+    #[test]
+    fn an_alias_that_is_read_later_keeps_its_bytes() {
+        let mut g = start(100);
+        let flat = node(&mut g, Op::Reshape, &[ValueId(0)], &[100]);
+        let a = node(&mut g, RELU, &[ValueId(0)], &[1, 100]);
+        let b = node(&mut g, Op::Reshape, &[a], &[100]);
+        let sum = node(&mut g, Op::Binary(Binary::Add), &[b, flat], &[100]);
+        g.outputs.push(sum);
+        let plan = planned(&g);
+        assert_eq!(plan.in_place(NodeId(1)), None);
+        assert_eq!(plan.last_uses(NodeId(1)), [false]);
+        assert!(!plan.share_storage(a, flat));
+    }
+
+    #[test]
+    fn a_reshape_from_door_to_door_is_a_copy() {
+        let mut g = start(100);
+        let a = node(&mut g, Op::Reshape, &[ValueId(0)], &[100]);
+        let b = node(&mut g, Op::Reshape, &[a], &[10, 10]);
+        g.outputs.push(b);
+        let plan = planned(&g);
+        assert!(plan.is_alias(NodeId(0)) && !plan.is_alias(NodeId(1)));
+        assert_eq!(plan.arena_bytes, 200);
+    }
+
+    #[test]
+    fn outputs_and_unread_inputs_live_to_the_end_and_constants_nowhere() {
+        let mut g = start(8);
+        let weight = value(&mut g, &[8]);
+        g.values[weight.0].constant = Some(Arc::new(ndarray::ArrayD::zeros(vec![8])));
+        let unread = value(&mut g, &[1, 12]);
+        g.inputs.push(unread);
+        let a = node(&mut g, Op::Binary(Binary::Add), &[ValueId(0), weight], &[1, 8]);
+        let b = node(&mut g, RELU, &[a], &[1, 8]);
+        g.outputs.extend([a, b]);
+        let plan = planned(&g);
+        assert_eq!(plan.offset(weight), None);
+        assert_eq!(plan.last_uses(NodeId(0)), [true, false]);
+        assert_eq!(plan.in_place(NodeId(0)), Some(0));
+        assert_eq!(plan.in_place(NodeId(1)), None, "a is an output");
+        assert_eq!(plan.live_bytes(), [20, 28, 28]);
+    }
+
+    #[test]
+    fn keeping_all_gives_every_value_bytes_of_its_own() {
+        let mut g = start(40);
+        let mut v = ValueId(0);
+        for _ in 0..50 {
+            v = node(&mut g, RELU, &[v], &[1, 40]);
+        }
+        g.outputs.push(v);
+        assert_eq!(planned(&g).arena_bytes, 40);
+        let all = plan(&g, |_| 1, PlanOptions { align: 4, keep_all: true }).unwrap();
+        assert_eq!(all.arena_bytes, 51 * 40);
+        let mut offsets: Vec<_> = (0..51).map(|v| all.offset(ValueId(v)).unwrap()).collect();
+        offsets.sort_unstable();
+        assert!(offsets.windows(2).all(|w| w[1] - w[0] == 40));
+    }
+
+    #[test]
+    fn more_tensors_than_the_device_follows_are_refused_by_name() {
+        let mut g = start(4);
+        let parts: Vec<_> = (0..33).map(|_| node(&mut g, Op::Reshape, &[ValueId(0)], &[4])).collect();
+        assert!(plan(&g, |_| 1, PlanOptions::default()).is_ok(), "all are one storage");
+        let parts: Vec<_> = parts.iter().map(|&p| node(&mut g, SOFTMAX, &[p], &[1, 4])).collect();
+        let joined = node(&mut g, Op::Concat { axis: 0 }, &parts, &[33, 4]);
+        g.outputs.push(joined);
+        let error = plan(&g, |_| 1, PlanOptions::default()).unwrap_err();
+        assert_eq!(error, PlanError::TooManyLive { node: "n64".into(), live: 33 });
+    }
+
+    /// Random graphs of unary, binary, reshape and softmax nodes over vectors of one size.
+    fn any_graph() -> impl Strategy<Value = Graph> {
+        let steps =
+            prop::collection::vec((0..5usize, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..20);
+        (steps, any::<prop::sample::Index>()).prop_map(|(steps, extra)| {
+            let mut g = start(16);
+            for (kind, a, b) in steps {
+                let recent = |i: prop::sample::Index, n: usize| ValueId(n - 1 - i.index(n.min(4)));
+                let n = g.values.len();
+                let (a, b) = (recent(a, n), recent(b, n));
+                match kind {
+                    0 | 1 => node(&mut g, RELU, &[a], &[1, 16]),
+                    2 => node(&mut g, Op::Binary(Binary::Add), &[a, b], &[1, 16]),
+                    3 => node(&mut g, Op::Reshape, &[a], &[1, 16]),
+                    _ => node(&mut g, SOFTMAX, &[a], &[1, 16]),
+                };
+            }
+            let n = g.values.len();
+            g.outputs = vec![ValueId(n - 1), ValueId(1 + extra.index(n - 1))];
+            g
+        })
+    }
+
+    /// Runs the plan over memory cells that hold the value written last: a read must find its own operand.
+    fn simulate(g: &Graph, plan: &Plan) -> Result<(), TestCaseError> {
+        let mut cells = vec![usize::MAX; plan.arena_bytes];
+        let at = |v: ValueId| plan.offset(v).unwrap()..plan.offset(v).unwrap() + 16;
+        let mut meaning: Vec<usize> = (0..g.values.len()).collect();
+        cells[at(ValueId(0))].fill(0);
+        for (i, node) in g.nodes.iter().enumerate() {
+            for v in &node.inputs {
+                prop_assert!(cells[at(*v)].iter().all(|&c| c == meaning[v.0]), "node {i} reads {v:?}");
+            }
+            let output = node.outputs[0];
+            if plan.is_alias(NodeId(i)) {
+                meaning[output.0] = meaning[node.inputs[0].0];
+            } else {
+                cells[at(output)].fill(meaning[output.0]);
+            }
+        }
+        for v in &g.outputs {
+            prop_assert!(cells[at(*v)].iter().all(|&c| c == meaning[v.0]), "output {v:?}");
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn every_read_finds_what_was_written(g in any_graph()) {
+            let plan = planned(&g);
+            prop_assert!(plan.arena_bytes >= plan.lower_bound_bytes);
+            simulate(&g, &plan)?;
+        }
+    }
+}

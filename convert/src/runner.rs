@@ -1,0 +1,135 @@
+//! Running a file on the host: real numbers in, real numbers out, every layer to be seen.
+
+use lacewing::arena::{cast, cast_mut};
+use lacewing::format::{DType, Port, Tensor};
+use lacewing::ops::quantize::{dequantize, quantize};
+use lacewing::owned::Aligned;
+use lacewing::{Model, Portable, ReadError, RunError};
+use ndarray::ArrayD;
+
+/// A file and its arena.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    file: Aligned,
+    arena: Aligned,
+}
+
+/// Why a file does not run on these inputs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunnerError {
+    /// The file is refused.
+    #[error("the model file is refused: {0}")]
+    Read(#[from] ReadError),
+    /// The program did not run.
+    #[error("the model did not run: {0}")]
+    Run(#[from] RunError),
+    /// Another number of inputs, or of elements of an input.
+    #[error("input `{name}` has shape {shape:?}, and {given:?} was given")]
+    Input {
+        /// The input's name.
+        name: String,
+        /// Its shape.
+        shape: Vec<u32>,
+        /// Shape of what was given; empty if nothing was.
+        given: Vec<usize>,
+    },
+}
+
+impl Runner {
+    /// Reads the file with every check.
+    ///
+    /// # Errors
+    /// [`RunnerError::Read`].
+    pub fn new(file: &[u8]) -> Result<Self, RunnerError> {
+        let file = Aligned::from(file);
+        let model: Model<'_> = Model::read(&file)?;
+        model.verify()?;
+        let arena = Aligned::zeroed(model.arena_len());
+        Ok(Self { file, arena })
+    }
+
+    /// The model.
+    ///
+    /// # Panics
+    /// Never: the file was read in `new`.
+    #[must_use]
+    pub fn model(&self) -> Model<'_> {
+        Model::read(&self.file).expect("read in new")
+    }
+
+    /// Runs once on real numbers, which pass the int8 doors as on a device, and gives real numbers.
+    ///
+    /// # Errors
+    /// [`RunnerError::Input`] if the elements do not fit the model's inputs.
+    pub fn run(&mut self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, RunnerError> {
+        self.run_with(inputs, |_, _| {})
+    }
+
+    /// As [`Runner::run`], and calls `after(record, arena)` when each record has run.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub fn run_with(
+        &mut self,
+        inputs: &[ArrayD<f32>],
+        after: impl FnMut(usize, &[u8]),
+    ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
+        let model: Model<'_> = Model::read(&self.file)?;
+        for (index, port) in model.inputs().enumerate() {
+            fill(&mut self.arena, &port, inputs.get(index))?;
+        }
+        model.run_with(&Portable, &mut self.arena, after)?;
+        Ok(model.outputs().map(|port| read(&self.arena, &port)).collect())
+    }
+
+    /// The bytes of all outputs, in order, as the last run left them.
+    #[must_use]
+    pub fn output_bytes(&self) -> Vec<u8> {
+        let range = |port: Port<'_>| port.tensor.span().and_then(lacewing::format::Span::range);
+        let bytes = |port| range(port).and_then(|range| self.arena.get(range)).unwrap_or_default();
+        self.model().outputs().flat_map(bytes).copied().collect()
+    }
+}
+
+/// The real numbers of a tensor in the arena, `scale · (q − zero)` for int8.
+#[must_use]
+pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
+    let bytes = tensor.span().and_then(|span| span.range()).and_then(|range| arena.get(range)).unwrap_or_default();
+    match tensor.dtype() {
+        Some(DType::I8) => {
+            cast::<i8>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect()
+        }
+        Some(DType::F32) => cast::<f32>(bytes).unwrap_or_default().to_vec(),
+        Some(DType::I32) => cast::<i32>(bytes).unwrap_or_default().iter().map(|i| *i as f32).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
+    let error = || RunnerError::Input {
+        name: port.name.to_string(),
+        shape: port.shape().to_vec(),
+        given: given.map(|given| given.shape().to_vec()).unwrap_or_default(),
+    };
+    let given = given.filter(|given| Some(given.len() as u32) == port.tensor.len()).ok_or_else(error)?;
+    let range = port.tensor.span().and_then(|span| span.range()).ok_or_else(error)?;
+    let bytes = arena.get_mut(range).ok_or_else(error)?;
+    match port.tensor.dtype() {
+        Some(DType::I8) => {
+            let to = cast_mut::<i8>(bytes).unwrap_or_default();
+            to.iter_mut().zip(given).for_each(|(to, x)| *to = quantize(*x, port.scale, port.zero));
+        }
+        _ => {
+            let to = cast_mut::<f32>(bytes).unwrap_or_default();
+            to.iter_mut().zip(given).for_each(|(to, x)| *to = *x);
+        }
+    }
+    Ok(())
+}
+
+fn read(arena: &[u8], port: &Port<'_>) -> ArrayD<f32> {
+    let shape: Vec<usize> = port.shape().iter().map(|dim| *dim as usize).collect();
+    let numbers = reals(arena, &port.tensor, port.scale, port.zero);
+    ArrayD::from_shape_vec(shape, numbers).unwrap_or_else(|_| ArrayD::zeros(vec![0]))
+}

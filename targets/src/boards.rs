@@ -1,0 +1,216 @@
+//! Boards and targets as constants.
+//!
+//! A *target* is an instruction set that the converter may write for (`--target cortex-m4f`).
+//! A *board* is a target with memories, a clock and an emulator. A board's memory map is stated
+//! here and nowhere else: linker scripts, size checks and the emulator's arguments follow from it.
+
+/// An instruction set that a model can be written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub about: &'static str,
+}
+
+/// All targets, the portable one first.
+pub const TARGETS: [Target; 12] = [
+    target("portable", "any processor, plain Rust"),
+    target("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply"),
+    target("cortex-m3", "Armv7-M, long multiply"),
+    target("cortex-m4f", "Armv7E-M with DSP instructions and f32"),
+    target("cortex-m7", "Armv7E-M with DSP instructions, dual issue"),
+    target("cortex-m33", "Armv8-M mainline with DSP instructions"),
+    target("cortex-m55", "Armv8.1-M with Helium vectors"),
+    target("rv32imc", "32-bit RISC-V with multiply"),
+    target("armv7-neon", "32-bit Arm Linux boards with NEON"),
+    target("aarch64", "64-bit Arm, dot products where present"),
+    target("x86-64", "x86-64, AVX2 or VNNI where present"),
+    target("wasm32", "browsers, simd128"),
+];
+
+/// A range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// The first address.
+    pub start: u32,
+    /// How many bytes.
+    pub len: u32,
+}
+
+/// How QEMU is started for a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emulator {
+    /// The program, `qemu-system-arm` or `qemu-system-riscv32`.
+    pub program: &'static str,
+    /// The machine, the value of `-machine`.
+    pub machine: &'static str,
+    /// Further arguments.
+    pub args: &'static [&'static str],
+}
+
+/// A board that firmware can be built for and run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub about: &'static str,
+    /// The name of its [`Target`].
+    pub target: &'static str,
+    /// Rust's name for the compilation target.
+    pub triple: &'static str,
+    /// Read-only memory: code, constants and the model.
+    pub flash: Memory,
+    /// Memory for the arena, statics and the stack.
+    pub ram: Memory,
+    /// The processor's clock in Hz, where the board has a defined one.
+    pub clock_hz: Option<u32>,
+    /// The emulator that stands in for it.
+    pub emulator: Emulator,
+}
+
+/// All boards.
+pub const BOARDS: [Board; 8] = [
+    Board {
+        name: "mps2-an386",
+        about: "Cortex-M4F on Arm's MPS2",
+        target: "cortex-m4f",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 4 * MIB),
+        clock_hz: Some(25_000_000),
+        emulator: arm("mps2-an386"),
+    },
+    Board {
+        name: "mps2-an385",
+        about: "Cortex-M3 on Arm's MPS2",
+        target: "cortex-m3",
+        triple: "thumbv7m-none-eabi",
+        flash: memory(0x0000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 4 * MIB),
+        clock_hz: Some(25_000_000),
+        emulator: arm("mps2-an385"),
+    },
+    Board {
+        name: "mps2-an385-armv6m",
+        about: "Cortex-M0+ code on the Cortex-M3 of Arm's MPS2",
+        target: "cortex-m0plus",
+        triple: "thumbv6m-none-eabi",
+        flash: memory(0x0000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 4 * MIB),
+        clock_hz: Some(25_000_000),
+        emulator: arm("mps2-an385"),
+    },
+    Board {
+        name: "mps2-an500",
+        about: "Cortex-M7 on Arm's MPS2",
+        target: "cortex-m7",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 4 * MIB),
+        clock_hz: Some(25_000_000),
+        emulator: arm("mps2-an500"),
+    },
+    Board {
+        name: "mps2-an505",
+        about: "Cortex-M33 on Arm's MPS2+",
+        target: "cortex-m33",
+        triple: "thumbv8m.main-none-eabihf",
+        flash: memory(0x1000_0000, 4 * MIB),
+        ram: memory(0x3800_0000, 4 * MIB),
+        clock_hz: Some(20_000_000),
+        emulator: arm("mps2-an505"),
+    },
+    Board {
+        name: "mps3-an547",
+        about: "Cortex-M55 on Arm's MPS3",
+        target: "cortex-m55",
+        triple: "thumbv8m.main-none-eabihf",
+        flash: memory(0x0000_0000, 512 * KIB),
+        ram: memory(0x2000_0000, 512 * KIB),
+        clock_hz: Some(32_000_000),
+        emulator: arm("mps3-an547"),
+    },
+    Board {
+        name: "microbit",
+        about: "Cortex-M0 of the BBC micro:bit, 16 KiB of RAM",
+        target: "cortex-m0plus",
+        triple: "thumbv6m-none-eabi",
+        flash: memory(0x0000_0000, 256 * KIB),
+        ram: memory(0x2000_0000, 16 * KIB),
+        clock_hz: Some(16_000_000),
+        emulator: arm("microbit"),
+    },
+    Board {
+        name: "riscv32-virt",
+        about: "QEMU's generic 32-bit RISC-V machine",
+        target: "rv32imc",
+        triple: "riscv32imc-unknown-none-elf",
+        flash: memory(0x8000_0000, 4 * MIB),
+        ram: memory(0x8040_0000, 4 * MIB),
+        clock_hz: None,
+        emulator: Emulator { program: "qemu-system-riscv32", machine: "virt", args: &["-bios", "none"] },
+    },
+];
+
+/// The bare-metal compilation targets that the crates are built for, those of [`BOARDS`] and their
+/// soft-float siblings.
+pub const BARE_METAL_TRIPLES: [&str; 7] = [
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "thumbv7em-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabi",
+    "thumbv8m.main-none-eabihf",
+    "riscv32imc-unknown-none-elf",
+];
+
+/// The board of that name.
+pub fn board(name: &str) -> Option<&'static Board> {
+    BOARDS.iter().find(|board| board.name == name)
+}
+
+const KIB: u32 = 1024;
+const MIB: u32 = 1024 * KIB;
+
+const fn target(name: &'static str, about: &'static str) -> Target {
+    Target { name, about }
+}
+
+const fn memory(start: u32, len: u32) -> Memory {
+    Memory { start, len }
+}
+
+const fn arm(machine: &'static str) -> Emulator {
+    Emulator { program: "qemu-system-arm", machine, args: &[] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_targets_exist() {
+        for (i, board) in BOARDS.iter().enumerate() {
+            assert!(TARGETS.iter().any(|t| t.name == board.target), "{board:?}");
+            assert!(BARE_METAL_TRIPLES.contains(&board.triple), "{board:?}");
+            assert!(BOARDS[..i].iter().all(|other| other.name != board.name));
+        }
+    }
+
+    #[test]
+    fn memories_are_aligned_and_disjoint() {
+        for Board { flash, ram, .. } in BOARDS {
+            assert!(flash.start % 1024 == 0 && ram.start % 1024 == 0);
+            let (flash_end, ram_end) = (flash.start + flash.len, ram.start + ram.len);
+            assert!(flash_end <= ram.start || ram_end <= flash.start);
+        }
+    }
+
+    #[test]
+    fn boards_are_found_by_name() {
+        assert_eq!(board("microbit").map(|b| b.ram.len), Some(16 * KIB));
+        assert_eq!(board("nowhere"), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Calibrates the instruction counter: `input.bin` is one byte that names a window to execute.
+#![no_std]
+#![no_main]
+
+use core::arch::asm;
+use core::hint::black_box;
+
+use lacewing_emulated::{code, host, marks};
+
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    let mut which = [0];
+    host::Source::open().fill(&mut which);
+    match which {
+        [b'0'] => nothing(),
+        [b'3'] => three_nops(),
+        _ => turns(black_box(1_000)),
+    }
+    host::exit(code::DONE)
+}
+
+// Never inlined: otherwise the compiler merges the markers of all windows.
+#[inline(never)]
+fn nothing() {
+    marks::begin();
+    marks::end();
+}
+
+#[inline(never)]
+fn three_nops() {
+    marks::begin();
+    // SAFETY: nops change nothing.
+    unsafe { asm!("nop", "nop", "nop") };
+    marks::end();
+}
+
+/// A loop of two instructions.
+#[inline(never)]
+fn turns(turns: u32) {
+    marks::begin();
+    // SAFETY: the loop changes its own register and the flags only.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        asm!("2:", "subs {0}, {0}, #1", "bne 2b", inout(reg) turns => _);
+        #[cfg(target_arch = "riscv32")]
+        asm!("2:", "addi {0}, {0}, -1", "bnez {0}, 2b", inout(reg) turns => _);
+    }
+    marks::end();
+}

@@ -1,0 +1,49 @@
+//! Goes wrong on purpose: `input.bin` is one byte that names the way.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::ptr;
+
+use lacewing_emulated::{code, host, stack};
+
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    let mut which = [0];
+    host::Source::open().fill(&mut which);
+    match which {
+        [b'p'] => panic!("on purpose"),
+        [b'f'] => fault(),
+        [b'l'] => hang(),
+        [b's'] => overuse_stack(),
+        _ => host::exit(code::DONE),
+    }
+}
+
+fn fault() -> ! {
+    let nowhere: *const u32 = ptr::without_provenance(0xF000_0000);
+    // SAFETY: none, on purpose: nothing answers at this address, and the processor faults.
+    let value = unsafe { nowhere.read_volatile() };
+    host::exit(black_box(value) as i32)
+}
+
+fn hang() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+fn overuse_stack() -> ! {
+    let painted = stack::paint();
+    fill_stack();
+    host::exit(match painted.used() {
+        Some(_) => code::DONE,
+        None => code::STACK,
+    })
+}
+
+#[inline(never)]
+fn fill_stack() {
+    black_box(&mut [1_u8; 9 * 1024]);
+}

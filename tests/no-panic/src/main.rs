@@ -1,0 +1,47 @@
+//! A firmware that links only if neither reading nor running a model can panic.
+//!
+//! Its panic handler calls a function that exists nowhere. If the optimizer proves that nothing
+//! reaches the handler, the linker drops it with its undefined symbol; else linking fails.
+//! The bytes of the model, its inputs and its arena are hidden from the optimizer, and every
+//! operation is linked.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use cortex_m_rt::entry;
+use lacewing::{AllOps, Arena, Model, Session};
+use lacewing_targets::Portable;
+
+static FILE: Arena<1024> = Arena::new();
+
+#[entry]
+fn main() -> ! {
+    static mut ARENA: Arena<4096> = Arena::new();
+    black_box(run(black_box(&FILE), black_box(ARENA)));
+    #[cfg(feature = "inject-panic")]
+    assert!(black_box(true), "on purpose");
+    loop {
+        black_box(());
+    }
+}
+
+/// Everything that a firmware does with a model; the sum of the first output's bytes.
+#[inline(never)]
+fn run(file: &[u8], arena: &mut [u8]) -> Option<u32> {
+    let model = Model::<AllOps>::read(file).ok()?;
+    let mut session = Session::new(model, Portable, arena).ok()?;
+    session.input_bytes(0)?.fill(black_box(1));
+    session.run().ok()?;
+    Some(session.output_bytes(0)?.iter().map(|&b| u32::from(b)).sum())
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        fn lacewing_can_panic() -> !;
+    }
+    // SAFETY: never executed: a firmware with this call in it does not link.
+    unsafe { lacewing_can_panic() }
+}

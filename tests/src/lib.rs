@@ -1,0 +1,6 @@
+//! Suites over all crates, and the project's own commands.
+//!
+//! The suites are the files beside `src`; what they share is here.
+
+pub mod generator;
+pub mod xtask;

@@ -1,0 +1,83 @@
+//! Functions of one number, and the door.
+
+use lacewing::ops::{DequantizeI8, Function, QuantizeI8, TableI8, UnaryF32};
+
+use super::values::{Answer, Constants, Near, Values};
+
+pub(super) fn table_i8(op: &TableI8, constants: Constants<'_>, x: &[i8]) -> Answer {
+    let table = constants.i8(op.table);
+    Values::I8(x.iter().map(|x| table[(i32::from(*x) + 128) as usize]).collect()).into()
+}
+
+pub(super) fn quantize_i8(op: &QuantizeI8, x: &[f32]) -> Answer {
+    let value = |x: &f32| {
+        let rounded = f64::from((x / op.scale).round_ties_even());
+        let q = if rounded.is_nan() { 0.0 } else { rounded } + f64::from(op.zero);
+        q.clamp(-128.0, 127.0) as i8
+    };
+    Values::I8(x.iter().map(value).collect()).into()
+}
+
+pub(super) fn dequantize_i8(op: &DequantizeI8, q: &[i8]) -> Answer {
+    // The product has 33 significant bits, exact in f64; the conversion rounds once.
+    let value = |q: &i8| (f64::from(op.scale) * (f64::from(*q) - f64::from(op.zero))) as f32;
+    Values::F32(q.iter().map(value).collect()).into()
+}
+
+pub(super) fn unary_f32(op: &UnaryF32, x: &[f32]) -> Answer {
+    let near = |x: &f32| {
+        let x = f64::from(*x);
+        let value = eval(op.function, x);
+        Near { value, slack: slack(op.function, x, value) }
+    };
+    Answer::Near(x.iter().map(near).collect())
+}
+
+/// What rounding in f32 explains: a part of the result, and of the terms that cancel in it.
+fn slack(function: Function, x: f64, value: f64) -> f64 {
+    let terms = match function {
+        Function::Gelu | Function::GeluTanh | Function::HardSwish => x.abs(),
+        Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x).abs() + f64::from(beta).abs(),
+        _ => 0.0,
+    };
+    value.abs() * 1e-5 + terms * 1e-6 + f64::from(f32::MIN_POSITIVE)
+}
+
+fn eval(function: Function, x: f64) -> f64 {
+    let sigmoid = 1.0 / (1.0 + (-x).exp());
+    let softplus = x.max(0.0) + (-x.abs()).exp().ln_1p();
+    match function {
+        Function::Identity => x,
+        Function::Clip { lo, hi } => x.max(lo.into()).min(hi.into()),
+        Function::LeakyRelu { alpha } => if x < 0.0 { f64::from(alpha) * x } else { x },
+        Function::Elu { alpha } => if x < 0.0 { f64::from(alpha) * x.exp_m1() } else { x },
+        Function::Selu { alpha, gamma } => {
+            f64::from(gamma) * if x <= 0.0 { f64::from(alpha) * x.exp_m1() } else { x }
+        }
+        Function::Sigmoid => sigmoid,
+        Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
+        Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+        Function::Silu => x * sigmoid,
+        Function::Tanh => x.tanh(),
+        Function::Gelu => 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt())),
+        Function::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+        }
+        Function::Exp => x.exp(),
+        Function::Log => x.ln(),
+        Function::Sqrt => x.sqrt(),
+        Function::Reciprocal => 1.0 / x,
+        Function::Abs => x.abs(),
+        Function::Neg => -x,
+        Function::Erf => libm::erf(x),
+        Function::Softplus => softplus,
+        Function::Softsign => x / (1.0 + x.abs()),
+        Function::Mish => x * softplus.tanh(),
+        Function::Square => x * x,
+        Function::Floor => x.floor(),
+        Function::Ceil => x.ceil(),
+        Function::Round => x.round_ties_even(),
+        Function::Sin => x.sin(),
+        Function::Cos => x.cos(),
+    }
+}

@@ -1,0 +1,59 @@
+//! A second, naive implementation of every operation, from the equations of `runtime/FORMAT.md`.
+//!
+//! Plain loops over every position and every tap, exact sums in `i128`, reals in `f64`. It reads the records, which are data,
+//! and uses no kernel, rounding or indexing function of the runtime.
+
+use lacewing::format::Op;
+
+mod binary;
+mod copy;
+mod function;
+mod linear;
+mod pool;
+mod position;
+mod requant;
+mod softmax;
+mod values;
+
+pub use values::{Answer, Constants, Near, Values};
+
+/// What `op` must answer to `inputs`, the numbers of its input tensors in order.
+///
+/// # Panics
+/// If the inputs do not fit the record, or for an operation that is not here yet.
+#[must_use]
+pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
+    let first = || &inputs[0];
+    match op {
+        Op::ConvI8(op) => linear::conv_i8(op, constants, first().i8()),
+        Op::ConvF32(op) => linear::conv_f32(op, constants, first().f32()),
+        Op::DepthwiseI8(op) => linear::depthwise_i8(op, constants, first().i8()),
+        Op::DepthwiseF32(op) => linear::depthwise_f32(op, constants, first().f32()),
+        Op::FullyConnectedI8(op) => linear::fully_connected_i8(op, constants, first().i8()),
+        Op::FullyConnectedF32(op) => linear::fully_connected_f32(op, constants, first().f32()),
+        Op::AveragePoolI8(op) => pool::average_i8(op, constants, first().i8()),
+        Op::AveragePoolF32(op) => pool::average_f32(op, first().f32()),
+        Op::MaxPoolI8(op) => pool::max_i8(op, first().i8()),
+        Op::MaxPoolF32(op) => pool::max_f32(op, first().f32()),
+        Op::AddI8(op) => binary::add_i8(op, inputs),
+        Op::AddF32(op) => binary::f32(&op.inputs, &op.output, [op.lo, op.hi], inputs, |a, b| a + b),
+        Op::SubF32(op) => binary::f32(&op.inputs, &op.output, [op.lo, op.hi], inputs, |a, b| a - b),
+        Op::MulI8(op) => binary::mul_i8(op, inputs),
+        Op::MulF32(op) => binary::f32(&op.inputs, &op.output, [op.lo, op.hi], inputs, |a, b| a * b),
+        Op::PadI8(op) => Values::I8(copy::pad(&op.input, &op.output, op.before, op.value, first().i8())).into(),
+        Op::PadF32(op) => Values::F32(copy::pad(&op.input, &op.output, op.before, op.value, first().f32())).into(),
+        Op::ConcatI8(op) => Values::I8(copy::concat(op.outer, inputs.iter().map(Values::i8))).into(),
+        Op::ConcatF32(op) => Values::F32(copy::concat(op.outer, inputs.iter().map(Values::f32))).into(),
+        Op::StridedCopyI8(op) => Values::I8(copy::strided(op.start, op.dims, op.strides, first().i8())).into(),
+        Op::StridedCopyF32(op) => Values::F32(copy::strided(op.start, op.dims, op.strides, first().f32())).into(),
+        Op::SoftmaxI8(op) => softmax::softmax_i8(op, constants, first().i8()),
+        Op::SoftmaxF32(op) => softmax::softmax_f32(op, first().f32()),
+        Op::ArgMaxI8(op) => softmax::argmax(op.n, op.inner, first().i8()),
+        Op::ArgMaxF32(op) => softmax::argmax(op.n, op.inner, first().f32()),
+        Op::TableI8(op) => function::table_i8(op, constants, first().i8()),
+        Op::UnaryF32(op) => function::unary_f32(op, first().f32()),
+        Op::QuantizeI8(op) => function::quantize_i8(op, first().f32()),
+        Op::DequantizeI8(op) => function::dequantize_i8(op, first().i8()),
+        other => panic!("{} has no oracle: write it from its equation in FORMAT.md", other.opcode().name()),
+    }
+}

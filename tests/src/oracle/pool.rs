@@ -1,0 +1,51 @@
+//! Average and max pools.
+
+use lacewing::format::{Tensor, Window};
+use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
+
+use super::position::{dims, index, positions, taps};
+use super::requant::channel;
+use super::values::{Answer, Constants, Near, Values};
+
+pub(super) fn average_i8(op: &AveragePoolI8, constants: Constants<'_>, x: &[i8]) -> Answer {
+    let value = |inside: Vec<i8>| {
+        let sum = inside.iter().map(|x| i128::from(*x) - i128::from(op.input_zero)).sum();
+        channel(sum, inside.len().max(1) - 1, &op.requant, constants)
+    };
+    Values::I8(each(&op.input, &op.output, &op.window, x, value)).into()
+}
+
+pub(super) fn average_f32(op: &AveragePoolF32, x: &[f32]) -> Answer {
+    let value = |inside: Vec<f32>| {
+        let divisor = if op.divisor == 0 { inside.len().max(1) as f64 } else { f64::from(op.divisor) };
+        let sum: f64 = inside.iter().map(|x| f64::from(*x)).sum();
+        let size: f64 = inside.iter().map(|x| f64::from(x.abs())).sum();
+        Near { value: sum / divisor, slack: size / divisor * 1e-5 }.clamp(op.lo, op.hi)
+    };
+    Answer::Near(each(&op.input, &op.output, &op.window, x, value))
+}
+
+pub(super) fn max_i8(op: &MaxPoolI8, x: &[i8]) -> Answer {
+    let value = |inside: Vec<i8>| inside.into_iter().chain([op.lo]).max().map_or(op.lo, |max| max.min(op.hi));
+    Values::I8(each(&op.input, &op.output, &op.window, x, value)).into()
+}
+
+pub(super) fn max_f32(op: &MaxPoolF32, x: &[f32]) -> Answer {
+    let value = |inside: Vec<f32>| inside.into_iter().fold(op.lo, f32::max).min(op.hi);
+    Values::F32(each(&op.input, &op.output, &op.window, x, value)).into()
+}
+
+/// `value(the elements inside the window)` for every output position.
+fn each<T: Copy, U>(
+    input: &Tensor,
+    output: &Tensor,
+    window: &Window,
+    x: &[T],
+    value: impl Fn(Vec<T>) -> U,
+) -> Vec<U> {
+    let inside = |[n, oy, ox, c]: [usize; 4]| {
+        let taps = taps(window, input, [oy, ox]).into_iter().flatten();
+        taps.map(|[y, ix]| x[index(dims(input), [n, y, ix, c])]).collect()
+    };
+    positions(dims(output)).into_iter().map(|at| value(inside(at))).collect()
+}

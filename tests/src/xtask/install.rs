@@ -1,0 +1,150 @@
+//! `cargo xtask install`: everything the tests need beyond Rust.
+//!
+//! Downloads happen here and nowhere else. System packages come through apt-get, programs written
+//! in Rust through `cargo install`; what the machine already has is left alone.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use lacewing_targets::boards::BARE_METAL_TRIPLES;
+
+use super::sysroot::Sysroot;
+use super::{bare_metal, paths, process};
+
+/// Where a tool comes from.
+enum Source {
+    /// Packages of Debian and its kin.
+    Apt(&'static [&'static str]),
+    /// A crate with a binary.
+    Crate(&'static str),
+}
+
+/// Something the tests use.
+struct Tool {
+    /// What it is for.
+    purpose: &'static str,
+    /// Whether the machine has it.
+    present: fn() -> Result<bool>,
+    source: Source,
+}
+
+const TOOLS: [Tool; 7] = [
+    Tool {
+        purpose: "a C compiler, for the instruction counter",
+        present: || Ok(paths::program("gcc").is_some()),
+        source: Source::Apt(&["gcc", "libc6-dev"]),
+    },
+    Tool {
+        purpose: "core for bare metal",
+        present: || Ok(triples_without_rustup()?.is_empty() || Sysroot::find()?.is_some()),
+        source: Source::Apt(&["rustc-web", "rust-web-src"]),
+    },
+    Tool {
+        purpose: "a linker for bare metal",
+        present: || Ok(bare_metal::linker().is_ok()),
+        source: Source::Apt(&["lld-22"]),
+    },
+    Tool {
+        purpose: "the emulator of Arm boards",
+        present: || Ok(paths::program("qemu-system-arm").is_some()),
+        source: Source::Apt(&["qemu-system-arm"]),
+    },
+    Tool {
+        purpose: "the emulator of RISC-V boards",
+        present: || Ok(paths::program("qemu-system-riscv32").is_some()),
+        source: Source::Apt(&["qemu-system-misc"]),
+    },
+    Tool {
+        purpose: "fuzzing",
+        present: || Ok(paths::program("cargo-fuzz").is_some()),
+        source: Source::Crate("cargo-fuzz"),
+    },
+    Tool {
+        purpose: "reading the logs of firmware",
+        present: || Ok(paths::program("defmt-print").is_some()),
+        source: Source::Crate("defmt-print"),
+    },
+];
+
+/// Installs what is missing and builds the core libraries. A second run has nothing to do.
+pub(super) fn command() -> Result<()> {
+    let _lock = paths::lock(&paths::cache_dir(), "install")?;
+    let missing = missing()?;
+    install_packages(&missing)?;
+    for tool in &missing {
+        if let Source::Crate(name) = tool.source {
+            process::run(process::cargo(&paths::root()).args(["install", "--locked", name]))?;
+        }
+    }
+    if let Some(sysroot) = Sysroot::find()? {
+        sysroot.provide(&triples_without_rustup()?)?;
+    }
+    for tool in &TOOLS {
+        if !(tool.present)()? {
+            bail!("after installing, {} is still missing", tool.purpose);
+        }
+    }
+    eprintln!("everything the tests need is installed");
+    Ok(())
+}
+
+fn missing() -> Result<Vec<&'static Tool>> {
+    let mut missing = Vec::new();
+    for tool in &TOOLS {
+        if !(tool.present)()? {
+            eprintln!("missing: {}", tool.purpose);
+            missing.push(tool);
+        }
+    }
+    Ok(missing)
+}
+
+fn install_packages(missing: &[&Tool]) -> Result<()> {
+    let packages: Vec<_> = missing
+        .iter()
+        .filter_map(|tool| match tool.source {
+            Source::Apt(packages) => Some(packages),
+            Source::Crate(_) => None,
+        })
+        .flatten()
+        .copied()
+        .collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if paths::program("apt-get").is_none() || !is_root()? {
+        let list = packages.join(" ");
+        bail!(
+            "as root, run `apt-get install {list}`; elsewhere install QEMU and gcc by other means \
+             and run `rustup target add {}`",
+            BARE_METAL_TRIPLES.join(" ")
+        );
+    }
+    apt_get(&["update"])?;
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let arguments: Vec<_> = install.into_iter().chain(packages).collect();
+    apt_get(&arguments)
+}
+
+/// Runs apt-get, waiting for its lock where another process holds it.
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command.args(["-o", "DPkg::Lock::Timeout=600"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    process::run(&mut command).context("cannot install system packages")
+}
+
+fn is_root() -> Result<bool> {
+    let id = Path::new("/usr/bin/id");
+    Ok(process::output(Command::new(id).arg("-u"))?.trim() == "0")
+}
+
+fn triples_without_rustup() -> Result<Vec<&'static str>> {
+    let mut triples = Vec::new();
+    for triple in BARE_METAL_TRIPLES {
+        if !bare_metal::rustup_has(triple)? {
+            triples.push(triple);
+        }
+    }
+    Ok(triples)
+}

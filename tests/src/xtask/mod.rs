@@ -1,0 +1,62 @@
+//! `cargo xtask`: install what the tests need, run a model on an emulated board, run everything.
+//!
+//! Read in this order: [`paths`] and [`process`], then the bare-metal compiler ([`sysroot`],
+//! [`bare_metal`]), then what is built with it and run ([`firmware`], [`plugin`], [`emulator`]),
+//! then the commands ([`install`], [`qemu`], [`no_panic`], [`test`]).
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bare_metal;
+mod door;
+mod elf;
+mod emulator;
+mod firmware;
+mod install;
+mod model;
+mod no_panic;
+mod paths;
+mod plugin;
+mod process;
+mod qemu;
+mod steps;
+mod sysroot;
+mod test;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need: emulators, a bare-metal core library, cargo-fuzz
+    Install,
+    /// Run every test, or those named, and say what was skipped and why
+    Test(test::Args),
+    /// Run a model on an emulated board and measure it
+    Qemu(qemu::Args),
+    /// Prove by linking that the runtime cannot panic
+    NoPanic,
+}
+
+/// Runs the command line; the status is 0 for done, 1 for failed and 2 for wrong usage.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Install => install::command(),
+        Task::Test(args) => test::command(&args),
+        Task::Qemu(args) => qemu::command(&args),
+        Task::NoPanic => no_panic::command(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

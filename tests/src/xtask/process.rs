@@ -1,0 +1,121 @@
+//! Running other programs.
+
+use std::env;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// Cargo, the one that runs this program if cargo does, in the folder of a package.
+pub(super) fn cargo(folder: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder);
+    command
+}
+
+/// Runs to the end; what it prints goes to standard error. An error unless it succeeds.
+pub(super) fn run(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    eprintln!("$ {shown}");
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// Runs to the end in silence and returns standard output. An error unless it succeeds.
+pub(super) fn output(command: &mut Command) -> Result<String> {
+    let shown = shown(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{shown}`"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{shown}` failed ({}): {}", output.status, said.trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{shown}` did not print text"))
+}
+
+/// How a program ended, and all that it printed on standard error.
+pub(super) struct Ended {
+    /// The status, or `None` if it had to be killed when its time was over.
+    pub(super) status: Option<ExitStatus>,
+    /// Standard error as text.
+    pub(super) stderr: String,
+}
+
+/// Runs for at most `limit`.
+pub(super) fn within(limit: Duration, command: &mut Command) -> Result<Ended> {
+    let shown = shown(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    let mut pipe = child.stderr.take().context("the child has no stderr")?;
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let status = wait(&mut child, Instant::now() + limit)?;
+    let bytes = reader.join().ok().context("the reader ended early")??;
+    Ok(Ended { status, stderr: String::from_utf8_lossy(&bytes).into_owned() })
+}
+
+fn wait(child: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn output_is_returned_and_failure_is_an_error() {
+        assert_eq!(output(&mut shell("echo yes")).expect("echo"), "yes\n");
+        let error = output(&mut shell("echo no >&2; exit 3")).expect_err("status 3");
+        assert!(error.to_string().ends_with(": no"), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_killed_when_its_time_is_over() {
+        let ended = within(Duration::from_millis(50), &mut shell("echo a >&2; exec sleep 60"));
+        let ended = ended.expect("sh starts");
+        assert_eq!((ended.status, ended.stderr.as_str()), (None, "a\n"));
+    }
+
+    #[test]
+    fn a_status_is_passed_on() {
+        let ended = within(Duration::from_secs(60), &mut shell("exit 7")).expect("sh starts");
+        assert_eq!(ended.status.and_then(|status| status.code()), Some(7));
+    }
+}

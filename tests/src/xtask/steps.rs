@@ -1,0 +1,157 @@
+//! The steps of `cargo xtask test`, in their order.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use lacewing_targets::boards::BARE_METAL_TRIPLES;
+
+use super::bare_metal::BareMetal;
+use super::sysroot::Sysroot;
+use super::{bare_metal, no_panic, paths, process};
+
+mod boards;
+mod example;
+mod fuzz;
+
+/// How a step ended, if it did not fail.
+pub(super) enum Outcome {
+    /// Everything was run.
+    Passed,
+    /// Something was not run, and installing would not help.
+    Skipped(String),
+    /// Something was not run because a tool is missing that `--install` provides.
+    NotInstalled(String),
+}
+
+/// A part of the test run.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) run: fn() -> Result<Outcome>,
+}
+
+const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outcome>) -> Step {
+    Step { name, about, run }
+}
+
+/// All steps: the quick ones first.
+pub(super) const STEPS: [Step; 10] = [
+    step("fmt", "rustfmt has nothing to change", fmt),
+    step("clippy", "clippy has nothing to say", clippy),
+    step("doc", "the documentation builds without warnings", doc),
+    step("no-std", "the runtime builds for every bare-metal target", no_std),
+    step("test", "unit, documentation, property and golden tests", tests),
+    step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
+    step("count", "the instruction counter and loud failures, on every board", boards::count),
+    step("qemu", "the same output on the host and on every board", boards::qemu),
+    step("example", "the firmware example classifies its image", example::run),
+    step("fuzz", "a minute of fuzzing", fuzz::run),
+];
+
+/// Packages outside the workspace.
+const FIRMWARE: [&str; 3] = ["tests/firmware", "tests/no-panic", "firmware-examples/qemu-mps2-an386-classify"];
+
+fn workspace(arguments: &[&str]) -> Command {
+    let mut cargo = process::cargo(&paths::root());
+    cargo.args(arguments);
+    cargo
+}
+
+fn fmt() -> Result<Outcome> {
+    process::run(&mut workspace(&["fmt", "--all", "--check"]))?;
+    for package in FIRMWARE {
+        let folder = paths::root().join(package);
+        process::run(process::cargo(&folder).args(["fmt", "--check"]))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn clippy() -> Result<Outcome> {
+    let everything = ["clippy", "--workspace", "--all-targets", "--all-features"];
+    let plain = ["clippy", "--package", "lacewing", "--package", "lacewing-targets"];
+    let deny = ["--", "-Dwarnings"];
+    process::run(workspace(&everything).args(deny))?;
+    process::run(workspace(&plain).args(deny))?;
+    Ok(Outcome::Passed)
+}
+
+fn doc() -> Result<Outcome> {
+    let mut cargo = workspace(&["doc", "--workspace", "--no-deps", "--all-features"]);
+    process::run(cargo.env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    Ok(Outcome::Passed)
+}
+
+fn tests() -> Result<Outcome> {
+    process::run(&mut workspace(&["test", "--workspace"]))?;
+    // Within the workspace the converter turns features on; here none is.
+    process::run(&mut workspace(&["test", "--package", "lacewing"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// The two crates that devices run, without features and with those that firmware may want.
+fn no_std() -> Result<Outcome> {
+    let missing = missing_triples()?;
+    for triple in BARE_METAL_TRIPLES {
+        if missing.contains(&triple) {
+            continue;
+        }
+        let compiler = BareMetal::find(triple)?;
+        for features in [&[][..], &["--features", "lacewing/defmt,lacewing/encode"]] {
+            let mut cargo = compiler.cargo(&paths::root(), "build")?;
+            cargo.args(["--release", "--quiet", "-p", "lacewing", "-p", "lacewing-targets"]).args(features);
+            process::run(&mut cargo)?;
+        }
+    }
+    Ok(match missing.is_empty() {
+        true => Outcome::Passed,
+        false => Outcome::NotInstalled(format!("no core library for {}", missing.join(", "))),
+    })
+}
+
+fn no_panic_link() -> Result<Outcome> {
+    if !missing_triples()?.is_empty() {
+        return Ok(Outcome::NotInstalled("no core library for bare metal".into()));
+    }
+    no_panic::command()?;
+    Ok(Outcome::Passed)
+}
+
+/// Bare-metal targets that neither rustup nor Debian's sources can provide here.
+fn missing_triples() -> Result<Vec<&'static str>> {
+    if Sysroot::find()?.is_some() && bare_metal::linker().is_ok() {
+        return Ok(Vec::new());
+    }
+    let mut missing = Vec::new();
+    for triple in BARE_METAL_TRIPLES {
+        if !bare_metal::rustup_has(triple)? {
+            missing.push(triple);
+        }
+    }
+    Ok(missing)
+}
+
+/// The command `lacewing`, built in release.
+fn lacewing(arguments: &[&str]) -> Command {
+    let mut command = workspace(&["run", "--release", "--quiet", "-p", "lacewing-convert", "--"]);
+    command.args(arguments);
+    command
+}
+
+/// What a firmware run needs that is not there.
+fn missing_for_boards() -> Result<Option<String>> {
+    let programs = ["qemu-system-arm", "qemu-system-riscv32", "gcc"];
+    let absent = programs.iter().find(|name| paths::program(name).is_none());
+    if let Some(name) = absent {
+        return Ok(Some(format!("no {name}")));
+    }
+    let missing = missing_triples()?;
+    Ok((!missing.is_empty()).then(|| format!("no core library for {}", missing.join(", "))))
+}
+
+/// A file of the repository that a step works on.
+fn file(path: &str) -> Result<PathBuf> {
+    let path = paths::root().join(path);
+    ensure!(path.is_file(), "{} is missing", path.display());
+    Ok(path)
+}
