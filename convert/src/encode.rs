@@ -90,7 +90,7 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
         dims.iter_mut().zip(&of.shape).for_each(|(to, from)| *to = *from as u32);
         let params = context.quantization.params(*value).unwrap_or(Params { scale: 1.0, zero: 0 });
         Port {
-            name: &of.name,
+            name: of.name.as_bytes(),
             tensor: tensor(context, *value),
             rank: of.shape.len() as u8,
             dims,

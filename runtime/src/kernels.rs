@@ -80,37 +80,37 @@ pub trait Kernels {
     /// Average pool in int8.
     #[inline(always)]
     fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        average_pool::run_i8(op, c, work)
+        pool::average_i8(op, c, work)
     }
 
     /// Average pool in f32.
     #[inline(always)]
     fn average_pool_f32(&self, op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
-        average_pool::run_f32(op, work)
+        pool::average_f32(op, work)
     }
 
     /// Max pool in int8.
     #[inline(always)]
     fn max_pool_i8(&self, op: &MaxPoolI8, work: Work<'_, i8>) -> Result<(), Fault> {
-        max_pool::run_i8(op, work)
+        pool::max_i8(op, work)
     }
 
     /// Max pool in f32.
     #[inline(always)]
     fn max_pool_f32(&self, op: &MaxPoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
-        max_pool::run_f32(op, work)
+        pool::max_f32(op, work)
     }
 
     /// Sum or difference in int8. An operand of `None` is the output itself.
     #[inline(always)]
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        add::run_i8(op, a, b, output)
+        binary::add_i8(op, a, b, output)
     }
 
     /// Product in int8. An operand of `None` is the output itself.
     #[inline(always)]
     fn mul_i8(&self, op: &MulI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        mul::run_i8(op, a, b, output)
+        binary::mul_i8(op, a, b, output)
     }
 
     /// `output[i] = table[input[i]]`. An input of `None` is the output itself.

@@ -294,47 +294,38 @@ impl<'m> Check<'m> {
         self.live.push(span).map_err(|_| Flaw::TooManyLive)
     }
 
-    fn end_life(&mut self, span: Span) {
-        self.live.retain(|other| *other != span);
-    }
-
-    fn record<R: Record>(&mut self, record: &R) -> Result<(), Flaw> {
-        record.check(self.constants)?;
-        let scratch = record.scratch();
-        self.in_arena(scratch)?;
-        self.place(record.output())?;
-        let output = match record.output() {
-            output if output.place() == Place::Arena => output.span().ok_or(Flaw::Shape)?,
+    /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
+    fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
+        self.in_arena(facts.scratch)?;
+        self.place(facts.output)?;
+        let output = match facts.output.place() {
+            Place::Arena => facts.output.span().ok_or(Flaw::Shape)?,
             _ => return Err(Flaw::Segment),
         };
-        if scratch.overlaps(output) || self.live.iter().any(|live| live.overlaps(scratch)) {
+        if facts.scratch.overlaps(output) || self.live.iter().any(|live| live.overlaps(facts.scratch)) {
             return Err(Flaw::Overlap);
         }
-        self.inputs(record, output)?;
+        for (index, input) in facts.inputs.iter().enumerate() {
+            self.input(input, output, facts.in_place >> index & 1 == 1)?;
+        }
+        for input in facts.inputs.iter().filter(|input| input.is_last() && input.place() == Place::Arena) {
+            let ended = input.span().ok_or(Flaw::Shape)?;
+            self.live.retain(|live| *live != ended);
+        }
         self.write(output)?;
-        self.seen = self.seen.with(R::OPCODE);
-        self.work = self.work.saturating_add(record.work());
+        self.work = self.work.saturating_add(facts.work);
         Ok(())
     }
 
-    /// Checks the inputs and ends the lives that end here; of those only an in-place operand may be the output's bytes.
-    fn inputs<R: Record>(&mut self, record: &R, output: Span) -> Result<(), Flaw> {
-        for (index, input) in record.inputs().iter().enumerate() {
-            self.place(input)?;
-            let span = input.span().ok_or(Flaw::Shape)?;
-            if input.place() == Place::Arena {
-                let in_place = span == output && record.in_place(index);
-                match self.is_live(span) {
-                    false => return Err(Flaw::NotLive),
-                    true if span.overlaps(output) && !in_place => return Err(Flaw::Overlap),
-                    true => {}
-                }
-            }
+    /// Checks that an input is live, and apart from the output unless it may be the output's own bytes.
+    fn input(&self, input: &Tensor, output: Span, in_place: bool) -> Result<(), Flaw> {
+        self.place(input)?;
+        let span = input.span().ok_or(Flaw::Shape)?;
+        match input.place() {
+            Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
+            Place::Arena if span.overlaps(output) && !(in_place && span == output) => Err(Flaw::Overlap),
+            _ => Ok(()),
         }
-        for input in record.inputs().iter().filter(|input| input.is_last() && input.place() == Place::Arena) {
-            self.end_life(input.span().ok_or(Flaw::Shape)?);
-        }
-        Ok(())
     }
 
     fn end(&self, mut outputs: &'m [u8], count: u8, rest: &[u8]) -> Result<(), Flaw> {
@@ -355,11 +346,31 @@ impl<'m> Check<'m> {
     }
 }
 
+/// What the walk over the program needs to know of a record.
+struct Facts<'r> {
+    inputs: &'r [Tensor],
+    output: &'r Tensor,
+    scratch: Span,
+    /// Bit `i` is set if input `i` may be the output's own bytes.
+    in_place: u32,
+    work: u64,
+}
+
 impl Visit for &mut Check<'_> {
     type Out = Result<(), Flaw>;
 
+    #[inline(always)]
     fn visit<R: Record>(self, record: &R) -> Self::Out {
-        self.record(record)
+        record.check(self.constants)?;
+        self.seen = self.seen.with(R::OPCODE);
+        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
+        self.record(&Facts {
+            inputs: record.inputs(),
+            output: record.output(),
+            scratch: record.scratch(),
+            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
+            work: record.work(),
+        })
     }
 }
 

@@ -11,6 +11,8 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let board = board();
     fs::write(out.join("memory.x"), memory_x(board)).expect("OUT_DIR is writable");
+    // Where cortex-m-rt looks for the handlers of a chip's interrupts: there are none.
+    fs::write(out.join("device.x"), "").expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search={}", out.display());
     if board.triple.starts_with("riscv") {
         println!("cargo:rustc-link-arg-bins=-Tmemory.x");

@@ -3,4 +3,6 @@
 //! The suites are the files beside `src`; what they share is here.
 
 pub mod generator;
+pub mod oracle;
+pub mod records;
 pub mod xtask;

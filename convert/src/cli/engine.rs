@@ -51,7 +51,7 @@ impl Engine {
                 .model()
                 .inputs()
                 .map(|port| InputSpec {
-                    name: port.name.to_string(),
+                    name: port.name().to_string(),
                     shape: port.shape().iter().map(|&dim| dim as usize).collect(),
                 })
                 .collect(),
@@ -65,7 +65,7 @@ impl Engine {
     /// The names of the outputs, in the model's order.
     pub(super) fn outputs(&self) -> Vec<String> {
         match self {
-            Engine::Lace(runner) => runner.model().outputs().map(|port| port.name.to_string()).collect(),
+            Engine::Lace(runner) => runner.model().outputs().map(|port| port.name().to_string()).collect(),
             Engine::Onnx(oracle) => oracle.output_names().to_vec(),
         }
     }
@@ -75,6 +75,14 @@ impl Engine {
         match self {
             Engine::Lace(runner) => Ok(runner.run(sample)?),
             Engine::Onnx(oracle) => Ok(oracle.run(sample)?),
+        }
+    }
+
+    /// The bytes of the last outputs as a device has them; `None` for tract.
+    pub(super) fn output_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Engine::Lace(runner) => Some(runner.output_bytes()),
+            Engine::Onnx(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::convert::{DataArgs, ImportArgs};
+use super::arguments::{ImportArgs, ScalingArgs};
 use super::engine::{Engine, accuracy};
 use super::failure::Failure;
 use super::numbers::{grouped, percent};
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NPZ")]
     data: PathBuf,
     #[command(flatten)]
-    scaling: DataArgs,
+    scaling: ScalingArgs,
     #[command(flatten)]
     import: ImportArgs,
 }

@@ -2,6 +2,7 @@
 //!
 //! Every command takes its arguments and a [`Terminal`], and says all through it: the report for people, or one JSON object.
 
+mod arguments;
 mod bench;
 mod compare;
 mod completions;

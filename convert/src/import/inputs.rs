@@ -37,7 +37,8 @@ fn input(info: &ValueInfoProto, options: &ImportOptions) -> Result<InputType, St
     accept(element)?;
     let declared = tensor.shape.as_ref().ok_or("has no shape; export the model with input shapes")?;
     let dims = declared.dim.iter().enumerate();
-    let shape: Vec<usize> = dims.map(|(axis, d)| dim(axis, d.value.as_ref(), options)).collect::<Result<_, _>>()?;
+    let dims = dims.map(|(axis, d)| dim(&info.name, axis, d.value.as_ref(), options));
+    let shape: Vec<usize> = dims.collect::<Result<_, _>>()?;
     let elements = shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d));
     match elements {
         Some(1..=MAX_ELEMENTS) => Ok(InputType { name: info.name.clone(), element, shape }),
@@ -54,19 +55,19 @@ fn accept(element: DataType) -> Result<(), String> {
     }
 }
 
-fn dim(axis: usize, value: Option<&Dimension>, options: &ImportOptions) -> Result<usize, String> {
-    let name = match value {
+/// A size, a symbol's size, a size given for `<input>.<axis>`, or 1 for the batch.
+fn dim(input: &str, axis: usize, value: Option<&Dimension>, options: &ImportOptions) -> Result<usize, String> {
+    let symbol = match value {
         Some(Dimension::DimValue(d)) if *d > 0 => return usize::try_from(*d).map_err(|e| e.to_string()),
-        Some(Dimension::DimParam(name)) => name.as_str(),
-        _ => "",
+        Some(Dimension::DimParam(name)) if !matches!(name.as_str(), "" | "?") => Some(name.as_str()),
+        _ => None,
     };
-    match options.dims.get(name) {
+    let place = format!("{input}.{axis}");
+    let given = symbol.and_then(|symbol| options.dims.get(symbol)).or(options.dims.get(&place));
+    match given {
         Some(size) => Ok(*size),
         None if axis == 0 => Ok(1),
-        None if name.is_empty() || name == "?" => {
-            Err(format!("axis {axis} has no fixed size; export the model with a fixed input shape"))
-        }
-        None => Err(format!("axis {axis} is symbolic; give its size with --dim {name}=<size>")),
+        None => Err(format!("axis {axis} has no fixed size; give it with --dim {}=<size>", symbol.unwrap_or(&place))),
     }
 }
 
@@ -91,6 +92,11 @@ mod tests {
         assert!(input(&x, &options).err().unwrap().contains("--dim time="));
         options.dims.insert("time".into(), 40);
         assert_eq!(input(&x, &options).unwrap().shape, [1, 40]);
+        let mut x = info(DataType::Float, vec![Dimension::DimValue(-1), Dimension::DimParam("?".into())]);
+        x.name = "x".into();
+        assert!(input(&x, &options).err().unwrap().contains("--dim x.1="));
+        options.dims.insert("x.1".into(), 30);
+        assert_eq!(input(&x, &options).unwrap().shape, [1, 30]);
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) use node::OnnxNode;
 /// What the user says about a model that its file does not.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// Sizes for symbolic dimensions, by name (`--dim name=value`). A symbolic first dimension is 1 by default.
+    /// Sizes for dimensions without a fixed one, by symbol or as `<input>.<axis>` (`--dim name=value`).
+    /// A first dimension without one is 1.
     pub dims: BTreeMap<String, usize>,
 }
 

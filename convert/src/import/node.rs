@@ -48,11 +48,6 @@ impl<'a> OnnxNode<'a> {
         self.pb.attribute.iter().find(|a| a.name == name)
     }
 
-    /// Whether an attribute is written.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.attribute(name).is_some()
-    }
-
     /// An integer attribute.
     pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).map_or(default, |a| a.i)

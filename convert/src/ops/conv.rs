@@ -10,7 +10,9 @@ use crate::encode::numbers::{Multipliers, QUARTER, multipliers};
 use crate::graph::Window;
 use crate::quantize::{Params, Weights};
 use lacewing::format::{Layout, Requant, Span};
-use lacewing::ops::{ConvF32, ConvI8, DepthwiseF32, DepthwiseI8};
+use lacewing::ops::{ConvF32, ConvI8};
+
+use super::depthwise;
 
 /// `Conv` over one or two spatial axes; one axis is a row of height 1.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -72,10 +74,10 @@ pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Res
     let channels = to.input(0).shape[3];
     let depthwise = groups as u32 == channels && groups > 1;
     match (to.int8(), depthwise) {
-        (Some((input, output)), false) => encode_i8(window, groups, (input, output), to),
-        (Some((input, output)), true) => encode_depthwise_i8(window, (input, output), to),
+        (Some(params), false) => encode_i8(window, groups, params, to),
+        (Some(params), true) => depthwise::encode_i8(window, params, to),
         (None, false) => encode_f32(window, groups, to),
-        (None, true) => encode_depthwise_f32(window, to),
+        (None, true) => depthwise::encode_f32(window, to),
     }
 }
 
@@ -101,28 +103,6 @@ fn encode_i8(
     to.push(record)
 }
 
-fn encode_depthwise_i8(
-    window: &Window,
-    (input, output): (Params, Params),
-    to: &mut Writer<'_>,
-) -> Result<(), ConvertError> {
-    let Sums { weights, bias, requant } = sums(input, output, to)?;
-    let outputs = to.output().shape[3];
-    let layout = u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN);
-    let record = DepthwiseI8 {
-        input: to.input(0),
-        output: to.output(),
-        window: window_of(window),
-        weights: to.constant(&reorder(&weights, outputs, layout)),
-        layout,
-        bias,
-        input_zero: input.zero,
-        requant,
-        scratch: Span::EMPTY,
-    };
-    to.push(record)
-}
-
 fn encode_f32(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let outputs = to.output().shape[3] as usize;
     let (lo, hi) = to.clamp();
@@ -133,24 +113,6 @@ fn encode_f32(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(),
         groups: groups as u32,
         weights: to.float_constant(1, 0),
         bias: to.float_constant(2, outputs),
-        lo,
-        hi,
-    };
-    to.push(record)
-}
-
-fn encode_depthwise_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let outputs = to.output().shape[3];
-    let (lo, hi) = to.clamp();
-    let floats: Vec<f32> = to.floats(1, 0);
-    let taps = floats.len() / outputs as usize;
-    let last: Vec<f32> = (0..floats.len()).map(|i| floats[i % outputs as usize * taps + i / outputs as usize]).collect();
-    let record = DepthwiseF32 {
-        input: to.input(0),
-        output: to.output(),
-        window: window_of(window),
-        weights: to.constant(&last),
-        bias: to.float_constant(2, outputs as usize),
         lo,
         hi,
     };
@@ -201,14 +163,4 @@ pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result
     let (lo, hi) = to.clamp_i8(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
     Ok(Sums { weights, bias: to.constant(&bias), requant })
-}
-
-/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
-fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Vec<i8> {
-    let depth = weights.len() as u32 / outputs;
-    let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
-    for (i, weight) in (0..).zip(weights) {
-        ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
-    }
-    ordered
 }

@@ -5,6 +5,7 @@ mod batch_norm;
 mod binary;
 mod concat;
 mod conv;
+mod depthwise;
 mod fully_connected;
 mod pad;
 mod pool;
@@ -12,6 +13,7 @@ mod quantize;
 mod reshape;
 mod slice;
 mod softmax;
+mod strided_copy;
 mod transpose;
 mod unary;
 

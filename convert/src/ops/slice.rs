@@ -4,7 +4,7 @@ use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use crate::encode::Writer;
-use lacewing::ops::{StridedCopyF32, StridedCopyI8};
+use super::strided_copy::{copy, strides};
 
 /// `Slice` in its attribute form (up to version 9) and its input form.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -119,34 +119,6 @@ pub(crate) fn encode(starts: &[usize], steps: &[isize], to: &mut Writer<'_>) -> 
         .map(|((dim, step), stride)| (*dim, *step as i64 * stride))
         .collect();
     copy(start, &axes, to)
-}
-
-/// Row-major strides, in elements.
-pub(super) fn strides(shape: &[usize]) -> Vec<i64> {
-    (0..shape.len()).map(|axis| shape[axis + 1..].iter().product::<usize>() as i64).collect()
-}
-
-/// Writes a copy whose output axes are `(dimension, stride in the input)`; neighbors that step alike are joined.
-pub(super) fn copy(start: i64, axes: &[(usize, i64)], to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let mut joined: Vec<(usize, i64)> = Vec::new();
-    for (dim, stride) in axes.iter().copied().filter(|(dim, _)| *dim != 1) {
-        match joined.last_mut() {
-            Some(last) if last.1 == stride * dim as i64 => *last = (last.0 * dim, stride),
-            _ => joined.push((dim, stride)),
-        }
-    }
-    if joined.len() > 6 {
-        return Err(to.error("it moves elements along more than six dimensions; reshape to fewer"));
-    }
-    let (mut dims, mut strides) = ([1; 6], [0; 6]);
-    for ((dim, stride), axis) in joined.iter().rev().zip((0..6).rev()) {
-        (dims[axis], strides[axis]) = (*dim as u32, *stride as i32);
-    }
-    let (input, output, start) = (to.input(0), to.output(), start as u32);
-    match to.int8() {
-        Some(_) => to.push(StridedCopyI8 { input, output, start, dims, strides }),
-        None => to.push(StridedCopyF32 { input, output, start, dims, strides }),
-    }
 }
 
 #[cfg(test)]

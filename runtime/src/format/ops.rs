@@ -178,6 +178,7 @@ macro_rules! define {
                 }
             }
 
+            #[cfg(feature = "encode")]
             pub(crate) fn visit<V: Visit>(&self, visit: V) -> V::Out {
                 match self {
                     $(Self::$name(record) => visit.visit(record),)*

@@ -10,9 +10,9 @@ use super::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port<'m> {
-    /// The name in ONNX.
+    /// The name in ONNX, in UTF-8. A device does not look at it; see [`Port::name`].
     #[serde(borrow)]
-    pub name: &'m str,
+    pub name: &'m [u8],
     /// Where the elements are; its type is the port's type.
     pub tensor: Tensor,
     /// Rank of the tensor at the door.
@@ -25,7 +25,13 @@ pub struct Port<'m> {
     pub zero: i8,
 }
 
-impl Port<'_> {
+impl<'m> Port<'m> {
+    /// The name in ONNX; empty if its bytes are not UTF-8.
+    #[must_use]
+    pub fn name(&self) -> &'m str {
+        core::str::from_utf8(self.name).unwrap_or_default()
+    }
+
     /// Shape at the door.
     #[must_use]
     pub fn shape(&self) -> &[u32] {

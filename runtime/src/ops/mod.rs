@@ -1,15 +1,13 @@
 //! The operations, one file each: equation, record, check, portable kernel.
 
-pub mod add;
 pub mod argmax;
-pub mod average_pool;
+pub mod binary;
 pub mod concat;
 pub mod conv;
 pub mod depthwise;
 pub mod fully_connected;
-pub mod max_pool;
-pub mod mul;
 pub mod pad;
+pub mod pool;
 pub mod quantize;
 pub mod softmax;
 pub mod strided_copy;
@@ -18,16 +16,14 @@ pub mod unary;
 mod broadcast;
 mod spatial;
 
-pub use add::{AddF32, AddI8, SubF32};
 pub use argmax::{ArgMaxF32, ArgMaxI8};
-pub use average_pool::{AveragePoolF32, AveragePoolI8};
+pub use binary::{AddF32, AddI8, MulF32, MulI8, SubF32};
 pub use concat::{ConcatF32, ConcatI8};
 pub use conv::{ConvF32, ConvI8};
 pub use depthwise::{DepthwiseF32, DepthwiseI8};
 pub use fully_connected::{FullyConnectedF32, FullyConnectedI8};
-pub use max_pool::{MaxPoolF32, MaxPoolI8};
-pub use mul::{MulF32, MulI8};
 pub use pad::{PadF32, PadI8};
+pub use pool::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 pub use quantize::{DequantizeI8, QuantizeI8};
 pub use softmax::{SoftmaxF32, SoftmaxI8};
 pub use strided_copy::{StridedCopyF32, StridedCopyI8};

@@ -34,6 +34,15 @@ fn fault(what: &str, at: u32) -> ! {
 mod arm {
     use cortex_m_rt::{ExceptionFrame, exception};
 
+    unsafe extern "C" {
+        fn DefaultHandler();
+    }
+
+    /// The part of the vector table for a chip's interrupts. None is enabled, and none is expected.
+    #[unsafe(link_section = ".vector_table.interrupts")]
+    #[unsafe(no_mangle)]
+    static __INTERRUPTS: [unsafe extern "C" fn(); 1] = [DefaultHandler];
+
     #[exception]
     unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
         super::fault("HardFault", frame.pc())

@@ -31,8 +31,11 @@ pub(super) fn max_i8(op: &MaxPoolI8, x: &[i8]) -> Answer {
 }
 
 pub(super) fn max_f32(op: &MaxPoolF32, x: &[f32]) -> Answer {
-    let value = |inside: Vec<f32>| inside.into_iter().fold(op.lo, f32::max).min(op.hi);
-    Values::F32(each(&op.input, &op.output, &op.window, x, value)).into()
+    let value = |inside: Vec<f32>| {
+        let max = inside.into_iter().fold(op.lo, f32::max).min(op.hi);
+        Near { value: max.into(), slack: 0.0 }
+    };
+    Answer::Near(each(&op.input, &op.output, &op.window, x, value))
 }
 
 /// `value(the elements inside the window)` for every output position.

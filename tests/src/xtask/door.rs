@@ -50,7 +50,7 @@ fn count(port: &Port<'_>) -> usize {
 
 fn dtype(port: &Port<'_>) -> Result<DType> {
     let dtype = port.tensor.dtype();
-    dtype.with_context(|| format!("`{}` has no element type", port.name))
+    dtype.with_context(|| format!("`{}` has no element type", port.name()))
 }
 
 fn encode(port: &Port<'_>, numbers: impl Iterator<Item = f64>) -> Result<Vec<u8>> {

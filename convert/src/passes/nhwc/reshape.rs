@@ -5,7 +5,7 @@ use crate::graph::{Node, Op};
 
 /// A reshape keeps the elements in ONNX's order. Where each group of axes that it joins or splits lies together,
 /// the new axes lie as the old ones did; where all are joined into one, the order is remembered for the reader;
-/// elsewhere the elements are brought to order first.
+/// elsewhere the axes of each group are brought together first.
 pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
     let (old, result) = (node.inputs[0], node.outputs[0]);
     let (from, to) = (walk.from.shape(old).to_vec(), walk.from.shape(result).to_vec());
@@ -22,8 +22,22 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         let View { id, factors, perm } = view;
         return walk.emit_flat(node, Op::Reshape, &[id], (&factors, &perm), &to);
     }
-    let id = walk.ordered(old, &in_order(from.len()));
-    walk.emit_for(node, Op::Reshape, &[id], (&to, &in_order(to.len())));
+    let together = if view.factors == from { gathered(&from, &to, &view.perm) } else { in_order(from.len()) };
+    let id = walk.ordered(old, &together);
+    let perm = carried(&from, &to, &together).unwrap_or(in_order(to.len()));
+    walk.emit_for(node, Op::Reshape, &[id], (&to, &perm));
+}
+
+/// An order of the axes of `from` in which each group lies together, the groups in the order of `perm`.
+fn gathered(from: &[usize], to: &[usize], perm: &[usize]) -> Vec<usize> {
+    let groups = groups(from, to);
+    let mut order: Vec<usize> = Vec::with_capacity(from.len());
+    for axis in perm.iter().filter(|axis| from[**axis] != 1) {
+        if !order.contains(axis) {
+            order.extend(groups.iter().find(|(old, _)| old.contains(axis)).map_or(&[][..], |(old, _)| old));
+        }
+    }
+    with_single_axes(order, from)
 }
 
 /// The order of the axes of `to` when elements of shape `from`, whose axes lie in the order `perm`, are not moved;

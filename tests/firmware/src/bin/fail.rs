@@ -2,8 +2,8 @@
 #![no_std]
 #![no_main]
 
+use core::arch::asm;
 use core::hint::black_box;
-use core::ptr;
 
 use lacewing_emulated::{code, host, stack};
 
@@ -22,10 +22,14 @@ fn main() -> ! {
 }
 
 fn fault() -> ! {
-    let nowhere: *const u32 = ptr::without_provenance(0xF000_0000);
-    // SAFETY: none, on purpose: nothing answers at this address, and the processor faults.
-    let value = unsafe { nowhere.read_volatile() };
-    host::exit(black_box(value) as i32)
+    // SAFETY: the instruction is undefined by the architecture: the processor faults and does not
+    // go on.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        asm!("udf #0", options(noreturn));
+        #[cfg(target_arch = "riscv32")]
+        asm!("unimp", options(noreturn));
+    }
 }
 
 fn hang() -> ! {

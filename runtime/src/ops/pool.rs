@@ -1,7 +1,8 @@
-//! Average pool; a global one has the window of the whole image.
+//! Average and max pools; a global one has the window of the whole image.
 //!
-//! int8: `y = requantize(Σ_{taps inside} (x − zero); m[count])` where `count` is the number of taps inside, or all taps if the
-//! padding counts. f32: `y = clamp(Σ_{taps inside} x / count, lo, hi)`.
+//! int8 average: `y = requantize(Σ_{taps inside} (x − zero); m[count])` where `count` is the number of taps inside, or all taps if the
+//! padding counts. f32 average: `y = clamp(Σ_{taps inside} x / count, lo, hi)`. Maximum: `y = clamp(max_{taps inside} x, lo, hi)`; input and
+//! output have one scale and zero point.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +62,7 @@ impl Record for AveragePoolI8 {
     }
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        check_pool(&self.input, &self.output, &self.window, DType::I8)?;
+        check(&self.input, &self.output, &self.window, DType::I8)?;
         let [kh, kw] = self.window.kernel;
         self.requant.check(constants, kh.checked_mul(kw).ok_or(Flaw::Parameter)?)
     }
@@ -90,7 +91,7 @@ impl Record for AveragePoolF32 {
     }
 
     fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
-        check_pool(&self.input, &self.output, &self.window, DType::F32)
+        check(&self.input, &self.output, &self.window, DType::F32)
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -98,17 +99,77 @@ impl Record for AveragePoolF32 {
     }
 }
 
-pub(super) fn check_pool(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
+/// Max pool in int8.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MaxPoolI8 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][c]`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// Smallest result.
+    pub lo: i8,
+    /// Largest result.
+    pub hi: i8,
+}
+
+/// Max pool in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MaxPoolF32 {
+    /// `[n][h][w][c]`.
+    pub input: Tensor,
+    /// `[n][h'][w'][c]`.
+    pub output: Tensor,
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// Smallest result.
+    pub lo: f32,
+    /// Largest result.
+    pub hi: f32,
+}
+
+macro_rules! record_max {
+    ($record:ident, $dtype:ident, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
+
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
+
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
+
+            fn work(&self) -> u64 {
+                taps(&self.output, &self.window)
+            }
+
+            fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+                check(&self.input, &self.output, &self.window, DType::$dtype)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.$method(self, work))
+            }
+        }
+    };
+}
+record_max!(MaxPoolI8, I8, max_pool_i8);
+record_max!(MaxPoolF32, F32, max_pool_f32);
+
+fn check(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
     check_window(input, output, window, dtype)?;
     let ([.., channels], [.., outputs]) = (input.shape, output.shape);
     if channels == outputs { Ok(()) } else { Err(Flaw::Shape) }
 }
 
-/// The portable kernel in int8.
+/// The portable average in int8.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+pub fn average_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
     let requant = op.requant.channels(constants)?;
     let zero = i32::from(op.input_zero);
     each_pool(&op.input, &op.window, work, |taps, output| {
@@ -124,11 +185,11 @@ pub fn run_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i8>) 
     })
 }
 
-/// The portable kernel in f32.
+/// The portable average in f32.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
+pub fn average_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
     each_pool(&op.input, &op.window, work, |taps, output| {
         let mut sums = [0f32; 16];
         taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x))?;
@@ -136,6 +197,32 @@ pub fn run_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
         for (output, sum) in output.iter_mut().zip(sums) {
             *output = clamp(sum / divisor as f32, op.lo, op.hi);
         }
+        Ok(())
+    })
+}
+
+/// The portable maximum in int8.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn max_i8(op: &MaxPoolI8, work: Work<'_, i8>) -> Result<(), Fault> {
+    each_pool(&op.input, &op.window, work, |taps, output| {
+        let mut largest = [op.lo; 16];
+        taps.each(|x| largest.iter_mut().zip(x).for_each(|(largest, x)| *largest = (*largest).max(*x)))?;
+        output.iter_mut().zip(largest).for_each(|(output, largest)| *output = largest.min(op.hi));
+        Ok(())
+    })
+}
+
+/// The portable maximum in f32.
+///
+/// # Errors
+/// [`Fault`] if the record was not checked or the work does not fit it.
+pub fn max_f32(op: &MaxPoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
+    each_pool(&op.input, &op.window, work, |taps, output| {
+        let mut largest = [op.lo; 16];
+        taps.each(|x| largest.iter_mut().zip(x).for_each(|(largest, x)| *largest = largest.max(*x)))?;
+        output.iter_mut().zip(largest).for_each(|(output, largest)| *output = largest.min(op.hi));
         Ok(())
     })
 }

@@ -1,0 +1,63 @@
+//! Arguments that several commands share.
+
+use lacewing_convert::data::Scaling;
+use lacewing_convert::import::ImportOptions;
+
+use super::failure::Failure;
+
+/// What the stored numbers of samples stand for.
+#[derive(Debug, clap::Args)]
+pub(super) struct ScalingArgs {
+    /// Samples are stored as integers q and mean S·(q − Z)
+    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
+    input_scale: f64,
+    /// The stored integer that means 0
+    #[arg(long, value_name = "Z", default_value_t = 0.0, allow_negative_numbers = true)]
+    input_zero: f64,
+}
+
+impl ScalingArgs {
+    pub(super) fn scaling(&self) -> Result<Scaling, Failure> {
+        let (scale, zero) = (self.input_scale, self.input_zero);
+        if scale == 0.0 || !scale.is_finite() || !zero.is_finite() {
+            return Err(Failure::usage("--input-scale and --input-zero take finite numbers, the scale not 0"));
+        }
+        Ok(Scaling { scale, zero })
+    }
+}
+
+/// What an ONNX file leaves open.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArgs {
+    /// Size of a symbolic dimension of an ONNX model; may be given several times
+    #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dim)]
+    dims: Vec<(String, usize)>,
+}
+
+impl ImportArgs {
+    pub(super) fn options(&self) -> ImportOptions {
+        ImportOptions { dims: self.dims.iter().cloned().collect() }
+    }
+}
+
+fn dim(text: &str) -> Result<(String, usize), String> {
+    let (name, size) = text.rsplit_once('=').ok_or("expected NAME=SIZE")?;
+    match size.parse() {
+        Ok(size) if size > 0 && !name.is_empty() => Ok((name.to_string(), size)),
+        _ => Err("expected NAME=SIZE with a size of at least 1".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dimensions_are_names_and_sizes() {
+        assert_eq!(dim("unk__22=4"), Ok(("unk__22".to_string(), 4)));
+        assert_eq!(dim("a=b=7"), Ok(("a=b".to_string(), 7)));
+        for wrong in ["n", "n=", "=4", "n=0", "n=-1", "n=x"] {
+            assert!(dim(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Depthwise convolutions: a convolution with as many groups as input channels, see `conv`.
+
+use lacewing::format::{Layout, Span};
+use lacewing::ops::{DepthwiseF32, DepthwiseI8};
+
+use super::conv::{Sums, sums, window_of};
+use crate::encode::Writer;
+use crate::error::ConvertError;
+use crate::graph::Window;
+use crate::quantize::Params;
+
+/// Writes a depthwise convolution in int8, weights channels-last.
+pub(super) fn encode_i8(
+    window: &Window,
+    (input, output): (Params, Params),
+    to: &mut Writer<'_>,
+) -> Result<(), ConvertError> {
+    let Sums { weights, bias, requant } = sums(input, output, to)?;
+    let outputs = to.output().shape[3];
+    let layout = u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN);
+    let record = DepthwiseI8 {
+        input: to.input(0),
+        output: to.output(),
+        window: window_of(window),
+        weights: to.constant(&reorder(&weights, outputs, layout)),
+        layout,
+        bias,
+        input_zero: input.zero,
+        requant,
+        scratch: Span::EMPTY,
+    };
+    to.push(record)
+}
+
+/// Writes a depthwise convolution in f32.
+pub(super) fn encode_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    let outputs = to.output().shape[3];
+    let (lo, hi) = to.clamp();
+    let floats: Vec<f32> = to.floats(1, 0);
+    let taps = floats.len() / outputs as usize;
+    let last: Vec<f32> = (0..floats.len()).map(|i| floats[i % outputs as usize * taps + i / outputs as usize]).collect();
+    let record = DepthwiseF32 {
+        input: to.input(0),
+        output: to.output(),
+        window: window_of(window),
+        weights: to.constant(&last),
+        bias: to.float_constant(2, outputs as usize),
+        lo,
+        hi,
+    };
+    to.push(record)
+}
+
+/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
+fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Vec<i8> {
+    let depth = weights.len() as u32 / outputs;
+    let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
+    for (i, weight) in (0..).zip(weights) {
+        ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
+    }
+    ordered
+}

@@ -1,0 +1,99 @@
+//! Random functions of one number, and doors.
+
+use lacewing::format::DType;
+use lacewing::ops::{DequantizeI8, Function, QuantizeI8, TableI8, UnaryF32};
+use proptest::prelude::*;
+
+use super::Case;
+use super::scene::{Scene, anywhere, apart, setting};
+use crate::oracle::Values;
+
+fn shape() -> impl Strategy<Value = [u32; 4]> {
+    (1u32..=2, 1u32..=4, 1u32..=4, 1u32..=20).prop_map(|(n, h, w, c)| [n, h, w, c])
+}
+
+pub(super) fn table_i8() -> BoxedStrategy<Case> {
+    (shape(), setting(anywhere()))
+        .prop_map(|(shape, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let table = scene.i8(256);
+            let table = scene.builder.constant(&table);
+            let values = Values::I8(scene.i8(shape.iter().product()));
+            let input = scene.input(source, values, shape);
+            let output = scene.output_for(source, &input, DType::I8, shape);
+            scene.finish(TableI8 { input, output, table })
+        })
+        .boxed()
+}
+
+/// Every function; parameters as exporters write them and others.
+fn function() -> impl Strategy<Value = Function> {
+    use Function::*;
+    let slope = || -2f32..2.0;
+    let with_parameters = prop_oneof![
+        (-8f32..0.0, 0f32..8.0).prop_map(|(lo, hi)| Clip { lo, hi }),
+        Just(Clip { lo: 0.0, hi: f32::INFINITY }),
+        slope().prop_map(|alpha| LeakyRelu { alpha }),
+        slope().prop_map(|alpha| Elu { alpha }),
+        (slope(), slope()).prop_map(|(alpha, gamma)| Selu { alpha, gamma }),
+        (slope(), slope()).prop_map(|(alpha, beta)| HardSigmoid { alpha, beta }),
+    ];
+    let plain = proptest::sample::select(vec![
+        Identity, Sigmoid, HardSwish, Silu, Tanh, Gelu, GeluTanh, Exp, Log, Sqrt, Reciprocal, Abs, Neg, Erf, Softplus,
+        Softsign, Mish, Square, Floor, Ceil, Round, Sin, Cos,
+    ]);
+    prop_oneof![1 => with_parameters, 4 => plain]
+}
+
+pub(super) fn unary_f32() -> BoxedStrategy<Case> {
+    (shape(), function(), prop_oneof![Just(4f32), Just(0.01), Just(80.0)], setting(anywhere()))
+        .prop_map(|(shape, function, size, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let values = Values::F32(fill.f32(shape.iter().product::<u32>() as usize, size));
+            let input = scene.input(source, values, shape);
+            let output = scene.output_for(source, &input, DType::F32, shape);
+            scene.finish(UnaryF32 { input, output, function })
+        })
+        .boxed()
+}
+
+fn scale() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        4 => (-20f32..20.0).prop_map(f32::exp2),
+        1 => Just(f32::MIN_POSITIVE),
+        1 => Just(f32::MAX),
+        1 => Just(1.0),
+    ]
+}
+
+pub(super) fn quantize_i8() -> BoxedStrategy<Case> {
+    (shape(), scale(), any::<i8>(), setting(apart()))
+        .prop_map(|(shape, scale, zero, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let number = |word: u64| match word % 32 {
+                0 => f32::from_bits((word >> 32) as u32),
+                1 => f32::NAN,
+                2 => f32::INFINITY,
+                3 => f32::NEG_INFINITY,
+                // Halves of steps, so that ties occur.
+                _ => (((word >> 32) % 1024) as f32 / 2.0 - 256.0) * scale,
+            };
+            let values = fill.words().map(number).take(shape.iter().product::<u32>() as usize).collect();
+            let input = scene.input(source, Values::F32(values), shape);
+            let output = scene.output(DType::I8, shape);
+            scene.finish(QuantizeI8 { input, output, scale, zero })
+        })
+        .boxed()
+}
+
+pub(super) fn dequantize_i8() -> BoxedStrategy<Case> {
+    (shape(), scale(), any::<i8>(), setting(apart()))
+        .prop_map(|(shape, scale, zero, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let values = Values::I8(scene.i8(shape.iter().product()));
+            let input = scene.input(source, values, shape);
+            let output = scene.output(DType::F32, shape);
+            scene.finish(DequantizeI8 { input, output, scale, zero })
+        })
+        .boxed()
+}

@@ -1,0 +1,62 @@
+//! Random valid records of every operation, each in a file of its own, for property tests.
+
+use lacewing::Opcode;
+use proptest::strategy::BoxedStrategy;
+
+mod binary;
+mod case;
+mod copy;
+mod fill;
+mod function;
+mod linear;
+mod pool;
+mod scene;
+mod softmax;
+mod window;
+
+pub use case::Case;
+
+/// Random records of one operation.
+///
+/// # Panics
+/// For an operation that has no strategy yet.
+#[must_use]
+pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
+    match opcode {
+        Opcode::ConvI8 => linear::conv_i8(),
+        Opcode::ConvF32 => linear::conv_f32(),
+        Opcode::DepthwiseI8 => linear::depthwise_i8(),
+        Opcode::DepthwiseF32 => linear::depthwise_f32(),
+        Opcode::FullyConnectedI8 => linear::fully_connected_i8(),
+        Opcode::FullyConnectedF32 => linear::fully_connected_f32(),
+        Opcode::AveragePoolI8 => pool::average_i8(),
+        Opcode::AveragePoolF32 => pool::average_f32(),
+        Opcode::MaxPoolI8 => pool::max_i8(),
+        Opcode::MaxPoolF32 => pool::max_f32(),
+        Opcode::AddI8 => binary::add_i8(),
+        Opcode::AddF32 => binary::add_f32(),
+        Opcode::SubF32 => binary::sub_f32(),
+        Opcode::MulI8 => binary::mul_i8(),
+        Opcode::MulF32 => binary::mul_f32(),
+        Opcode::PadI8 => copy::pad_i8(),
+        Opcode::PadF32 => copy::pad_f32(),
+        Opcode::ConcatI8 => copy::concat_i8(),
+        Opcode::ConcatF32 => copy::concat_f32(),
+        Opcode::StridedCopyI8 => copy::strided_i8(),
+        Opcode::StridedCopyF32 => copy::strided_f32(),
+        Opcode::SoftmaxI8 => softmax::softmax_i8(),
+        Opcode::SoftmaxF32 => softmax::softmax_f32(),
+        Opcode::ArgMaxI8 => softmax::argmax_i8(),
+        Opcode::ArgMaxF32 => softmax::argmax_f32(),
+        Opcode::TableI8 => function::table_i8(),
+        Opcode::UnaryF32 => function::unary_f32(),
+        Opcode::QuantizeI8 => function::quantize_i8(),
+        Opcode::DequantizeI8 => function::dequantize_i8(),
+        other => panic!("{} has no strategy: write one, so that the suites cover it", other.name()),
+    }
+}
+
+/// Every operation.
+pub fn opcodes() -> impl Iterator<Item = Opcode> {
+    (0..=u8::MAX).map_while(Opcode::from_number)
+}

@@ -1,0 +1,180 @@
+//! Where the tensors of a random record are.
+
+use lacewing::format::encode::Builder;
+use lacewing::format::{DType, Op, Place, Requant, Span, Tensor};
+use proptest::prelude::*;
+
+use super::Case;
+use super::fill::{Fill, fill};
+use crate::oracle::Values;
+
+/// Where an input is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    /// In the arena, still needed afterwards.
+    Kept,
+    /// In the arena, for the last time.
+    Last,
+    /// In the arena, its bytes become the output's.
+    InPlace,
+    /// In the constants.
+    Constant,
+}
+
+/// A place for an input of an operation that does not run in place.
+pub(super) fn apart() -> impl Strategy<Value = Source> {
+    prop_oneof![4 => Just(Source::Last), 2 => Just(Source::Kept), 1 => Just(Source::Constant)]
+}
+
+/// A place for an input of an operation that may run in place.
+pub(super) fn anywhere() -> impl Strategy<Value = Source> {
+    prop_oneof![4 => Just(Source::InPlace), 4 => apart()]
+}
+
+/// A record in the making: its constants, and the arena so far. Tensors stand at odd offsets, with gaps.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) builder: Builder,
+    fill: Fill,
+    arena: u32,
+    count: u64,
+    inputs: Vec<Values>,
+}
+
+impl Scene {
+    pub(super) fn new(fill: Fill) -> Self {
+        Self { builder: Builder::default(), fill, arena: 0, count: 0, inputs: Vec::new() }
+    }
+
+    fn next(&mut self) -> Fill {
+        self.count += 1;
+        self.fill.other(self.count)
+    }
+
+    /// An input with numbers of its own.
+    pub(super) fn input(&mut self, source: Source, values: Values, shape: [u32; 4]) -> Tensor {
+        let tensor = match source {
+            Source::Constant => {
+                let span = match &values {
+                    Values::I8(numbers) => self.builder.constant(numbers),
+                    Values::I32(numbers) => self.builder.constant(numbers),
+                    Values::F32(numbers) => self.builder.constant(numbers),
+                };
+                Tensor::new(Place::Constant, values.dtype(), span.offset, shape)
+            }
+            _ => self.output(values.dtype(), shape),
+        };
+        self.inputs.push(values);
+        if matches!(source, Source::Last | Source::InPlace) { tensor.last() } else { tensor }
+    }
+
+    /// The same input once more.
+    pub(super) fn again(&mut self, tensor: Tensor) -> Tensor {
+        let values = self.inputs.last().expect("an input before it").clone();
+        self.inputs.push(values);
+        tensor
+    }
+
+    /// A tensor in the arena.
+    pub(super) fn output(&mut self, dtype: DType, shape: [u32; 4]) -> Tensor {
+        let offset = self.allocate(dtype.size(), shape.iter().product::<u32>() * dtype.size());
+        Tensor::new(Place::Arena, dtype, offset, shape)
+    }
+
+    /// The output: the input's own bytes if that is to be in place.
+    pub(super) fn output_for(&mut self, source: Source, input: &Tensor, dtype: DType, shape: [u32; 4]) -> Tensor {
+        match source {
+            Source::InPlace => Tensor::new(Place::Arena, dtype, input.offset, shape),
+            _ => self.output(dtype, shape),
+        }
+    }
+
+    pub(super) fn scratch(&mut self, len: u32) -> Span {
+        Span { offset: self.allocate(1, len), len }
+    }
+
+    fn allocate(&mut self, align: u32, len: u32) -> u32 {
+        let gap = self.next().0 as u32 % 19;
+        let offset = (self.arena + gap).next_multiple_of(align);
+        self.arena = offset + len;
+        offset
+    }
+
+    pub(super) fn i8(&mut self, len: u32) -> Vec<i8> {
+        self.next().i8(len as usize)
+    }
+
+    pub(super) fn f32(&mut self, len: u32) -> Vec<f32> {
+        self.next().f32(len as usize, 4.0)
+    }
+
+    pub(super) fn weights_i8(&mut self, len: u32) -> Span {
+        let weights = self.i8(len);
+        self.builder.constant(&weights)
+    }
+
+    pub(super) fn weights_f32(&mut self, len: u32) -> Span {
+        let weights = self.f32(len);
+        self.builder.constant(&weights)
+    }
+
+    pub(super) fn bias(&mut self, len: u32) -> Span {
+        let bias = self.next().i32(len as usize);
+        self.builder.constant(&bias)
+    }
+
+    pub(super) fn requant(&mut self, rounding: Rounding, count: u32) -> Requant {
+        let Rounding { each, shift, zero, range: [lo, hi] } = rounding;
+        let multipliers = self.next().multipliers(if each { count as usize } else { 1 });
+        Requant { multipliers: self.builder.constant(&multipliers), shift, zero, lo, hi }
+    }
+
+    pub(super) fn finish(self, op: impl Into<Op>) -> Case {
+        let room = self.fill.0 as u32 % 7;
+        Case::new(self.builder, op.into(), self.inputs, self.arena + room)
+    }
+}
+
+/// A requantization before its multipliers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounding {
+    /// A multiplier for each channel, not one for all.
+    pub(super) each: bool,
+    pub(super) shift: u8,
+    pub(super) zero: i8,
+    /// Smallest and largest result.
+    pub(super) range: [i8; 2],
+}
+
+pub(super) fn rounding() -> impl Strategy<Value = Rounding> {
+    (any::<bool>(), shift(), any::<i8>(), range_i8()).prop_map(|(each, shift, zero, range)| Rounding {
+        each,
+        shift,
+        zero,
+        range,
+    })
+}
+
+pub(super) fn shift() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => Just(0u8), 1 => 0u8..=30]
+}
+
+/// The smallest and the largest result.
+pub(super) fn range_i8() -> impl Strategy<Value = [i8; 2]> {
+    let any = (any::<i8>(), any::<i8>()).prop_map(|(a, b)| [a.min(b), a.max(b)]);
+    prop_oneof![2 => Just([-128, 127]), 1 => any]
+}
+
+/// The smallest and the largest result.
+pub(super) fn range_f32() -> impl Strategy<Value = [f32; 2]> {
+    prop_oneof![
+        2 => Just([f32::NEG_INFINITY, f32::INFINITY]),
+        1 => Just([0.0, f32::INFINITY]),
+        1 => (-8f32..0.0, 0f32..8.0).prop_map(|(lo, hi)| [lo, hi]),
+    ]
+}
+
+/// A seed and a place, which every strategy wants.
+pub(super) fn setting(source: impl Strategy<Value = Source>) -> impl Strategy<Value = (Fill, Source)> {
+    (fill(), source)
+}

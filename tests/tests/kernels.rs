@@ -1,0 +1,197 @@
+//! Every `Kernels` against the naive oracle, with random records of every operation.
+//!
+//! `PROPTEST_CASES` sets the number of records for each operation.
+
+use std::ops::Range;
+
+use lacewing::format::{Op, Tensor, Window};
+use lacewing::rows::{Rows, Work};
+use lacewing::{Kernels, Model, Opcode, Portable};
+use lacewing_tests::oracle::{self, Constants, Values};
+use lacewing_tests::records::{self, Case};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// The suite for every implementation of `Kernels`. A new one is one line.
+macro_rules! every_kernels {
+    ($($name:ident = $kernels:expr,)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn equals_the_oracle() {
+                each_operation(|case| whole(&$kernels, case));
+            }
+
+            #[test]
+            fn rows_in_any_ranges_equal_the_whole_layer() {
+                each_operation(|case| rows(&$kernels, case));
+            }
+        })*
+    };
+}
+
+every_kernels! {
+    portable = Portable,
+}
+
+/// Runs `check` on random records of every operation.
+fn each_operation(check: impl Fn(&Case) -> Result<(), TestCaseError>) {
+    let failures: Vec<String> = records::opcodes().filter_map(|opcode| operation(opcode, &check).err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn operation(opcode: Opcode, check: impl Fn(&Case) -> Result<(), TestCaseError>) -> Result<(), String> {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let run = TestRunner::new(config).run(&records::of(opcode), |case| check(&case));
+    run.map_err(|error| format!("{}: {error}", opcode.name()))
+}
+
+/// Runs the case's file, compares the output with the oracle's, and sees that no other byte changed.
+fn whole<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
+    let model: Model<'_> = Model::read(&case.file).map_err(fail)?;
+    let before = case.arena(model.arena_len());
+    let mut arena = before.clone();
+    model.run(kernels, &mut arena).map_err(fail)?;
+    let constants = Constants(constants(&case.file));
+    oracle::run(&case.op, constants, &case.inputs).check(&case.output(&arena)).map_err(fail)?;
+    let changes = case.changes().map(|span| span.offset as usize..(span.offset + span.len) as usize);
+    let kept = |at: &usize| changes.iter().all(|change| !change.contains(at));
+    let changed = (0..arena.len()).filter(kept).find(|at| before[*at] != arena[*at]);
+    prop_assert_eq!(changed, None, "a byte outside the output changed");
+    Ok(())
+}
+
+fn fail(error: impl std::fmt::Display) -> TestCaseError {
+    TestCaseError::fail(error.to_string())
+}
+
+/// The constants section, found from the header's byte table.
+fn constants(file: &[u8]) -> &[u8] {
+    let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
+    let start = (64 + field(32)).next_multiple_of(16);
+    &file[start..start + field(36)]
+}
+
+/// Cuts the output into ranges of rows, and computes each from a ring of just the input rows that it reads.
+fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
+    let Some(window) = window(&case.op) else { return Ok(()) };
+    let model: Model<'_> = Model::read(&case.file).map_err(fail)?;
+    let mut arena = case.arena(model.arena_len());
+    model.run(kernels, &mut arena).map_err(fail)?;
+    let got = match &case.inputs[0] {
+        Values::I8(input) => Values::I8(by_ranges(&case.op, &window, input, |work| {
+            int8(kernels, &case.op, model.constants(), work)
+        })),
+        Values::F32(input) => Values::F32(by_ranges(&case.op, &window, input, |work| {
+            float(kernels, &case.op, model.constants(), work)
+        })),
+        Values::I32(_) => unreachable!("no spatial operation reads i32"),
+    };
+    prop_assert_eq!(got.bytes(), case.output(&arena).bytes());
+    Ok(())
+}
+
+fn window(op: &Op) -> Option<Window> {
+    match op {
+        Op::ConvI8(op) => Some(op.window),
+        Op::ConvF32(op) => Some(op.window),
+        Op::DepthwiseI8(op) => Some(op.window),
+        Op::DepthwiseF32(op) => Some(op.window),
+        Op::AveragePoolI8(op) => Some(op.window),
+        Op::AveragePoolF32(op) => Some(op.window),
+        Op::MaxPoolI8(op) => Some(op.window),
+        Op::MaxPoolF32(op) => Some(op.window),
+        _ => None,
+    }
+}
+
+type Done = Result<(), lacewing::Fault>;
+
+fn int8<K: Kernels>(kernels: &K, op: &Op, constants: lacewing::arena::Constants<'_>, work: Work<'_, i8>) -> Done {
+    match op {
+        Op::ConvI8(op) => kernels.conv_i8(op, constants, work),
+        Op::DepthwiseI8(op) => kernels.depthwise_i8(op, constants, work),
+        Op::AveragePoolI8(op) => kernels.average_pool_i8(op, constants, work),
+        Op::MaxPoolI8(op) => kernels.max_pool_i8(op, work),
+        other => unreachable!("{other:?} is not spatial"),
+    }
+}
+
+fn float<K: Kernels>(kernels: &K, op: &Op, constants: lacewing::arena::Constants<'_>, work: Work<'_, f32>) -> Done {
+    match op {
+        Op::ConvF32(op) => kernels.conv_f32(op, constants, work),
+        Op::DepthwiseF32(op) => kernels.depthwise_f32(op, constants, work),
+        Op::AveragePoolF32(op) => kernels.average_pool_f32(op, work),
+        Op::MaxPoolF32(op) => kernels.max_pool_f32(op, work),
+        other => unreachable!("{other:?} is not spatial"),
+    }
+}
+
+fn by_ranges<T: Copy + Default>(op: &Op, window: &Window, input: &[T], kernel: impl Fn(Work<'_, T>) -> Done) -> Vec<T> {
+    let [from, to] = [&op.inputs()[0], op.output()];
+    let (image, row_len) = (stride(from, 1), stride(from, 2));
+    let mut output = Vec::new();
+    for (number, image) in input.chunks(image).enumerate() {
+        for (cut, rows) in ranges(to.shape[1], number).into_iter().enumerate() {
+            let needed = needed(window, from.shape[1], &rows);
+            let (ring, head) = ring(image, row_len, &needed, cut);
+            let mut part = vec![T::default(); rows.len() * stride(to, 2)];
+            let mut scratch = [0; 64];
+            let work = Work {
+                input: Rows::ring(&ring, row_len, needed.start, head),
+                rows,
+                output: &mut part,
+                scratch: &mut scratch,
+            };
+            kernel(work).expect("a ring with every row that is needed");
+            output.extend(part);
+        }
+    }
+    output
+}
+
+/// Elements of the dimensions from `axis` on.
+fn stride(tensor: &Tensor, axis: usize) -> usize {
+    tensor.shape[axis..].iter().product::<u32>() as usize
+}
+
+/// Ranges of 1, 2, 3, 1, … rows.
+fn ranges(rows: u32, first: usize) -> Vec<Range<u32>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for len in [1, 2, 3].into_iter().cycle().skip(first) {
+        if start == rows {
+            break;
+        }
+        let end = rows.min(start + len);
+        ranges.push(start..end);
+        start = end;
+    }
+    ranges
+}
+
+/// The input rows that output rows read.
+fn needed(window: &Window, height: u32, rows: &Range<u32>) -> Range<usize> {
+    let taps = rows.clone().flat_map(|y| {
+        let tap = move |ky| i64::from(y * window.stride[0] + ky * window.dilation[0]) - i64::from(window.pad[0]);
+        (0..window.kernel[0]).map(tap)
+    });
+    let inside: Vec<usize> = taps.filter(|y| (0..i64::from(height)).contains(y)).map(|y| y as usize).collect();
+    match (inside.iter().min(), inside.iter().max()) {
+        (Some(first), Some(last)) => *first..last + 1,
+        _ => 0..0,
+    }
+}
+
+/// The rows `needed` of an image in a ring of as many lines, turned by `turn`, and the line of the first.
+fn ring<T: Copy + Default>(image: &[T], row_len: usize, needed: &Range<usize>, turn: usize) -> (Vec<T>, usize) {
+    let lines = needed.len();
+    let head = turn.checked_rem(lines).unwrap_or(0);
+    let mut ring = vec![T::default(); lines * row_len];
+    for (i, y) in needed.clone().enumerate() {
+        let line = (head + i) % lines;
+        ring[line * row_len..][..row_len].copy_from_slice(&image[y * row_len..][..row_len]);
+    }
+    (ring, head)
+}
