@@ -72,6 +72,16 @@ pub enum Layout {
     Nhwc,
 }
 
+impl Layout {
+    /// The axis of channels in an image, and of input channels in a convolution's weights.
+    pub fn channels(self) -> usize {
+        match self {
+            Layout::Nchw => 1,
+            Layout::Nhwc => 3,
+        }
+    }
+}
+
 /// Two-dimensional window of a convolution or a pool. `pads` is `[top, left, bottom, right]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {

@@ -3,15 +3,23 @@
 //! A `.lace` file is made by the command `lacewing convert` from an ONNX model. Here it is read with every check, and run over
 //! memory that the caller gives:
 //!
-//! ```ignore
-//! lacewing::include_model!(pub mod kws = "kws.lace");
-//!
-//! let mut arena = lacewing::Arena::<{ kws::ARENA_LEN }>::new();
-//! let mut session = lacewing::Session::new(kws::read()?, lacewing::Portable, &mut arena)?;
-//! session.input::<i8>(0).unwrap().copy_from_slice(&features);
-//! session.run()?;
-//! let scores = session.output::<i8>(0).unwrap();
 //! ```
+//! use lacewing::{Arena, Model, Portable, Session};
+//!
+//! /// Copies the features in, runs, and gives the index of the largest score.
+//! fn classify(file: &[u8], features: &[i8]) -> Option<usize> {
+//!     let model: Model = Model::read(file).ok()?;
+//!     let mut arena = Arena::<16_384>::new();
+//!     let mut session = Session::new(model, Portable, &mut arena).ok()?;
+//!     session.input::<i8>(0)?.copy_from_slice(features);
+//!     session.run().ok()?;
+//!     let scores = session.output::<i8>(0)?;
+//!     (0..scores.len()).max_by_key(|class| scores[*class])
+//! }
+//! assert_eq!(classify(b"not a model", &[]), None);
+//! ```
+//!
+//! A firmware compiles its model in with [`include_model!`], and has the arena's length as a constant.
 //!
 //! The format and its arithmetic are in `FORMAT.md`. Invariants: nothing here allocates; after [`Model::read`] nothing panics, whatever
 //! the bytes; integer programs give the same output bits with every [`Kernels`]; unsafe code is in [`arena`] alone.

@@ -82,6 +82,9 @@ impl<'m, O: Ops> Model<'m, O> {
         for _ in 0..inputs {
             let (port, rest) = take::<Port<'_>>(at)?;
             check.port(&port)?;
+            if port.tensor.place() != Place::Arena {
+                return Err(Flaw::Segment);
+            }
             check.write(port.tensor.span().ok_or(Flaw::Shape)?)?;
             *at = rest;
         }

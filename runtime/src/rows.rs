@@ -58,9 +58,69 @@ pub struct Work<'a, T> {
     pub scratch: &'a mut [u8],
 }
 
+/// Equal pieces of a slice, as `chunks_exact` gives them, but without its panic at the length 0: then there are none.
+///
+/// Nothing here divides or asserts, so that no optimizer has to prove that the length is not 0.
+#[derive(Clone, Debug)]
+pub(crate) struct Pieces<'a, T> {
+    rest: &'a [T],
+    len: usize,
+}
+
+/// Pieces of `len` elements; a shorter remainder is left out.
+#[inline(always)]
+pub(crate) fn pieces<T>(slice: &[T], len: usize) -> Pieces<'_, T> {
+    Pieces { rest: slice, len }
+}
+
+impl<'a, T> Iterator for Pieces<'a, T> {
+    type Item = &'a [T];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [T]> {
+        let (piece, rest) = self.rest.split_at_checked(self.len)?;
+        self.rest = rest;
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
+/// As [`Pieces`], mutable.
+#[derive(Debug)]
+pub(crate) struct PiecesMut<'a, T> {
+    rest: &'a mut [T],
+    len: usize,
+}
+
+/// As [`pieces`], mutable.
+#[inline(always)]
+pub(crate) fn pieces_mut<T>(slice: &mut [T], len: usize) -> PiecesMut<'_, T> {
+    PiecesMut { rest: slice, len }
+}
+
+impl<'a, T> Iterator for PiecesMut<'a, T> {
+    type Item = &'a mut [T];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a mut [T]> {
+        let (piece, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(self.len)?;
+        self.rest = rest;
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Rows;
+    use super::{Rows, pieces, pieces_mut};
+
+    #[test]
+    fn pieces_are_chunks_without_a_panic() {
+        let mut numbers: [u8; 7] = core::array::from_fn(|i| i as u8);
+        assert!(pieces(&numbers, 3).eq(numbers.chunks_exact(3)));
+        assert_eq!(pieces(&numbers, 0).count(), 0);
+        assert_eq!(pieces_mut(&mut numbers, 0).count(), 0);
+        pieces_mut(&mut numbers, 2).for_each(|piece| piece.reverse());
+        assert_eq!(numbers, [1, 0, 3, 2, 5, 4, 6]);
+    }
 
     #[test]
     fn a_ring_gives_the_rows_of_the_whole() {

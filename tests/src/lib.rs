@@ -3,6 +3,8 @@
 //! The suites are the files beside `src`; what they share is here.
 
 pub mod generator;
+pub mod models;
 pub mod oracle;
+pub mod parts;
 pub mod records;
 pub mod xtask;

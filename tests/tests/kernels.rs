@@ -80,12 +80,12 @@ fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
     let mut arena = case.arena(model.arena_len());
     model.run(kernels, &mut arena).map_err(fail)?;
     let got = match &case.inputs[0] {
-        Values::I8(input) => Values::I8(by_ranges(&case.op, &window, input, |work| {
-            int8(kernels, &case.op, model.constants(), work)
-        })),
-        Values::F32(input) => Values::F32(by_ranges(&case.op, &window, input, |work| {
-            float(kernels, &case.op, model.constants(), work)
-        })),
+        Values::I8(input) => {
+            Values::I8(by_ranges(&case.op, &window, input, |work| int8(kernels, &case.op, model.constants(), work)))
+        }
+        Values::F32(input) => {
+            Values::F32(by_ranges(&case.op, &window, input, |work| float(kernels, &case.op, model.constants(), work)))
+        }
         Values::I32(_) => unreachable!("no spatial operation reads i32"),
     };
     prop_assert_eq!(got.bytes(), case.output(&arena).bytes());

@@ -53,7 +53,7 @@ fn by_class(classes: &[i64], labels: &[i64], terminal: &Terminal) {
     let mut seen: Vec<i64> = labels.to_vec();
     seen.sort_unstable();
     seen.dedup();
-    let mut table = terminal.table(["class", "samples", "right", "share"], 0);
+    let mut table = terminal.table(["class", "samples", "right", "share"], 0..4);
     for class in seen {
         let of = labels.iter().filter(|label| **label == class).count();
         let right = classes.iter().zip(labels).filter(|&(c, l)| c == l && *l == class).count();

@@ -29,8 +29,7 @@ impl Failure {
     /// Puts the file in front of the message, unless it is there.
     pub(super) fn of(self, path: &Path) -> Failure {
         let path = path.display().to_string();
-        let message =
-            if self.message.contains(&path) { self.message } else { format!("{path}: {}", self.message) };
+        let message = if self.message.contains(&path) { self.message } else { format!("{path}: {}", self.message) };
         Failure { message, ..self }
     }
 }

@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod inspect;
 mod numbers;
+mod program;
 mod run;
 mod targets;
 mod terminal;

@@ -51,6 +51,11 @@ pub(super) fn shape<T: ToString>(dims: &[T]) -> String {
     dims.iter().map(T::to_string).collect::<Vec<_>>().join("×")
 }
 
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +67,7 @@ mod tests {
         assert_eq!(percent(0.90451), "90.45 %");
         assert_eq!([30.04, f64::INFINITY].map(decibels), ["30.0 dB", "exact"]);
         assert_eq!(json_decibels(f64::INFINITY), json!(999.0));
+        assert_eq!(hex(&[0, 255, 16]), "00ff10");
         assert_eq!(shape(&[1, 28, 28]), "1×28×28");
     }
 }

@@ -11,7 +11,7 @@ use super::arguments::{ImportArgs, ScalingArgs};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::files;
-use super::numbers::{grouped, shape};
+use super::numbers::{grouped, hex, shape};
 use super::terminal::Terminal;
 
 /// Run a model on samples and write its outputs
@@ -102,7 +102,7 @@ fn results(
 
 /// The results of all samples: one batch where each has a batch of 1, otherwise stacked along a new axis.
 fn joined(rows: &[ArrayD<f32>]) -> Result<ArrayD<f32>, Failure> {
-    let views: Vec<ArrayViewD<'_, f32>> = rows.iter().map(ArrayD::view).collect();
+    let views: Vec<ArrayViewD<'_, f32>> = rows.iter().map(|row| row.view()).collect();
     match rows {
         [single] => Ok(single.clone()),
         [first, ..] if first.shape().first() == Some(&1) => Ok(ndarray::concatenate(Axis(0), &views)?),
@@ -133,10 +133,6 @@ fn described(output: &Output) -> Value {
         "shape": output.values.shape(),
         "values": shown.then(|| output.values.iter().copied().collect::<Vec<f32>>()),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -18,12 +18,12 @@ Examples:
   lacewing targets --json";
 
 pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let mut targets = terminal.table(["target", "what it is"], 2);
+    let mut targets = terminal.table(["target", "what it is"], 0..0);
     TARGETS.iter().for_each(|target| {
         targets.add_row([target.name, target.about]);
     });
     terminal.say(targets);
-    let mut boards = terminal.table(["board", "target", "flash", "RAM", "clock", "what it is"], 6);
+    let mut boards = terminal.table(["board", "target", "flash", "RAM", "clock", "what it is"], 2..5);
     BOARDS.iter().for_each(|board| {
         boards.add_row(row(board));
     });
@@ -46,12 +46,5 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
 fn row(board: &Board) -> [String; 6] {
     let clock = board.clock_hz.map_or("–".to_string(), |hz| format!("{} MHz", hz / 1_000_000));
     let size = |len: u32| bytes(len as usize);
-    [
-        board.name.into(),
-        board.target.into(),
-        size(board.flash.len),
-        size(board.ram.len),
-        clock,
-        board.about.into(),
-    ]
+    [board.name.into(), board.target.into(), size(board.flash.len), size(board.ram.len), clock, board.about.into()]
 }

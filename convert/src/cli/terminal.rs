@@ -4,10 +4,11 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use clap::ColorChoice;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -62,6 +63,11 @@ impl Terminal {
         self.verbose
     }
 
+    /// Columns of the terminal that shows reports, if it is one.
+    pub(super) fn width(&self) -> Option<u16> {
+        self.table([], 0..0).width()
+    }
+
     /// A part of the report.
     pub(super) fn say(&self, text: impl Display) {
         if self.json {
@@ -114,22 +120,35 @@ impl Terminal {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 
-    /// A table with this header, its columns from number `right` on to the right.
-    pub(super) fn table<const N: usize>(&self, header: [&str; N], right: usize) -> Table {
+    /// A table with this header; `numbers` are the columns that are aligned to the right.
+    pub(super) fn table<const N: usize>(&self, header: [&str; N], numbers: Range<usize>) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         if self.json {
             table.use_stderr();
         }
-        if N > 0 {
-            table.set_header(header.map(|head| self.paint(head, Paint::Bold)));
+        if self.color {
+            table.enforce_styling();
         }
-        table.discover_columns();
-        for column in table.column_iter_mut().skip(right) {
+        table.set_header(header.map(|head| self.cell(head, Paint::Bold)));
+        for column in table.column_iter_mut().skip(numbers.start).take(numbers.len()) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         table
+    }
+
+    /// A cell of a table in color, if colors are used. Escape codes in its text would spoil the widths.
+    pub(super) fn cell(&self, text: impl Display, paint: Paint) -> Cell {
+        let cell = Cell::new(text);
+        match paint {
+            _ if !self.color => cell,
+            Paint::Bold => cell.add_attribute(Attribute::Bold),
+            Paint::Dim => cell.add_attribute(Attribute::Dim),
+            Paint::Red => cell.fg(Color::Red),
+            Paint::Green => cell.fg(Color::Green),
+            Paint::Yellow => cell.fg(Color::Yellow),
+        }
     }
 
     /// A bar on stderr for `steps` steps, shown from the second second on.

@@ -14,11 +14,8 @@ pub(crate) fn run(graph: &Graph, inputs: &[ArrayD<f32>]) -> HashMap<ValueId, Arr
         values.insert(*id, reshape(input, graph.shape(*id)));
     }
     for node in &graph.nodes {
-        let operands: Vec<ArrayD<f32>> = node
-            .inputs
-            .iter()
-            .map(|id| graph.constant(*id).cloned().unwrap_or_else(|| values[id].clone()))
-            .collect();
+        let operands: Vec<ArrayD<f32>> =
+            node.inputs.iter().map(|id| graph.constant(*id).cloned().unwrap_or_else(|| values[id].clone())).collect();
         let mut y = step(graph, node, &operands);
         if let Some((lo, hi)) = node.clamp {
             y.mapv_inplace(|v| v.clamp(lo, hi));
@@ -181,7 +178,8 @@ fn fully_connected(x: &ArrayD<f32>, w: &ArrayD<f32>, b: Option<&ArrayD<f32>>, sh
 /// Abramowitz and Stegun 7.1.26, to 1.5e-7.
 fn erf(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
-    let poly = ((((1.061_405_429 * t - 1.453_152_027) * t + 1.421_413_741) * t - 0.284_496_736) * t + 0.254_829_592) * t;
+    let poly =
+        ((((1.061_405_429 * t - 1.453_152_027) * t + 1.421_413_741) * t - 0.284_496_736) * t + 0.254_829_592) * t;
     (1.0 - poly * (-x * x).exp()) * x.signum()
 }
 

@@ -1,6 +1,6 @@
 //! Constant tensors, and nodes all of whose inputs are constant: computed by tract, one node at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ndarray::ArrayD;
@@ -70,13 +70,12 @@ impl Constant {
     }
 }
 
-/// The initializers of the graph that some live node reads.
+/// The initializers of the graph that some live node reads, or that are outputs.
 pub(crate) fn initializers(source: &Source) -> Result<HashMap<String, Constant>, ConvertError> {
     let graph = source.graph();
-    let read: std::collections::HashSet<&str> =
-        source.order.iter().flat_map(|&n| graph.node[n].input.iter().map(String::as_str)).collect();
-    let wanted = |name: &str| read.contains(name) || graph.output.iter().any(|o| o.name == name);
-    let live = graph.initializer.iter().filter(|t| wanted(&t.name));
+    let read = source.order.iter().flat_map(|&n| &graph.node[n].input);
+    let wanted: HashSet<&String> = read.chain(graph.output.iter().map(|o| &o.name)).collect();
+    let live = graph.initializer.iter().filter(|t| wanted.contains(&t.name));
     live.map(|proto| Ok((proto.name.clone(), load(proto)?))).collect()
 }
 
@@ -169,12 +168,11 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
         | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" => broadcast(node, inputs),
-        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose"
-        | "Slice" | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor"
-        | "Ceil" | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not"
-        | "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" | "DequantizeLinear" => {
-            Ok(all)
-        }
+        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
+        | "Transpose" | "Slice" | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt"
+        | "Reciprocal" | "Floor" | "Ceil" | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin"
+        | "Cos" | "Not" | "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax"
+        | "DequantizeLinear" => Ok(all),
         other => Err(node.error(format!("{other} of constants is not supported; simplify the model with onnxsim"))),
     }
 }

@@ -1,5 +1,7 @@
 //! Types and shapes of graph inputs, with symbolic dimensions resolved.
 
+use std::collections::HashSet;
+
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::{ValueInfoProto, type_proto};
@@ -19,8 +21,8 @@ pub(crate) struct InputType {
 
 /// All inputs that are no initializers, in order.
 pub(crate) fn declared(source: &Source, options: &ImportOptions) -> Result<Vec<InputType>, ConvertError> {
-    let names = source.input_names();
-    let infos = source.graph().input.iter().filter(|i| names.contains(&i.name.as_str()));
+    let names: HashSet<&str> = source.input_names().into_iter().collect();
+    let infos = source.graph().input.iter().filter(|i| names.contains(i.name.as_str()));
     infos.map(|info| input(info, options).map_err(|reason| error(info, reason))).collect()
 }
 

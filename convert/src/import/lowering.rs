@@ -53,8 +53,7 @@ impl Lowering {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
         let constants = initializers(source)?.into_iter().map(|(name, c)| (name, Known::Constant(c)));
         let known = constants.collect();
-        let mut lowering =
-            Lowering { graph, known, materialized: HashMap::new(), integers: HashSet::new(), folded: 0 };
+        let mut lowering = Lowering { graph, known, materialized: HashMap::new(), integers: HashSet::new(), folded: 0 };
         for input in declared(source, options)? {
             lowering.input(&input.name, &input.shape, input.element)?;
         }
@@ -81,7 +80,8 @@ impl Lowering {
             return Err(node.error(reason));
         }
         if let Some(missing) = self.inputs_of(node).find(|name| !self.known.contains_key(*name)) {
-            let reason = format!("reads `{missing}`, which no node writes and no initializer holds; are weights missing?");
+            let reason =
+                format!("reads `{missing}`, which no node writes and no initializer holds; are weights missing?");
             return Err(node.error(reason));
         }
         if matches!(node.op(), "Shape" | "Size") {

@@ -1,4 +1,4 @@
-//! ONNX files to a [`Graph`](crate::graph::Graph).
+//! ONNX files to a [`Graph`].
 //!
 //! Nodes are walked one for one in the protobuf. What is constant is computed at once by tract, one node at a time and
 //! under a bound on its size; everything else is lowered by `ops`, which also knows the shape of what it writes.

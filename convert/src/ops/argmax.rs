@@ -1,9 +1,9 @@
 //! Index of the largest element.
 
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::ops::{ArgMaxF32, ArgMaxI8};
 
 /// `ArgMax`, and `ArgMin` as the largest of `-x`.

@@ -2,12 +2,12 @@
 
 use ndarray::{ArrayD, IxDyn};
 
+use crate::encode::Writer;
+use crate::encode::numbers::{AddNumbers, Multipliers, add, multipliers};
 use crate::error::ConvertError;
 use crate::graph::{Binary, Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use crate::quantize::Params;
-use crate::encode::numbers::{AddNumbers, Multipliers, add, multipliers};
 use lacewing::ops::{AddF32, AddI8, MulF32, MulI8, SubF32};
 
 /// `Add`, `Sub`, `Mul`, `Div`, `Sum`, `Mean`, `Min`, `Max`, `Pow`, `PRelu`. A constant becomes the second operand.
@@ -164,8 +164,8 @@ fn encode_add_i8(sign: f64, to: &mut Writer<'_>) -> Result<(), ConvertError> {
 fn encode_mul_i8(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let [a, b, y] = all_params(to).ok_or_else(|| to.error("an operand has no int8 scale"))?;
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
-    let Multipliers { m, shift } = multipliers(&[real])
-        .ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
+    let Multipliers { m, shift } =
+        multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
     let (lo, hi) = to.clamp_i8(y);
     let (inputs, output) = ([to.input(0), to.input(1)], to.output());
     to.push(MulI8 { inputs, output, zeros: [a.zero, b.zero], multiplier: m[0], shift, zero: y.zero, lo, hi })

@@ -1,9 +1,9 @@
 //! Concatenation.
 
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::ops::concat::MAX_INPUTS;
 use lacewing::ops::{ConcatF32, ConcatI8};
 
@@ -19,8 +19,9 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
 pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let count = to.node().inputs.len();
     let inputs = (0..count).map(|index| to.input(index)).collect::<Vec<_>>();
-    let inputs = heapless::Vec::from_slice(&inputs)
-        .map_err(|_| to.error(format!("it joins {count} tensors, at most {MAX_INPUTS} are supported; join in steps")))?;
+    let inputs = heapless::Vec::from_slice(&inputs).map_err(|_| {
+        to.error(format!("it joins {count} tensors, at most {MAX_INPUTS} are supported; join in steps"))
+    })?;
     let outer = to.shape(to.node().outputs[0])[..axis].iter().product::<usize>() as u32;
     let output = to.output();
     match to.params(to.node().outputs[0]) {

@@ -2,12 +2,12 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::error::ConvertError;
-use crate::graph::{Op, ValueId};
-use crate::import::{Lowering, OnnxNode, window};
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, QUARTER, multipliers};
+use crate::error::ConvertError;
 use crate::graph::Window;
+use crate::graph::{Op, ValueId};
+use crate::import::{Lowering, OnnxNode, window};
 use crate::quantize::{Params, Weights};
 use lacewing::format::{Layout, Requant, Span};
 use lacewing::ops::{ConvF32, ConvI8};

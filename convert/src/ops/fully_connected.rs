@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayD, Ix1, Ix2, IxDyn};
 
+use super::conv::{Sums, sums};
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::format::{Layout, Span};
 use lacewing::ops::{FullyConnectedF32, FullyConnectedI8};
-use super::conv::{Sums, sums};
 
 /// `Gemm`: `alpha * x' * w' + beta * c` with constant `w`.
 pub(crate) fn lower_gemm(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

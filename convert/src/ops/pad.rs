@@ -1,9 +1,9 @@
 //! Constant padding.
 
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::ops::{PadF32, PadI8};
 
 /// `Pad` in its attribute form (up to version 10) and its input form. Negative pads cut off.

@@ -2,17 +2,17 @@
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::conv::window_of;
 use super::conv::{check_batch, plane, unplane};
+use crate::encode::Writer;
+use crate::encode::numbers::{Multipliers, multipliers};
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, PoolKind, ValueId, Window};
 use crate::import::window::{self, Windowed};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
-use crate::encode::numbers::{Multipliers, multipliers};
 use crate::quantize::Params;
 use lacewing::format::Requant;
 use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
-use super::conv::window_of;
 
 const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
 
@@ -103,13 +103,15 @@ pub(crate) fn lower_reduce(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec
         0 => kept.iter().map(|a| shape[*a]).collect(),
         _ => (0..shape.len()).map(|a| if axes.contains(&a) { 1 } else { shape[a] }).collect(),
     };
-    let moved = if axes == [2, 3] && kept == [0, 1] && shape[0] == 1 {
-        x
-    } else {
-        let perm = [&kept[..], &axes[..]].concat();
-        let moved = to.emit(node, "transpose", Op::Transpose { perm }, &[x])?;
-        to.emit_shaped(node, "plane", Op::Reshape, &[moved], vec![1, size(&kept), size(&axes), 1])?
-    };
+    let perm = [&kept[..], &axes[..]].concat();
+    let image = perm.len() == 4 && axes.len() == 2 && shape[kept[0]] == 1;
+    let mut moved = x;
+    if !perm.is_sorted() {
+        moved = to.emit(node, "transpose", Op::Transpose { perm }, &[x])?;
+    }
+    if !image {
+        moved = to.emit_shaped(node, "plane", Op::Reshape, &[moved], vec![1, size(&kept), size(&axes), 1])?;
+    }
     let mut y = whole(node, to, "pool", kind, moved)?;
     if node.op() == "ReduceSum" {
         let count = to.add_constant(node, "count", ArrayD::from_elem(IxDyn(&[1]), size(&axes) as f32))?;

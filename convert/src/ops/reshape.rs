@@ -1,10 +1,10 @@
 //! Operations that keep the elements in their order.
 
+use super::strided_copy::copy;
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
-use super::strided_copy::copy;
 
 /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, and `Expand` where it changes nothing.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

@@ -1,10 +1,10 @@
 //! Parts of a tensor.
 
+use super::strided_copy::{copy, strides};
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
-use super::strided_copy::{copy, strides};
 
 /// `Slice` in its attribute form (up to version 9) and its input form.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

@@ -1,9 +1,9 @@
 //! Softmax.
 
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::ops::{SoftmaxF32, SoftmaxI8};
 
 /// `Softmax` and `LogSoftmax`. Up to version 12 all axes from `axis` on are one.

@@ -1,10 +1,10 @@
 //! Transposition.
 
+use super::strided_copy::{copy, strides};
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
-use super::strided_copy::{copy, strides};
 
 /// `Transpose`; without `perm` the axes are reversed.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

@@ -2,10 +2,10 @@
 
 use tract_onnx::pb::tensor_proto::DataType;
 
+use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Kind, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::encode::Writer;
 use lacewing::ops::{TableI8, UnaryF32};
 
 /// Every operator of one operand, and the refusal of all that are unknown.
@@ -26,13 +26,9 @@ fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError
         "Clip" => clip(node, to)?,
         "LeakyRelu" => Function::LeakyRelu { alpha: node.float("alpha", 0.01)? },
         "Elu" => Function::Elu { alpha: node.float("alpha", 1.0)? },
-        "Selu" => {
-            Function::Selu { alpha: node.float("alpha", 1.673_263_2)?, gamma: node.float("gamma", 1.050_701)? }
-        }
+        "Selu" => Function::Selu { alpha: node.float("alpha", 1.673_263_2)?, gamma: node.float("gamma", 1.050_701)? },
         "Sigmoid" => Function::Sigmoid,
-        "HardSigmoid" => {
-            Function::HardSigmoid { alpha: node.float("alpha", 0.2)?, beta: node.float("beta", 0.5)? }
-        }
+        "HardSigmoid" => Function::HardSigmoid { alpha: node.float("alpha", 0.2)?, beta: node.float("beta", 0.5)? },
         "HardSwish" => Function::HardSwish,
         "Swish" if node.float("alpha", 1.0)? == 1.0 => Function::Silu,
         "Tanh" => Function::Tanh,

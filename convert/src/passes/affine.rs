@@ -66,7 +66,8 @@ fn constant_operand(edit: &Edit, node: usize) -> Option<(Binary, ValueId, ValueI
 
 /// One number for each of the `n` channels along the axis of `layer`'s operand or result, if `c` varies along no other.
 fn per_channel(edit: &Edit, c: ValueId, layer: &Op, shape: &[usize]) -> Option<Vec<f32>> {
-    let axis = if *layer == Op::FullyConnected { shape.len().checked_sub(1)? } else { 1 };
+    let last = shape.len().checked_sub(1)?;
+    let axis = if *layer == Op::FullyConnected { last } else { edit.graph().layout.channels() };
     along(edit.graph().constant(c)?, axis, shape)
 }
 
@@ -114,23 +115,24 @@ fn fold_in_front(edit: &mut Edit, layer: usize) -> Option<()> {
         return None;
     }
     let c = per_channel(edit, c, &edit.node(layer).op, shape)?;
-    let groups = match &edit.node(layer).op {
+    let (groups, axis) = match &edit.node(layer).op {
         Op::Conv { window, .. } if op == Binary::Add && window.pads != [0; 4] => return None,
-        Op::Conv { groups, .. } => *groups,
-        _ => 1,
+        Op::Conv { groups, .. } => (*groups, edit.graph().layout.channels()),
+        _ => (1, 1),
     };
-    weights.apply_in_front(op, &c, groups);
+    weights.apply_in_front(op, &c, groups, axis);
     weights.store(edit, layer)?;
     edit.read(layer, 0, source);
     Some(())
 }
 
 impl Weights {
-    fn apply_in_front(&mut self, op: Binary, c: &[f32], groups: usize) {
-        let (outputs, per_group) = (self.w.shape()[0] / groups, self.w.shape()[1]);
+    /// `axis` is that of the input channels in the weights.
+    fn apply_in_front(&mut self, op: Binary, c: &[f32], groups: usize, axis: usize) {
+        let (outputs, per_group) = (self.w.shape()[0] / groups, self.w.shape()[axis]);
         for (o, mut filter) in self.w.axis_iter_mut(Axis(0)).enumerate() {
             let first = o / outputs * per_group;
-            for (i, mut tap) in filter.axis_iter_mut(Axis(0)).enumerate() {
+            for (i, mut tap) in filter.axis_iter_mut(Axis(axis - 1)).enumerate() {
                 match op {
                     Binary::Mul => tap.mapv_inplace(|v| v * c[first + i]),
                     _ => self.b[o] += tap.sum() * c[first + i],
@@ -164,9 +166,16 @@ mod tests {
         let y = b.op(Op::Binary(Binary::Add), &[y, d1]);
         let graph = b.output(y);
         let options = SimplifyOptions::default();
-        let after = super::super::dead::run(run(graph.clone(), &options), &options);
-        equivalent(&graph, &after);
-        after.nodes.len()
+        let left = |graph: &Graph| {
+            let after = super::super::dead::run(run(graph.clone(), &options), &options);
+            equivalent(graph, &after);
+            after.nodes.len()
+        };
+        let doors = SimplifyOptions { input_layout_nhwc: true, ..SimplifyOptions::default() };
+        let last = super::super::nhwc::run(graph.clone(), &doors);
+        let transposed = last.nodes.iter().filter(|n| matches!(n.op, Op::Transpose { .. })).count();
+        assert_eq!(left(&last) - transposed, left(&graph));
+        left(&graph)
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn matched(edit: &Edit, node: usize) -> Option<(ValueId, Vec<f32>, Vec<f32>)> {
     let [x, factor] = edit.binary(scaled, Binary::Mul)?;
     let shape = edit.graph().shape(x);
     let image = shape.len() == 4 && shape[0] == 1 && shape == edit.graph().shape(edit.output(node));
-    let list = |id| along(edit.graph().constant(id)?, 1, shape);
+    let list = |id| along(edit.graph().constant(id)?, edit.graph().layout.channels(), shape);
     if image { Some((x, list(factor)?, list(addend)?)) } else { None }
 }
 

@@ -10,6 +10,7 @@ mod dead;
 mod edit;
 mod identities;
 mod joins;
+mod lines;
 mod nhwc;
 mod pads;
 mod patterns;
@@ -35,17 +36,17 @@ type Pass = fn(Graph, &SimplifyOptions) -> Graph;
 pub const PASSES: [(&str, Pass); 13] = [
     ("identities", identities::run),
     ("patterns", patterns::run),
-    ("pads", pads::run),
-    ("dead", dead::run),
-    ("affine", affine::run),
-    ("batch_norm", batch_norm::run),
+    ("lines", lines::run),
     ("nhwc", nhwc::run),
+    ("dead", dead::run),
     ("reshapes", reshapes::run),
     ("identities", identities::run),
-    ("dead", dead::run),
+    ("pads", pads::run),
+    ("affine", affine::run),
+    ("batch_norm", batch_norm::run),
     ("clamp", clamp::run),
-    ("dead", dead::run),
     ("joins", joins::run),
+    ("dead", dead::run),
 ];
 
 /// Fuses, drops and lays out channels-last.

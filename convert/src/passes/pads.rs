@@ -2,7 +2,7 @@
 
 use super::SimplifyOptions;
 use super::edit::{Edit, each};
-use crate::graph::{Function, Graph, Op, PoolKind, ValueId, Window};
+use crate::graph::{Function, Graph, Layout, Op, PoolKind, ValueId, Window};
 
 pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     each(graph, |edit, node| {
@@ -17,7 +17,12 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
 fn absorbed(edit: &Edit, node: usize) -> Option<(Op, ValueId)> {
     let pad = edit.node(edit.writer(*edit.node(node).inputs.first()?)?);
     let Op::Pad { pads, value } = &pad.op else { return None };
-    let [(0, 0), (0, 0), rows, columns] = pads[..] else { return None };
+    let (rows, columns) = match (&pads[..], edit.graph().layout) {
+        ([(0, 0), (0, 0), rows, columns], Layout::Nchw) | ([(0, 0), rows, columns, (0, 0)], Layout::Nhwc) => {
+            (rows, columns)
+        }
+        _ => return None,
+    };
     let x = pad.inputs[0];
     let widened = |window: &Window| {
         let [top, left, bottom, right] = window.pads;
@@ -85,10 +90,8 @@ mod tests {
 
     #[test]
     fn an_average_counts_the_padding_it_takes_in() {
-        let average = |include, pads| Op::Pool {
-            window: window(pads),
-            kind: PoolKind::Average { count_include_pad: include },
-        };
+        let average =
+            |include, pads| Op::Pool { window: window(pads), kind: PoolKind::Average { count_include_pad: include } };
         assert_eq!(after(0.0, average(false, [0; 4]), false, None).1.nodes.len(), 1);
         assert_eq!(after(0.0, average(true, [1; 4]), false, None).1.nodes.len(), 1);
         assert_eq!(after(0.0, average(false, [1; 4]), false, None).1.nodes.len(), 2);

@@ -8,6 +8,7 @@ use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::{pieces, pieces_mut};
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
@@ -45,7 +46,7 @@ macro_rules! record {
                 }
                 let len = self.output.len().and_then(|len| len.checked_mul(self.n));
                 let outer = self.output.len().is_some_and(|len| self.inner > 0 && len.is_multiple_of(self.inner));
-                match outer && self.n > 0 && len == self.input.len() {
+                match outer && (1..=i32::MAX as u32).contains(&self.n) && len == self.input.len() {
                     true => Ok(()),
                     false => Err(Flaw::Shape),
                 }
@@ -70,9 +71,9 @@ record!(
 fn run<T: Pod + PartialOrd>(n: u32, inner: u32, input: &[T], output: &mut [i32]) -> Result<(), Fault> {
     let inner = (inner as usize).max(1);
     let block = inner.wrapping_mul(n as usize).max(1);
-    for (x, y) in input.chunks_exact(block).zip(output.chunks_exact_mut(inner)) {
+    for (x, y) in pieces(input, block).zip(pieces_mut(output, inner)) {
         for (i, y) in y.iter_mut().enumerate() {
-            let mut column = (0..).zip(x.iter().skip(i).step_by(inner));
+            let mut column = (0..).zip(x.iter().skip(i).step_by(inner.max(1)));
             let first = column.next().ok_or(Fault)?;
             let (index, _) = column.fold(first, |best, next| if next.1 > best.1 { next } else { best });
             *y = index;

@@ -3,6 +3,7 @@
 use crate::arena::{Operand, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Tensor};
+use crate::rows::pieces_mut;
 
 /// Checks types, and that each dimension of the operands is 1 or the output's.
 pub(super) fn check(inputs: &[Tensor; 2], output: &Tensor, dtype: DType) -> Result<(), Flaw> {
@@ -30,7 +31,7 @@ pub(super) fn run<T: Pod>(
     }
     let [sa, sb] = inputs.each_ref().map(|input| strides(input.shape));
     let [n, h, w, c] = shape;
-    let mut rows = output.chunks_exact_mut((c as usize).max(1));
+    let mut rows = pieces_mut(output, (c as usize).max(1));
     for at in (0..n).flat_map(|n| (0..h).flat_map(move |h| (0..w).map(move |w| [n, h, w]))) {
         let lines = [Line::at(a, sa, at, c)?, Line::at(b, sb, at, c)?];
         row(lines, rows.next().ok_or(Fault)?, &value);

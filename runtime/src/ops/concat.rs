@@ -7,6 +7,7 @@ use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::{pieces, pieces_mut};
 
 /// Inputs of one record; more are joined by several records.
 pub const MAX_INPUTS: usize = 8;
@@ -77,7 +78,7 @@ fn copy<T: Copy>(input: &[T], output: &mut [T], outer: usize, start: usize) -> R
     let len = |whole: usize| whole.checked_div(outer).filter(|len| *len > 0).ok_or(Fault);
     let (chunk, out_chunk) = (len(input.len())?, len(output.len())?);
     let end = start.wrapping_add(chunk);
-    for (from, to) in input.chunks_exact(chunk).zip(output.chunks_exact_mut(out_chunk)) {
+    for (from, to) in pieces(input, chunk).zip(pieces_mut(output, out_chunk)) {
         let to = to.get_mut(start..end).ok_or(Fault)?;
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }

@@ -15,7 +15,7 @@ use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
 use crate::kernels::Kernels;
-use crate::rows::{Rows, Work};
+use crate::rows::{Rows, Work, pieces_mut};
 
 /// Convolution in int8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -333,7 +333,7 @@ fn each_output<T: Pod>(
     mut value: impl FnMut(&Patch<'_, T>, u32) -> Result<T, Fault>,
 ) -> Result<(), Fault> {
     for (y, row) in work.rows.zip(rows_mut(work.output, shape.width, shape.outputs)?) {
-        for (x, pixel) in (0..).zip(row.chunks_exact_mut(shape.outputs as usize)) {
+        for (x, pixel) in (0..).zip(pieces_mut(row, shape.outputs as usize)) {
             let patch = Patch {
                 shape,
                 input: &work.input,

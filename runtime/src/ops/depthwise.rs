@@ -12,7 +12,7 @@ use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
 use crate::kernels::Kernels;
-use crate::rows::{Rows, Work};
+use crate::rows::{Rows, Work, pieces_mut};
 
 /// Depthwise convolution in int8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -263,7 +263,7 @@ fn each_block<T: Pod + Default>(
     let multiplier = outputs.checked_div(channels).ok_or(Fault)?;
     let axes = [Axis::vertical(window, input), Axis::horizontal(window, input)];
     for (y, row) in work.rows.zip(rows_mut(work.output, width, outputs)?) {
-        for (x, pixel) in (0..).zip(row.chunks_exact_mut(outputs as usize)) {
+        for (x, pixel) in (0..).zip(pieces_mut(row, outputs as usize)) {
             let patch = Patch { input: &work.input, axes, kernel: window.kernel, at: [y, x], channels, multiplier };
             for (o, outputs) in (0..).step_by(BLOCK).zip(pixel.chunks_mut(BLOCK)) {
                 each(o, &patch, outputs)?;

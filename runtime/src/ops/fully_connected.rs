@@ -12,6 +12,7 @@ use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::{pieces, pieces_mut};
 
 /// Fully connected layer in int8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,8 +186,8 @@ fn each_vector<T>(
     if depth == 0 || outputs == 0 {
         return Err(Fault);
     }
-    let vectors = input.chunks_exact(depth as usize);
-    for (x, y) in vectors.zip(output.chunks_exact_mut(outputs as usize)) {
+    let vectors = pieces(input, depth as usize);
+    for (x, y) in vectors.zip(pieces_mut(output, outputs as usize)) {
         for (o, y) in (0..).zip(y) {
             *y = value(o, x)?;
         }

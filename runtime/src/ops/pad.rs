@@ -8,6 +8,7 @@ use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::pieces;
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
@@ -74,7 +75,7 @@ fn copy<T: Pod>(
     [_, out_h, out_w, out_c]: [u32; 4],
     [bn, bh, bw, bc]: [u32; 4],
 ) -> Result<(), Fault> {
-    let mut rows = input.chunks_exact((c as usize).max(1));
+    let mut rows = pieces(input, (c as usize).max(1));
     for (n, h, w) in (0..n).flat_map(|n| (0..h).flat_map(move |h| (0..w).map(move |w| (n, h, w)))) {
         let line = (n.wrapping_add(bn).wrapping_mul(out_h)).wrapping_add(h.wrapping_add(bh));
         let pixel = line.wrapping_mul(out_w).wrapping_add(w.wrapping_add(bw));

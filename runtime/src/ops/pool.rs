@@ -2,7 +2,7 @@
 //!
 //! int8 average: `y = requantize(Σ_{taps inside} (x − zero); m[count])` where `count` is the number of taps inside, or all taps if the
 //! padding counts. f32 average: `y = clamp(Σ_{taps inside} x / count, lo, hi)`. Maximum: `y = clamp(max_{taps inside} x, lo, hi)`; input and
-//! output have one scale and zero point.
+//! output have one scale and zero point. Without a tap inside the average is real 0 and the maximum `lo`.
 
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ pub fn average_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i
                 *sum = sum.wrapping_add(i32::from(*x) - zero);
             }
         })?;
-        let rounding = requant.channel(taps.count().wrapping_sub(1))?;
+        let rounding = requant.channel(taps.count().saturating_sub(1))?;
         output.iter_mut().zip(sums).for_each(|(output, sum)| *output = rounding.apply(sum));
         Ok(())
     })
@@ -193,7 +193,7 @@ pub fn average_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault
     each_pool(&op.input, &op.window, work, |taps, output| {
         let mut sums = [0f32; 16];
         taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x))?;
-        let divisor = if op.divisor == 0 { taps.count() } else { op.divisor };
+        let divisor = if op.divisor == 0 { taps.count().max(1) } else { op.divisor };
         for (output, sum) in output.iter_mut().zip(sums) {
             *output = clamp(sum / divisor as f32, op.lo, op.hi);
         }

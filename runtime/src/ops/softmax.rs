@@ -10,6 +10,7 @@ use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::{pieces, pieces_mut};
 
 /// Softmax in int8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ pub fn run_i8(op: &SoftmaxI8, constants: Constants<'_>, input: &[i8], output: &m
     let table = constants.get::<u32>(op.table)?;
     let [.., n] = op.input.shape;
     let n = (n as usize).max(1);
-    for (x, y) in input.chunks_exact(n).zip(output.chunks_exact_mut(n)) {
+    for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
         let largest = x.iter().fold(i8::MIN, |largest, x| largest.max(*x));
         let power = |x: &i8| table.get(usize::from(largest.abs_diff(*x))).copied().unwrap_or(0);
         let sum = x.iter().fold(0u32, |sum, x| sum.wrapping_add(power(x)));
@@ -126,7 +127,7 @@ fn share(part: u32, whole: u32) -> i32 {
 
 fn run_f32(n: u32, input: &[f32], output: &mut [f32]) {
     let n = (n as usize).max(1);
-    for (x, y) in input.chunks_exact(n).zip(output.chunks_exact_mut(n)) {
+    for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
         let largest = x.iter().fold(f32::NEG_INFINITY, |largest, x| largest.max(*x));
         y.iter_mut().zip(x).for_each(|(y, x)| *y = libm::expf(x - largest));
         let sum: f32 = y.iter().sum();

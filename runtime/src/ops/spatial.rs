@@ -1,12 +1,11 @@
 //! What convolutions and pools share: checks of windows, the walk over images, taps inside the input.
 
 use core::ops::Range;
-use core::slice::ChunksExactMut;
 
 use crate::arena::{Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Span, Tensor, Window};
-use crate::rows::{Rows, Work};
+use crate::rows::{PiecesMut, Rows, Work, pieces, pieces_mut};
 
 /// Largest kernel, stride, dilation or padding.
 const LIMIT: u32 = 1 << 15;
@@ -62,7 +61,7 @@ pub(super) fn each_image<T: Pod>(
     let (from, to, scratch) = memory.apart::<T, T>(input, output, scratch)?;
     let len = |whole: usize| whole.checked_div(batch as usize).filter(|len| *len > 0).ok_or(Fault);
     let (from_len, to_len) = (len(from.len())?, len(to.len())?);
-    for (image, output_image) in from.chunks_exact(from_len).zip(to.chunks_exact_mut(to_len)) {
+    for (image, output_image) in pieces(from, from_len).zip(pieces_mut(to, to_len)) {
         let row_len = (w as usize).wrapping_mul(c as usize);
         let [_, out_h, ..] = output.shape;
         let input = Rows::whole(image, row_len);
@@ -73,10 +72,10 @@ pub(super) fn each_image<T: Pod>(
 
 /// The rows of an output; there is at least one pixel of at least one channel in each.
 #[inline(always)]
-pub(super) fn rows_mut<T>(output: &mut [T], width: u32, channels: u32) -> Result<ChunksExactMut<'_, T>, Fault> {
+pub(super) fn rows_mut<T>(output: &mut [T], width: u32, channels: u32) -> Result<PiecesMut<'_, T>, Fault> {
     match (width as usize).wrapping_mul(channels as usize) {
         0 => Err(Fault),
-        row_len if channels > 0 => Ok(output.chunks_exact_mut(row_len)),
+        row_len if channels > 0 => Ok(pieces_mut(output, row_len)),
         _ => Err(Fault),
     }
 }
@@ -177,7 +176,7 @@ pub(super) fn each_pool<T>(
     let [vertical, horizontal] = axes;
     let width = work.output.len().checked_div(work.rows.len().wrapping_mul(channels as usize)).ok_or(Fault)?;
     for (y, row) in work.rows.zip(rows_mut(work.output, width as u32, channels)?) {
-        for (x, pixel) in (0..).zip(row.chunks_exact_mut(channels as usize)) {
+        for (x, pixel) in (0..).zip(pieces_mut(row, channels as usize)) {
             let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
             let mut taps = Taps { input: &work.input, at: [y, x], axes, rows, columns, channels, first: 0, block: 0 };
             for output in pixel.chunks_mut(16) {

@@ -8,6 +8,7 @@ use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
 use crate::kernels::Kernels;
+use crate::rows::pieces_mut;
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
@@ -77,17 +78,19 @@ fn check(input: &Tensor, output: &Tensor, start: u32, dims: [u32; 6], strides: [
 }
 
 fn copy<T: Pod>(input: &[T], output: &mut [T], start: u32, dims: [u32; 6], strides: [i32; 6]) -> Result<(), Fault> {
-    let [outer @ .., inner] = dims;
-    let [steps @ .., step] = strides;
+    let [mut outer @ .., inner] = dims;
+    let [mut steps @ .., step] = strides;
+    outer.reverse();
+    steps.reverse();
     let mut index = [0u32; 5];
     let mut base = start;
-    for row in output.chunks_exact_mut((inner as usize).max(1)) {
+    for row in pieces_mut(output, (inner as usize).max(1)) {
         let mut at = base;
         for to in row {
             *to = *input.get(at as usize).ok_or(Fault)?;
             at = at.wrapping_add_signed(step);
         }
-        for ((i, dim), stride) in index.iter_mut().zip(outer).zip(steps).rev() {
+        for ((i, dim), stride) in index.iter_mut().zip(outer).zip(steps) {
             *i = i.wrapping_add(1);
             base = base.wrapping_add_signed(stride);
             if *i < dim {

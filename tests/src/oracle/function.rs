@@ -49,11 +49,21 @@ fn eval(function: Function, x: f64) -> f64 {
     match function {
         Function::Identity => x,
         Function::Clip { lo, hi } => x.max(lo.into()).min(hi.into()),
-        Function::LeakyRelu { alpha } => if x < 0.0 { f64::from(alpha) * x } else { x },
-        Function::Elu { alpha } => if x < 0.0 { f64::from(alpha) * x.exp_m1() } else { x },
-        Function::Selu { alpha, gamma } => {
-            f64::from(gamma) * if x <= 0.0 { f64::from(alpha) * x.exp_m1() } else { x }
+        Function::LeakyRelu { alpha } => {
+            if x < 0.0 {
+                f64::from(alpha) * x
+            } else {
+                x
+            }
         }
+        Function::Elu { alpha } => {
+            if x < 0.0 {
+                f64::from(alpha) * x.exp_m1()
+            } else {
+                x
+            }
+        }
+        Function::Selu { alpha, gamma } => f64::from(gamma) * if x <= 0.0 { f64::from(alpha) * x.exp_m1() } else { x },
         Function::Sigmoid => sigmoid,
         Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x + f64::from(beta)).clamp(0.0, 1.0),
         Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),

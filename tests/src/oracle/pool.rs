@@ -39,13 +39,7 @@ pub(super) fn max_f32(op: &MaxPoolF32, x: &[f32]) -> Answer {
 }
 
 /// `value(the elements inside the window)` for every output position.
-fn each<T: Copy, U>(
-    input: &Tensor,
-    output: &Tensor,
-    window: &Window,
-    x: &[T],
-    value: impl Fn(Vec<T>) -> U,
-) -> Vec<U> {
+fn each<T: Copy, U>(input: &Tensor, output: &Tensor, window: &Window, x: &[T], value: impl Fn(Vec<T>) -> U) -> Vec<U> {
     let inside = |[n, oy, ox, c]: [usize; 4]| {
         let taps = taps(window, input, [oy, ox]).into_iter().flatten();
         taps.map(|[y, ix]| x[index(dims(input), [n, y, ix, c])]).collect()

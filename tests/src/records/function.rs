@@ -5,7 +5,7 @@ use lacewing::ops::{DequantizeI8, Function, QuantizeI8, TableI8, UnaryF32};
 use proptest::prelude::*;
 
 use super::Case;
-use super::scene::{Scene, anywhere, apart, setting};
+use super::scene::{Scene, anywhere, apart, setting, zero};
 use crate::oracle::Values;
 
 fn shape() -> impl Strategy<Value = [u32; 4]> {
@@ -67,7 +67,7 @@ fn scale() -> impl Strategy<Value = f32> {
 }
 
 pub(super) fn quantize_i8() -> BoxedStrategy<Case> {
-    (shape(), scale(), any::<i8>(), setting(apart()))
+    (shape(), scale(), zero(), setting(apart()))
         .prop_map(|(shape, scale, zero, (fill, source))| {
             let mut scene = Scene::new(fill);
             let number = |word: u64| match word % 32 {
@@ -87,7 +87,7 @@ pub(super) fn quantize_i8() -> BoxedStrategy<Case> {
 }
 
 pub(super) fn dequantize_i8() -> BoxedStrategy<Case> {
-    (shape(), scale(), any::<i8>(), setting(apart()))
+    (shape(), scale(), zero(), setting(apart()))
         .prop_map(|(shape, scale, zero, (fill, source))| {
             let mut scene = Scene::new(fill);
             let values = Values::I8(scene.i8(shape.iter().product()));

@@ -147,7 +147,7 @@ pub(super) struct Rounding {
 }
 
 pub(super) fn rounding() -> impl Strategy<Value = Rounding> {
-    (any::<bool>(), shift(), any::<i8>(), range_i8()).prop_map(|(each, shift, zero, range)| Rounding {
+    (any::<bool>(), shift(), zero(), range_i8()).prop_map(|(each, shift, zero, range)| Rounding {
         each,
         shift,
         zero,
@@ -157,6 +157,11 @@ pub(super) fn rounding() -> impl Strategy<Value = Rounding> {
 
 pub(super) fn shift() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(0u8), 1 => 0u8..=30]
+}
+
+/// A zero point, often at the ends of the type.
+pub(super) fn zero() -> impl Strategy<Value = i8> {
+    prop_oneof![2 => any::<i8>(), 1 => Just(-128), 1 => Just(127), 1 => Just(0)]
 }
 
 /// The smallest and the largest result.

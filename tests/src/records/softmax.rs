@@ -25,7 +25,9 @@ impl Table {
                 let unit = f64::from(1u32 << (31 - n.next_power_of_two().ilog2()));
                 (0..256).map(|d| (unit * (-f64::from(d) * f64::from(scale)).exp()).round() as u32).collect()
             }
-            Self::Falling(len) => fill.words().map(|word| 1 + (word >> 32) as u32 % ((1 << 31) / n)).take(len).collect(),
+            Self::Falling(len) => {
+                fill.words().map(|word| 1 + (word >> 32) as u32 % ((1 << 31) / n)).take(len).collect()
+            }
         };
         table.sort_unstable_by(|a, b| b.cmp(a));
         table.retain(|power| *power > 0);

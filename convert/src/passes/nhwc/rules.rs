@@ -2,9 +2,9 @@
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::NHWC;
 use super::reshape::{self, lies_in_order};
 use super::view::{View, Walk, in_order, permuted, turned};
-use super::NHWC;
 use crate::graph::{Node, Op, Value, ValueId};
 
 /// Brings one node over.
@@ -107,7 +107,10 @@ fn aligned(walk: &mut Walk<'_>, old: ValueId, perm: &[usize]) -> ValueId {
     }
     let full = [vec![1; perm.len() - shape.len()], shape.clone()].concat();
     if let Some(constant) = walk.from.constant(old) {
-        let value = Value::constant(&walk.from.value(old).name, refactored(constant.clone(), &full, perm, &permuted(&full, perm)));
+        let value = Value::constant(
+            &walk.from.value(old).name,
+            refactored(constant.clone(), &full, perm, &permuted(&full, perm)),
+        );
         return walk.to.add(value);
     }
     let id = walk.ordered(old, &in_order(shape.len()));
@@ -133,12 +136,7 @@ fn flattened_binary(walk: &mut Walk<'_>, node: &Node, lead: (&[usize], &[usize])
     }
 }
 
-fn flattened_like(
-    walk: &mut Walk<'_>,
-    old: ValueId,
-    lead: (&[usize], &[usize]),
-    result: &[usize],
-) -> Option<ValueId> {
+fn flattened_like(walk: &mut Walk<'_>, old: ValueId, lead: (&[usize], &[usize]), result: &[usize]) -> Option<ValueId> {
     let Some(constant) = walk.from.constant(old) else {
         let view = walk.view(old);
         return ((&view.factors[..], &view.perm[..]) == lead).then_some(view.id);
@@ -159,7 +157,13 @@ fn along_axes(walk: &mut Walk<'_>, node: &Node) {
     if result.len() != view.perm.len() {
         let perm = in_order(view.perm.len());
         view = View { id: walk.ordered(old, &perm), perm, ..view };
-        return walk.emit_flat(node, renamed(&node.op, &view.perm), &[view.id], (&result, &in_order(result.len())), &result);
+        return walk.emit_flat(
+            node,
+            renamed(&node.op, &view.perm),
+            &[view.id],
+            (&result, &in_order(result.len())),
+            &result,
+        );
     }
     walk.emit_for(node, renamed(&node.op, &view.perm), &[view.id], (&result, &view.perm));
 }
@@ -169,10 +173,9 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
     let at = |axis: usize| perm.iter().position(|p| *p == axis).unwrap_or(axis);
     match op {
         Op::Pad { pads, value } => Op::Pad { pads: perm.iter().map(|p| pads[*p]).collect(), value: *value },
-        Op::Slice { starts, steps } => Op::Slice {
-            starts: permuted(starts, perm),
-            steps: perm.iter().map(|p| steps[*p]).collect(),
-        },
+        Op::Slice { starts, steps } => {
+            Op::Slice { starts: permuted(starts, perm), steps: perm.iter().map(|p| steps[*p]).collect() }
+        }
         Op::Softmax { axis } => Op::Softmax { axis: at(*axis) },
         Op::ArgMax { axis } => Op::ArgMax { axis: at(*axis) },
         Op::Concat { axis } => Op::Concat { axis: at(*axis) },

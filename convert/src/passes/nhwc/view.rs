@@ -60,6 +60,13 @@ impl<'a> Walk<'a> {
         self.bind(old, View { id, factors: shape.to_vec(), perm });
     }
 
+    /// Brings an old value to an order in which all its readers take it.
+    pub(super) fn settle(&mut self, old: ValueId, perm: &[usize]) {
+        let id = self.ordered(old, perm);
+        let factors = self.from.shape(old).to_vec();
+        self.alias(old, View { id, factors, perm: perm.to_vec() });
+    }
+
     /// An output of the graph: in ONNX's order, a value of its own, with its name.
     pub(super) fn output(&mut self, old: ValueId) {
         let mut id = self.ordered(old, &in_order(self.from.shape(old).len()));
@@ -126,7 +133,14 @@ impl<'a> Walk<'a> {
                 let value = Value::constant(&self.from.value(old).name, turned(constant, perm));
                 self.to.add(value)
             }
-            None => self.reorder(old, perm),
+            None => {
+                let id = self.reorder(old, perm);
+                let view = View { id, factors: self.from.shape(old).to_vec(), perm: perm.to_vec() };
+                if self.to.value(id).original.is_none() {
+                    self.to.values[id.0].original = self.original(old, &view);
+                }
+                id
+            }
         };
         self.ordered.insert(key, id);
         id

@@ -9,7 +9,7 @@ use crate::xtask::{paths, process};
 const FOLDER: &str = "firmware-examples/qemu-mps2-an386-classify";
 const TRIPLE: &str = "thumbv7em-none-eabihf";
 /// What the image in the example shows.
-const EXPECTED: &str = "ankle boot";
+const EXPECTED: &str = "Ankle boot";
 
 /// Runs the example; its log must name the right class.
 pub(super) fn run() -> Result<Outcome> {

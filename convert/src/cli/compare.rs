@@ -1,0 +1,178 @@
+//! `lacewing compare`.
+
+use std::path::PathBuf;
+
+use lacewing::format::metadata::{self, Item};
+use lacewing_convert::data::Samples;
+use lacewing_convert::graph::Graph;
+use lacewing_convert::import::{self, ImportOptions};
+use lacewing_convert::oracle::Oracle;
+use lacewing_convert::passes::{SimplifyOptions, simplify};
+use lacewing_convert::runner::Runner;
+use lacewing_convert::verify::{LayerNoise, Verification, verify};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::arguments::{ImportArgs, ScalingArgs};
+use super::convert::{inputs, layers, layers_json};
+use super::failure::Failure;
+use super::files;
+use super::numbers::{decibels, grouped, json_decibels, percent};
+use super::terminal::{Paint, Terminal};
+
+/// Compare a .lace file with its ONNX original, layer by layer, the worst first
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The float original
+    onnx: PathBuf,
+    /// The file made from it
+    lace: PathBuf,
+    /// Samples in the original's layout: an .npz with `x` or one array for each input by name
+    #[arg(long, value_name = "NPZ")]
+    data: PathBuf,
+    #[command(flatten)]
+    scaling: ScalingArgs,
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lacewing compare model.onnx model.lace --data samples.npz
+  lacewing compare model.onnx model.lace --data samples.npz --json";
+
+/// Below this a layer is worth a look, in dB.
+const LOW_DB: f64 = 20.0;
+/// Layers that people see without `-v`.
+const SHOWN: usize = 10;
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let (onnx, file) = (files::read(&args.onnx)?, files::read(&args.lace)?);
+    let import = args.import.options();
+    let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.lace))?;
+    warn_of_another_source(&onnx, &runner, terminal);
+    let named = |failure: Failure| failure.of(&args.onnx);
+    let specs = inputs(&onnx, &import).map_err(named)?;
+    let samples = Samples::read(&args.data, &specs, args.scaling.scaling()?)?;
+    let verification = verified(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
+    let sorted = worst_first(&verification);
+    report(&verification, &sorted, terminal);
+    terminal.object(&json!({
+        "sqnr_db": json_decibels(verification.sqnr_db),
+        "top1_agreement": verification.top1_agreement,
+        "n": verification.samples,
+        "layers": layers_json(&sorted),
+        "advice": advice(&verification, &sorted),
+    }))
+}
+
+fn verified(
+    onnx: &[u8],
+    file: &[u8],
+    runner: &Runner,
+    import: &ImportOptions,
+    samples: &Samples,
+    terminal: &Terminal,
+) -> Result<Verification, Failure> {
+    let graph = written_graph(onnx, runner, import)?;
+    let oracle = Oracle::new(onnx, import)?;
+    let mut progress = terminal.progress("comparing", samples.len());
+    Ok(verify(&graph, file, &oracle, samples.rows(), || progress.step())?)
+}
+
+/// The graph that the file was written from: channels last at the door if its inputs are not as the original's.
+fn written_graph(onnx: &[u8], runner: &Runner, options: &ImportOptions) -> Result<Graph, Failure> {
+    let graph = import::onnx(onnx, options)?;
+    let model = runner.model();
+    let shapes = model.inputs().map(|port| port.shape().iter().map(|dim| *dim as usize).collect::<Vec<_>>());
+    let differs = graph.inputs.iter().zip(shapes).any(|(input, shape)| graph.shape(*input) != shape);
+    let options = SimplifyOptions { input_layout_nhwc: differs, ..SimplifyOptions::default() };
+    Ok(simplify(graph, &options)?)
+}
+
+fn warn_of_another_source(onnx: &[u8], runner: &Runner, terminal: &Terminal) {
+    let digest: [u8; 32] = Sha256::digest(onnx).into();
+    let items = metadata::read(runner.model().metadata_bytes());
+    if items.iter().any(|item| matches!(item, Item::Source { sha256, .. } if *sha256 != digest)) {
+        let warning = terminal.paint("warning", Paint::Yellow);
+        terminal.note(format_args!(
+            "{warning}: the .lace file was made from another ONNX file; layers are matched by name"
+        ));
+    }
+}
+
+fn worst_first(verification: &Verification) -> Vec<LayerNoise> {
+    let mut layers = verification.layers.clone();
+    layers.sort_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
+    layers
+}
+
+fn report(verification: &Verification, sorted: &[LayerNoise], terminal: &Terminal) {
+    let shown = if terminal.verbose() { sorted.len() } else { sorted.len().min(SHOWN) };
+    layers(&sorted[..shown], terminal);
+    if shown < sorted.len() {
+        terminal.say(terminal.paint(format!("… and {} better layers; -v shows all", sorted.len() - shown), Paint::Dim));
+    }
+    terminal.say(format_args!(
+        "output SQNR {}, top-1 agreement {} on {} samples",
+        terminal.paint(decibels(verification.sqnr_db), Paint::Bold),
+        percent(verification.top1_agreement),
+        grouped(verification.samples as u64),
+    ));
+    advice(verification, sorted).into_iter().for_each(|line| terminal.say(format_args!("• {line}")));
+}
+
+/// What to do about the worst layers.
+fn advice(verification: &Verification, sorted: &[LayerNoise]) -> Vec<String> {
+    let mut advice = Vec::new();
+    let worst = sorted.first().filter(|layer| layer.sqnr_db < LOW_DB);
+    let Some(worst) = worst.filter(|_| verification.sqnr_db < LOW_DB || verification.top1_agreement < 0.98) else {
+        return vec!["nothing to do: what is lost is lost evenly and the output hardly sees it".to_string()];
+    };
+    if let Some(first) = first_drop(&verification.layers) {
+        advice
+            .push(format!("the loss begins at {} `{}`: look there before the layers behind it", first.op, first.name));
+    }
+    advice.push(format!(
+        "{} `{}` is worst with {}: a few large values stretch its range; clip it in training (ReLU6, weight decay), or leave \
+         outliers out of the calibration samples",
+        worst.op,
+        worst.name,
+        decibels(worst.sqnr_db)
+    ));
+    advice.push("calibrate on samples like those compared here: 100 to 500 that cover every class".to_string());
+    advice.push("`lacewing convert --precision f32` shows whether the loss is quantization's".to_string());
+    advice
+}
+
+/// The first layer, in the order of the program, that is low.
+fn first_drop(layers: &[LayerNoise]) -> Option<&LayerNoise> {
+    layers.iter().find(|layer| layer.sqnr_db < LOW_DB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verification(sqnr: [f64; 3], output: f64) -> Verification {
+        let layer = |(i, &sqnr_db): (usize, &f64)| LayerNoise { name: format!("n{i}"), op: "Conv".into(), sqnr_db };
+        let layers = sqnr.iter().enumerate().map(layer).collect();
+        Verification { layers, sqnr_db: output, top1_agreement: 0.9, samples: 10 }
+    }
+
+    #[test]
+    fn the_worst_layer_comes_first_and_the_first_loss_is_named() {
+        let verification = verification([40.0, 15.0, 12.0], 11.0);
+        let sorted = worst_first(&verification);
+        assert_eq!(sorted[0].name, "n2");
+        let advice = advice(&verification, &sorted);
+        assert!(advice[0].contains("`n1`") && advice[1].contains("`n2`"), "{advice:?}");
+    }
+
+    #[test]
+    fn good_models_get_no_advice() {
+        let verification = verification([40.0, 35.0, f64::INFINITY], 33.0);
+        assert!(advice(&verification, &worst_first(&verification))[0].starts_with("nothing to do"));
+    }
+}

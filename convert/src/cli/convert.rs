@@ -1,0 +1,285 @@
+//! `lacewing convert`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use lacewing_convert::data::{InputSpec, Samples};
+use lacewing_convert::doors::Io;
+use lacewing_convert::import::{self, ImportOptions};
+use lacewing_convert::passes::SimplifyOptions;
+use lacewing_convert::runner::Runner;
+use lacewing_convert::verify::{LayerNoise, Verification};
+use lacewing_convert::{Conversion, Options, Precision, Stage, convert};
+use lacewing_targets::boards::{BOARDS, Board, TARGETS, board};
+use serde_json::{Value, json};
+
+use super::arguments::{ImportArgs, ScalingArgs};
+use super::failure::Failure;
+use super::files;
+use super::numbers::{bytes, decibels, grouped, json_decibels, percent};
+use super::program::{self, Step};
+use super::terminal::{Paint, Terminal};
+
+/// Convert an ONNX model to a .lace file
+///
+/// The model is quantized on calibration samples, written, and what was written is run against the float original.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The ONNX model
+    model: PathBuf,
+    /// The file to write; the model's name with .lace if not given
+    #[arg(short, long, value_name = "LACE")]
+    output: Option<PathBuf>,
+    /// Samples that show what values occur, in ONNX's layout: an .npz with `x` or one array for each input by name
+    #[arg(long, value_name = "NPZ")]
+    calib: Option<PathBuf>,
+    /// The instruction set or board to write for; see `lacewing targets`
+    #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
+    target: String,
+    /// Arithmetic of the program
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
+    precision: PrecisionArg,
+    /// Type of the inputs and outputs of an int8 program
+    #[arg(long, value_enum, default_value_t = IoArg::Int8)]
+    io: IoArg,
+    /// Order of the axes of image inputs on the device
+    #[arg(long, value_enum, default_value_t = LayoutArg::Onnx)]
+    input_layout: LayoutArg,
+    /// Refuse a model of which an operation would run in float inside an int8 program
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    scaling: ScalingArgs,
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lacewing convert model.onnx -o model.lace --calib samples.npz
+  lacewing convert model.onnx --calib images.npz --input-scale 0.00392157     (bytes to 0..1)
+  lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
+  lacewing convert model.onnx --precision f32";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionArg {
+    /// int8 weights and activations
+    Int8,
+    /// 32-bit float
+    F32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IoArg {
+    /// int8 with scale and zero point, as `inspect` shows them
+    Int8,
+    /// 32-bit float; the program converts
+    F32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LayoutArg {
+    /// As the ONNX model has it
+    Onnx,
+    /// Channels last, as cameras give it
+    Nhwc,
+}
+
+/// Names that `--target` takes.
+fn places() -> Vec<&'static str> {
+    TARGETS.iter().map(|target| target.name).chain(BOARDS.iter().map(|board| board.name)).collect()
+}
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let onnx = files::read(&args.model)?;
+    let converted = convert_on(&onnx, args, terminal).map_err(|failure| failure.of(&args.model))?;
+    let runner = Runner::new(&converted.file)?;
+    let steps = program::steps(&runner.model());
+    refuse_float(args, &steps)?;
+    let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("lace"));
+    files::write(&output, &converted.file)?;
+    report(&converted, &steps, terminal);
+    warn(args, &converted, &steps, terminal);
+    terminal.note(format_args!("wrote {}", output.display()));
+    terminal.object(&described(args, &output, &converted, &steps, &runner))
+}
+
+fn convert_on(onnx: &[u8], args: &Args, terminal: &Terminal) -> Result<Conversion, Failure> {
+    let options = args.options();
+    let samples = samples(onnx, args, &options.import)?;
+    let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
+    convert_with(onnx, &options, rows, terminal)
+}
+
+/// Converts with a progress bar for each stage that takes time.
+pub(super) fn convert_with(
+    onnx: &[u8],
+    options: &Options,
+    samples: &[lacewing_convert::Sample],
+    terminal: &Terminal,
+) -> Result<Conversion, Failure> {
+    let mut calibrating = terminal.progress("calibrating", samples.len());
+    let mut verifying = terminal.progress("verifying", samples.len());
+    Ok(convert(onnx, options, samples, |stage| match stage {
+        Stage::Calibrate => calibrating.step(),
+        Stage::Verify => verifying.step(),
+    })?)
+}
+
+/// The calibration samples; a float program can do without.
+fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Samples>, Failure> {
+    let inputs = inputs(onnx, import)?;
+    match (&args.calib, args.precision) {
+        (Some(path), _) => Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?)),
+        (None, PrecisionArg::F32) => Ok(None),
+        (None, PrecisionArg::Int8) => Err(Failure::new(
+            "int8 needs samples of real inputs to choose its scales: --calib samples.npz (or keep --precision f32)",
+        )),
+    }
+}
+
+/// The inputs of an ONNX model, in its order.
+pub(super) fn inputs(onnx: &[u8], import: &ImportOptions) -> Result<Vec<InputSpec>, Failure> {
+    let graph = import::onnx(onnx, import)?;
+    let values = graph.inputs.iter().map(|input| graph.value(*input));
+    Ok(values.map(|value| InputSpec { name: value.name.clone(), shape: value.shape.clone() }).collect())
+}
+
+impl Args {
+    fn options(&self) -> Options {
+        Options {
+            import: self.import.options(),
+            simplify: SimplifyOptions {
+                input_layout_nhwc: matches!(self.input_layout, LayoutArg::Nhwc),
+                ..SimplifyOptions::default()
+            },
+            precision: match self.precision {
+                PrecisionArg::Int8 => Precision::Int8,
+                PrecisionArg::F32 => Precision::F32,
+            },
+            io: match self.io {
+                IoArg::Int8 => Io::Int8,
+                IoArg::F32 => Io::F32,
+            },
+        }
+    }
+
+    fn board(&self) -> Option<&'static Board> {
+        board(&self.target)
+    }
+}
+
+fn refuse_float(args: &Args, steps: &[Step]) -> Result<(), Failure> {
+    let float = program::float_ops(steps);
+    if !args.strict || float.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = float.iter().map(|step| format!("{} `{}`", step.op, step.name)).collect();
+    Err(Failure::new(format!("--strict: these operations would run in float: {}", names.join(", "))).of(&args.model))
+}
+
+/// The tables of a conversion.
+fn report(converted: &Conversion, steps: &[Step], terminal: &Terminal) {
+    let (plan, verification) = (&converted.plan, &converted.verification);
+    if terminal.verbose() {
+        layers(&verification.layers, terminal);
+    }
+    let gap = plan.arena_bytes - plan.lower_bound_bytes;
+    let mut table = terminal.table(["result", ""], 1..2);
+    table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(plan.arena_bytes)]);
+    table
+        .add_row(["  lower bound for this order".to_string(), format!("{}, gap {gap}", bytes(plan.lower_bound_bytes))]);
+    table.add_row(["file (flash)".to_string(), bytes(converted.file.len())]);
+    table.add_row(["operations".to_string(), steps.len().to_string()]);
+    table.add_row(["multiply-accumulates".to_string(), grouped(program::macs(steps))]);
+    quality(verification).into_iter().for_each(|row| {
+        table.add_row(row);
+    });
+    terminal.say(table);
+}
+
+fn quality(verification: &Verification) -> Vec<[String; 2]> {
+    if verification.samples == 0 {
+        return vec![["against the float original".into(), "not run, no --calib".into()]];
+    }
+    let samples = grouped(verification.samples as u64);
+    vec![
+        [format!("output SQNR on {samples} samples"), decibels(verification.sqnr_db)],
+        ["top-1 agreement with float".into(), percent(verification.top1_agreement)],
+    ]
+}
+
+/// SQNR of layers in the order given, as a table.
+pub(super) fn layers(layers: &[LayerNoise], terminal: &Terminal) {
+    let mut table = terminal.table(["layer", "operation", "SQNR"], 2..3);
+    for layer in layers {
+        table.add_row([layer.name.clone(), layer.op.clone(), decibels(layer.sqnr_db)]);
+    }
+    terminal.say(table);
+}
+
+fn warn(args: &Args, converted: &Conversion, steps: &[Step], terminal: &Terminal) {
+    let warning = |text: String| terminal.note(format_args!("{}: {text}", terminal.paint("warning", Paint::Yellow)));
+    for step in program::float_ops(steps) {
+        warning(format!("{} `{}` runs in float", step.op, step.name));
+    }
+    let Some(board) = args.board() else { return };
+    let sizes = [
+        ("arena", "RAM", converted.plan.arena_bytes, board.ram.len),
+        ("file", "flash", converted.file.len(), board.flash.len),
+    ];
+    for (what, memory, needed, has) in sizes {
+        if needed > has as usize {
+            warning(format!(
+                "the {what} takes {}, {} has {} of {memory}",
+                bytes(needed),
+                board.name,
+                bytes(has as usize)
+            ));
+        }
+    }
+}
+
+fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[Step], runner: &Runner) -> Value {
+    let model = runner.model();
+    let verification = &converted.verification;
+    let verified = verification.samples > 0;
+    json!({
+        "output": output.display().to_string(),
+        "target": args.board().map_or(args.target.as_str(), |board| board.target),
+        "board": args.board().map(|board| board.name),
+        "arena_bytes": converted.plan.arena_bytes,
+        "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
+        "file_bytes": converted.file.len(),
+        "constant_bytes": model.header().constants_len,
+        "macs": program::macs(steps),
+        "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
+        "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
+        "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
+        "float_ops": program::float_ops(steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
+        "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
+        "top1_agreement": verified.then_some(verification.top1_agreement),
+        "samples": verification.samples,
+        "layers": layers_json(&verification.layers),
+    })
+}
+
+/// Layers for programs.
+pub(super) fn layers_json(layers: &[LayerNoise]) -> Vec<Value> {
+    let layer =
+        |layer: &LayerNoise| json!({ "name": layer.name, "op": layer.op, "sqnr_db": json_decibels(layer.sqnr_db) });
+    layers.iter().map(layer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_and_boards_are_places() {
+        assert!(places().contains(&"cortex-m4f") && places().contains(&"mps2-an386"));
+        assert!(TARGETS.iter().all(|target| board(target.name).is_none()), "no name means both");
+    }
+}

@@ -1,0 +1,138 @@
+//! `lacewing inspect`.
+
+use std::path::PathBuf;
+
+use lacewing::Model;
+use lacewing::format::metadata::{self, Item};
+use lacewing::format::{DType, Port, VERSION};
+use lacewing_convert::runner::Runner;
+use serde_json::{Map, Value, json};
+
+use super::engine::is_lace;
+use super::failure::Failure;
+use super::files;
+use super::numbers::{bytes, grouped, hex, shape};
+use super::program::{self, Step};
+use super::terminal::{Paint, Terminal};
+
+/// Show what is in a .lace file: operations, shapes, memory over time
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The model
+    model: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lacewing inspect model.lace
+  lacewing inspect model.lace --json";
+
+/// Characters of the longest bar.
+const BAR: u64 = 24;
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let file = files::read(&args.model)?;
+    if !is_lace(&file) {
+        return Err(Failure::new("not a .lace file; `lacewing convert` makes one from an ONNX model").of(&args.model));
+    }
+    let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.model))?;
+    let model = runner.model();
+    let steps = program::steps(&model);
+    ports(&model, terminal);
+    operations(&steps, model.arena_len(), terminal);
+    sizes(&model, &steps, terminal);
+    origin(&model, terminal);
+    terminal.object(&described(&model, &steps))
+}
+
+fn ports(model: &Model<'_>, terminal: &Terminal) {
+    let mut table = terminal.table(["", "name", "shape", "type", "scale", "zero point"], 4..6);
+    let doors = model.inputs().map(|port| ("input", port)).chain(model.outputs().map(|port| ("output", port)));
+    for (door, port) in doors {
+        let int8 = port.tensor.dtype() == Some(DType::I8);
+        let number = |text: String| if int8 { text } else { String::new() };
+        let Port { scale, zero, .. } = port;
+        let of_type = program::dtype(&port.tensor).to_string();
+        let (scale, zero) = (number(scale.to_string()), number(zero.to_string()));
+        table.add_row([door.to_string(), port.name().to_string(), shape(port.shape()), of_type, scale, zero]);
+    }
+    terminal.say(table);
+}
+
+/// The operations with a bar of the live bytes; the full bar is the arena.
+fn operations(steps: &[Step], arena: usize, terminal: &Terminal) {
+    let mut table = terminal.table(["operation", "node", "output", "MAC", "live", "of the arena"], 3..5);
+    for step in steps {
+        let filled = (step.live_bytes * BAR).div_ceil((arena as u64).max(1)).min(BAR);
+        let mark = if step.in_place { " in place" } else { "" };
+        table.add_row([
+            format!("{}{mark}", step.op),
+            step.name.clone(),
+            shape(&step.output.shape),
+            grouped(step.macs),
+            grouped(step.live_bytes),
+            "█".repeat(filled as usize),
+        ]);
+    }
+    terminal.say(table);
+}
+
+fn sizes(model: &Model<'_>, steps: &[Step], terminal: &Terminal) {
+    let header = model.header();
+    let bound = program::lower_bound(steps) as usize;
+    let mut table = terminal.table(["memory", ""], 1..2);
+    table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(model.arena_len())]);
+    table.add_row(["largest sum of live tensors".to_string(), bytes(bound)]);
+    table.add_row(["file (flash)".to_string(), bytes(header.file_len as usize)]);
+    table.add_row(["  weights and tables".to_string(), bytes(header.constants_len as usize)]);
+    table.add_row(["  program".to_string(), bytes(header.program_len as usize)]);
+    table.add_row(["  names and origin".to_string(), bytes(header.metadata_len as usize)]);
+    table.add_row(["multiply-accumulates".to_string(), grouped(program::macs(steps))]);
+    terminal.say(table);
+}
+
+fn origin(model: &Model<'_>, terminal: &Terminal) {
+    for item in metadata::read(model.metadata_bytes()) {
+        match item {
+            Item::Producer(producer) => terminal.say(terminal.paint(format!("written by {producer}"), Paint::Dim)),
+            Item::Source { name, sha256 } => {
+                terminal.say(terminal.paint(format!("from {name}, SHA-256 {}", hex(&sha256)), Paint::Dim));
+            }
+            Item::Labels(labels) => terminal.say(format_args!("classes: {}", labels.join(", "))),
+            _ => {}
+        }
+    }
+}
+
+fn described(model: &Model<'_>, steps: &[Step]) -> Value {
+    let header = model.header();
+    let mut object = json!({
+        "format_version": VERSION,
+        "file_bytes": header.file_len,
+        "program_bytes": header.program_len,
+        "constant_bytes": header.constants_len,
+        "metadata_bytes": header.metadata_len,
+        "arena_bytes": header.arena_len,
+        "arena_lower_bound_bytes": program::lower_bound(steps),
+        "macs": program::macs(steps),
+        "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
+        "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
+        "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
+    });
+    if let Value::Object(object) = &mut object {
+        metadata::read(model.metadata_bytes()).into_iter().for_each(|item| insert(object, item));
+    }
+    object
+}
+
+fn insert(object: &mut Map<String, Value>, item: Item) {
+    match item {
+        Item::Producer(producer) => object.insert("producer".into(), json!(producer)),
+        Item::Source { name, sha256 } => {
+            object.insert("source".into(), json!({ "name": name, "sha256": hex(&sha256) }))
+        }
+        Item::Labels(labels) => object.insert("labels".into(), json!(labels)),
+        _ => None,
+    };
+}

@@ -1,0 +1,134 @@
+//! Damaged files: reading never panics and always ends, and what it accepts runs.
+//!
+//! `LACEWING_MUTATIONS` sets how many; the sequence is the same in every run. Build with overflow checks, as tests are.
+
+use lacewing::format::metadata;
+use lacewing::owned::Aligned;
+use lacewing::{Model, Portable};
+use lacewing_tests::parts::Parts;
+use lacewing_tests::{models, records};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+/// Larger arenas and longer runs are read and not run.
+const MAX_ARENA: usize = 1 << 20;
+const MAX_WORK: u64 = 1 << 20;
+
+#[test]
+fn damaged_files_are_refused_or_run() {
+    let count = std::env::var("LACEWING_MUTATIONS").map_or(100_000, |count| count.parse().expect("a number"));
+    let seeds: Vec<Parts> = seeds().iter().map(|file| Parts::of(file)).collect();
+    let mut random = Random(0x1ACE);
+    let (mut accepted, mut run) = (0, 0);
+    for _ in 0..count {
+        let file = damaged(&seeds, &mut random);
+        match outcome(&file, &mut random) {
+            Outcome::Refused => {}
+            Outcome::Accepted => accepted += 1,
+            Outcome::Run => (accepted, run) = (accepted + 1, run + 1),
+        }
+    }
+    println!("{count} damaged files: {accepted} accepted, {run} of them run");
+    assert!(run * 20 > count, "only {run} of {count} damaged files ran: the checks behind are not reached");
+}
+
+enum Outcome {
+    Refused,
+    Accepted,
+    Run,
+}
+
+/// Reads a file, looks at all of it, and runs it if it is small.
+fn outcome(file: &[u8], random: &mut Random) -> Outcome {
+    let file = Aligned::from(file);
+    let Ok(model) = Model::<lacewing::AllOps>::read(&file) else { return Outcome::Refused };
+    let _ = model.verify();
+    metadata::read(model.metadata_bytes());
+    let macs: u64 = model.ops().map(|op| op.macs()).fold(0, u64::saturating_add);
+    assert!(macs <= model.header().work);
+    let ports: usize = model.inputs().chain(model.outputs()).map(|port| port.name().len() + port.shape().len()).sum();
+    assert!(ports <= file.len() * 6);
+    if model.arena_len() > MAX_ARENA || model.header().work > MAX_WORK {
+        return Outcome::Accepted;
+    }
+    let mut arena = Aligned::zeroed(model.arena_len());
+    arena.iter_mut().for_each(|byte| *byte = random.next() as u8);
+    assert_eq!(model.run(&Portable, &mut arena), Ok(()), "a model that was read must run");
+    Outcome::Run
+}
+
+/// Models with all operations together, and files with one record of each.
+fn seeds() -> Vec<Vec<u8>> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let mut seeds = vec![models::tiny(), models::every_operation()];
+    for opcode in records::opcodes() {
+        for _ in 0..8 {
+            let case = records::of(opcode).new_tree(&mut runner).expect("a record").current();
+            seeds.push(case.file.to_vec());
+        }
+    }
+    seeds
+}
+
+/// One of the seeds with a few bytes changed, mostly with a header that fits again.
+fn damaged(seeds: &[Parts], random: &mut Random) -> Vec<u8> {
+    let mut parts = random.pick(seeds).clone();
+    let other = random.pick(seeds);
+    for _ in 0..1 + random.below(3) {
+        match random.below(16) {
+            0 => parts.arena_len = parts.arena_len.wrapping_add(random.below(64) as u32).wrapping_sub(32),
+            1 | 2 => change(&mut parts.constants, &other.constants, random),
+            3 => change(&mut parts.metadata, &other.metadata, random),
+            _ => change(&mut parts.program, &other.program, random),
+        }
+    }
+    let mut file = parts.file();
+    if random.below(8) == 0 {
+        change(&mut file, &other.program, random);
+    }
+    file
+}
+
+/// Changes one byte, or cuts, doubles or takes over a piece.
+fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    const CORNERS: [u8; 10] = [0, 1, 2, 3, 15, 16, 127, 128, 254, 255];
+    if bytes.is_empty() {
+        return;
+    }
+    let at = random.below(bytes.len());
+    match random.below(10) {
+        0 | 1 => bytes[at] ^= 1 << random.below(8),
+        2 | 3 => bytes[at] = *random.pick(&CORNERS),
+        4 | 5 => bytes[at] = bytes[at].wrapping_add(*random.pick(&[1, 2, 255, 254])),
+        6 => bytes[at] = random.next() as u8,
+        7 => bytes.insert(at, *random.pick(&CORNERS)),
+        8 => drop(bytes.drain(at..bytes.len().min(at + 1 + random.below(4)))),
+        _ => {
+            let from = random.below(other.len().max(1));
+            let piece = other.iter().skip(from).take(random.below(40));
+            bytes.splice(at..at, piece.copied());
+        }
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
