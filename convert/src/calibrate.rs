@@ -3,6 +3,7 @@
 use lacewing::format::Op;
 
 use crate::Sample;
+use crate::doors;
 use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::{Graph, ValueId};
@@ -55,10 +56,11 @@ pub fn calibrate(
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut ranges = Ranges::new(graph);
     for sample in samples {
-        for (value, input) in graph.inputs.iter().zip(sample) {
+        let sample = doors::arranged(graph, sample);
+        for (value, input) in graph.inputs.iter().zip(&sample) {
             ranges.see(*value, input.iter().copied());
         }
-        runner.run_with(sample, |record, arena| {
+        runner.run_with(&sample, |record, arena| {
             let output = graph.nodes[layers[record].0].outputs[0];
             ranges.see(output, reals(arena, ops[record].output(), 1.0, 0).into_iter());
         })?;

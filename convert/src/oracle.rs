@@ -20,13 +20,15 @@ type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
 /// An ONNX model in float, exactly as its file has it.
 pub struct Oracle {
     plan: Arc<Plan>,
+    /// The same model with kernels chosen: many times as fast, some tensors lose their names.
+    fast: Arc<Plan>,
     inputs: Vec<InputType>,
     outputs: Vec<String>,
 }
 
 impl Oracle {
-    /// Prepares the model. It is typed and its constants are folded, but it is not optimized further:
-    /// tract's optimizer drops names, and merges what is to be compared.
+    /// Prepares the model. It is typed and its constants are folded, but it is never decluttered:
+    /// tract's rewriting drops names, and merges what is to be compared.
     ///
     /// # Errors
     /// What tract says where it cannot run the model, or what is wrong with the file.
@@ -34,8 +36,10 @@ impl Oracle {
         let source = Source::decode(bytes)?;
         let inputs = declared(&source, options)?;
         let outputs = source.graph().output.iter().map(|o| o.name.clone()).collect();
-        let plan = settle(quietly(|| plan(&source, &inputs)))?;
-        Ok(Oracle { plan, inputs, outputs })
+        let typed = settle(quietly(|| typed(&source, &inputs)))?;
+        let plan = settle(quietly(|| SimplePlan::new(typed.clone())))?;
+        let fast = settle(quietly(|| fast(typed))).unwrap_or_else(|_| plan.clone());
+        Ok(Oracle { plan, fast, inputs, outputs })
     }
 
     /// The shapes of the inputs, in ONNX's order.
@@ -60,7 +64,7 @@ impl Oracle {
     /// If the inputs do not fit or tract fails.
     pub fn run(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, ConvertError> {
         let values = self.values(inputs)?;
-        settle(quietly(|| self.plan.run(values)?.iter().map(|v| array(v)).collect()))
+        settle(quietly(|| self.fast.run(values)?.iter().map(|v| array(v)).collect()))
     }
 
     /// Every tensor of the model that has a name there, by that name: inputs, what nodes write, outputs.
@@ -90,7 +94,6 @@ impl Oracle {
             }
             TractResult::Ok(results)
         })?;
-        eprintln!("seen {}", seen.len());
         for (name, value) in self.outputs.iter().zip(&outputs) {
             seen.insert(name.clone(), array(value)?);
         }
@@ -114,7 +117,7 @@ fn settle<T>(result: Result<TractResult<T>, String>) -> Result<T, ConvertError> 
     }
 }
 
-fn plan(source: &Source, inputs: &[InputType]) -> TractResult<Arc<Plan>> {
+fn typed(source: &Source, inputs: &[InputType]) -> TractResult<TypedModel> {
     let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
     let mut model = onnx.parse(&source.model, None)?.model;
     for (i, input) in inputs.iter().enumerate() {
@@ -126,7 +129,12 @@ fn plan(source: &Source, inputs: &[InputType]) -> TractResult<Arc<Plan>> {
     }
     let mut typed: TypedModel = model.into_typed()?;
     Optimizer::prop_consts().optimize(&mut typed)?;
-    if std::env::var_os("XCODEGEN").is_some() { Optimizer::codegen().optimize(&mut typed)?; }
+    Ok(typed)
+}
+
+/// Only the choice of kernels, without the rewriting before it.
+fn fast(mut typed: TypedModel) -> TractResult<Arc<Plan>> {
+    Optimizer::codegen().optimize(&mut typed)?;
     SimplePlan::new(typed)
 }
 

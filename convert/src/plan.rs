@@ -1,4 +1,4 @@
-//! Memory plan: lifetimes from the graph, storage shared where it may be, offsets from [`place`].
+//! Memory plan: lifetimes from the graph, storage shared where it may be, offsets from [`place()`].
 //!
 //! Node `i` runs at step `i`; after the last node comes one more step, at which the outputs are read.
 //! Graph inputs are live from step 0, outputs to the end, constants never: they stay in the file.
@@ -34,13 +34,11 @@ pub enum PlanError {
 pub struct PlanOptions {
     /// Alignment of every tensor in bytes, at least 1.
     pub align: usize,
-    /// No byte is used twice and nothing is written in place, so that every intermediate can be read after the run.
-    pub keep_all: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        PlanOptions { align: 4, keep_all: false }
+        PlanOptions { align: 4 }
     }
 }
 
@@ -52,7 +50,6 @@ pub struct Plan {
     in_place: Vec<Option<usize>>,
     aliases: Vec<bool>,
     last_uses: Vec<Vec<bool>>,
-    live: Vec<Vec<ValueId>>,
     live_bytes: Vec<usize>,
     /// Size of the arena: inputs, outputs and all between.
     pub arena_bytes: usize,
@@ -87,12 +84,7 @@ impl Plan {
         &self.last_uses[node.0]
     }
 
-    /// Values in the arena at each step, one for each storage; the last step is the reading of the outputs.
-    pub fn live(&self) -> &[Vec<ValueId>] {
-        &self.live
-    }
-
-    /// Bytes live at each step, matching [`Plan::live`].
+    /// Bytes live at each step; the last step is the reading of the outputs.
     pub fn live_bytes(&self) -> &[usize] {
         &self.live_bytes
     }
@@ -109,18 +101,16 @@ pub fn plan(graph: &Graph, elem_bytes: impl Fn(ValueId) -> usize, options: PlanO
         .collect();
     let mut sharing = Sharing::new(graph, &bytes);
     sharing.join_aliases();
-    if !options.keep_all {
-        sharing.join_in_place();
-    }
+    sharing.join_in_place();
     check_live(graph, &sharing)?;
     Ok(sharing.place(options))
 }
 
 fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {
-    for (step, live) in sharing.live().iter().enumerate() {
-        if live.len() > MAX_LIVE {
+    for (step, live) in sharing.live().into_iter().enumerate() {
+        if live > MAX_LIVE {
             let node = graph.nodes.get(step).map_or("the outputs".into(), |node| node.name.clone());
-            return Err(PlanError::TooManyLive { node, live: live.len() });
+            return Err(PlanError::TooManyLive { node, live });
         }
     }
     Ok(())
@@ -205,13 +195,11 @@ impl<'a> Sharing<'a> {
         self.storage.iter_mut().filter(|s| **s == from).for_each(|s| *s = into);
     }
 
-    /// Storages at each step.
-    fn live(&self) -> Vec<Vec<ValueId>> {
-        let mut live = vec![Vec::new(); self.graph.nodes.len() + 1];
-        for (storage, life) in self.lives.iter().enumerate() {
-            if let Some((first, last)) = *life {
-                live[first..=last].iter_mut().for_each(|at| at.push(ValueId(storage)));
-            }
+    /// How many tensors are live at each step.
+    fn live(&self) -> Vec<usize> {
+        let mut live = vec![0; self.graph.nodes.len() + 1];
+        for &(first, last) in self.lives.iter().flatten() {
+            live[first..=last].iter_mut().for_each(|count| *count += 1);
         }
         live
     }
@@ -219,7 +207,11 @@ impl<'a> Sharing<'a> {
     fn place(self, options: PlanOptions) -> Plan {
         let end = self.graph.nodes.len();
         let (storages, requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
-            .filter_map(|s| self.lives[s].map(|life| (s, self.request(s, life, options, end))))
+            .filter_map(|s| {
+                self.lives[s].map(|(first, last)| {
+                    (s, Request { bytes: self.bytes[s], first, last, align: options.align.max(1) })
+                })
+            })
             .unzip();
         let placement = place(&requests);
         let mut live_bytes = place::live_bytes(&requests);
@@ -231,7 +223,6 @@ impl<'a> Sharing<'a> {
         Plan {
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
-            live: self.live(),
             live_bytes,
             arena_bytes: placement.arena_bytes,
             lower_bound_bytes: placement.lower_bound,
@@ -239,11 +230,6 @@ impl<'a> Sharing<'a> {
             in_place: self.in_place,
             aliases: self.aliases,
         }
-    }
-
-    fn request(&self, s: usize, life: (usize, usize), options: PlanOptions, end: usize) -> Request {
-        let (first, last) = if options.keep_all { (0, end) } else { life };
-        Request { bytes: self.bytes[s], first, last, align: options.align.max(1) }
     }
 
     fn last_uses(&self) -> Vec<Vec<bool>> {
@@ -375,7 +361,7 @@ mod tests {
         assert_eq!(plan.in_place(NodeId(2)), Some(0));
         assert!(plan.share_storage(a, d));
         assert_eq!(plan.offset(a), plan.offset(d));
-        assert_eq!(plan.live(), [vec![ValueId(0), a], vec![a], vec![a], vec![a], vec![a]]);
+        assert_eq!(plan.live_bytes(), [200, 100, 100, 100, 100]);
     }
 
     #[test]
@@ -419,22 +405,6 @@ mod tests {
         assert_eq!(plan.in_place(NodeId(0)), Some(0));
         assert_eq!(plan.in_place(NodeId(1)), None, "a is an output");
         assert_eq!(plan.live_bytes(), [20, 28, 28]);
-    }
-
-    #[test]
-    fn keeping_all_gives_every_value_bytes_of_its_own() {
-        let mut g = start(40);
-        let mut v = ValueId(0);
-        for _ in 0..50 {
-            v = node(&mut g, RELU, &[v], &[1, 40]);
-        }
-        g.outputs.push(v);
-        assert_eq!(planned(&g).arena_bytes, 40);
-        let all = plan(&g, |_| 1, PlanOptions { align: 4, keep_all: true }).unwrap();
-        assert_eq!(all.arena_bytes, 51 * 40);
-        let mut offsets: Vec<_> = (0..51).map(|v| all.offset(ValueId(v)).unwrap()).collect();
-        offsets.sort_unstable();
-        assert!(offsets.windows(2).all(|w| w[1] - w[0] == 40));
     }
 
     #[test]

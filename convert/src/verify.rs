@@ -3,12 +3,15 @@
 //! `SQNR = 10·log10(Σ r² / Σ (r − y)²)` in dB over all samples, with `r` from tract and `y` the dequantized result.
 
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::thread::{self, available_parallelism};
 
 use lacewing::format::Op;
 use lacewing::format::metadata::{self, Item, Layer};
 use ndarray::ArrayD;
 
 use crate::Sample;
+use crate::doors;
 use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
@@ -87,9 +90,11 @@ pub fn verify(
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut probes = probes(graph, &layers);
     let (mut output, mut agree, mut count) = (Noise::default(), 0, 0);
-    for sample in samples {
-        let reference = oracle.run_all(sample)?;
-        let got = runner.run_with(sample, |record, arena| {
+    let threads = available_parallelism().map_or(1, NonZero::get);
+    let chunks = samples.chunks(threads).map(|chunk| (chunk, references(oracle, chunk)));
+    for (sample, reference) in chunks.flat_map(|(chunk, references)| chunk.iter().zip(references)) {
+        let reference = reference?;
+        let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
             let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
             let Some(wanted) = arranged(&reference, probe.original) else { return };
             let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
@@ -105,6 +110,16 @@ pub fn verify(
     }
     let top1_agreement = f64::from(agree as u32) / f64::from((count as u32).max(1));
     Ok(Verification { layers: report(probes), sqnr_db: output.db(), top1_agreement, samples: count })
+}
+
+type Tensors = HashMap<String, ArrayD<f32>>;
+
+/// The original's tensors for each sample, all samples at the same time: tract takes most of the time.
+fn references(oracle: &Oracle, samples: &[Sample]) -> Vec<Result<Tensors, ConvertError>> {
+    thread::scope(|scope| {
+        let running: Vec<_> = samples.iter().map(|sample| scope.spawn(|| oracle.run_all(sample))).collect();
+        running.into_iter().map(|thread| thread.join().expect("the oracle catches panics")).collect()
+    })
 }
 
 fn report(probes: Vec<Option<Probe<'_>>>) -> Vec<LayerNoise> {
@@ -133,13 +148,13 @@ fn probes<'g>(graph: &'g Graph, layers: &'g [Layer]) -> Vec<Option<Probe<'g>>> {
 }
 
 /// The original's elements in our order.
-fn arranged(reference: &HashMap<String, ArrayD<f32>>, original: &Original) -> Option<Vec<f32>> {
+fn arranged(reference: &Tensors, original: &Original) -> Option<Vec<f32>> {
     let tensor = reference.get(&original.tensor)?;
     let shaped = tensor.to_shape(original.shape.as_slice()).ok()?;
     Some(shaped.permuted_axes(original.perm.clone()).iter().copied().collect())
 }
 
-fn output_of(graph: &Graph, value: ValueId, reference: &HashMap<String, ArrayD<f32>>) -> Option<Vec<f32>> {
+fn output_of(graph: &Graph, value: ValueId, reference: &Tensors) -> Option<Vec<f32>> {
     let value = graph.value(value);
     match &value.original {
         Some(original) => arranged(reference, original),

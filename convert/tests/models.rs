@@ -19,7 +19,7 @@ fn models() -> Option<PathBuf> {
     None
 }
 
-fn samples(onnx: &[u8], data: &PathBuf, scaling: Scaling) -> Samples {
+fn samples(onnx: &[u8], data: &std::path::Path, scaling: Scaling) -> Samples {
     let graph = import::onnx(onnx, &Default::default()).unwrap();
     let spec = |id: &_| {
         let value = graph.value(*id);

@@ -42,8 +42,9 @@ impl<O> Copy for Model<'_, O> {}
 impl<'m, O: Ops> Model<'m, O> {
     /// Checks the file: header, checksum, every record, shapes, places, and that no live tensor is written over.
     ///
-    /// The file must start at a multiple of 16 in memory. Takes time linear in the program. The constants' bytes are not
-    /// read: any are safe; see [`Model::verify`]. After this, [`Model::run`] cannot panic or fail on the record level.
+    /// The file must start at a multiple of 16 in memory. Takes time linear in the program. Of the constants it reads
+    /// the tables of softmax alone: any other bytes are safe; see [`Model::verify`]. After this, [`Model::run`] cannot panic or
+    /// fail on the record level.
     ///
     /// # Errors
     /// [`ReadError`] with the byte position of what is wrong.

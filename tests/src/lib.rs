@@ -6,5 +6,6 @@ pub mod generator;
 pub mod models;
 pub mod oracle;
 pub mod parts;
+pub mod probe;
 pub mod records;
 pub mod xtask;

@@ -1,6 +1,6 @@
 //! Every `Kernels` against the naive oracle, with random records of every operation.
 //!
-//! `PROPTEST_CASES` sets the number of records for each operation.
+//! `PROPTEST_CASES` sets the number of records for each operation, 1,000 if it is not set.
 
 use std::ops::Range;
 
@@ -42,7 +42,8 @@ fn each_operation(check: impl Fn(&Case) -> Result<(), TestCaseError>) {
 }
 
 fn operation(opcode: Opcode, check: impl Fn(&Case) -> Result<(), TestCaseError>) -> Result<(), String> {
-    let config = Config { failure_persistence: None, ..Config::default() };
+    let cases = std::env::var("PROPTEST_CASES").map_or(1000, |cases| cases.parse().expect("a number"));
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&records::of(opcode), |case| check(&case));
     run.map_err(|error| format!("{}: {error}", opcode.name()))
 }

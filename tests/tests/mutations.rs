@@ -2,18 +2,12 @@
 //!
 //! `LACEWING_MUTATIONS` sets how many; the sequence is the same in every run. Build with overflow checks, as tests are.
 
-use lacewing::format::metadata;
-use lacewing::owned::Aligned;
-use lacewing::{Model, Portable};
 use lacewing_tests::parts::Parts;
+use lacewing_tests::probe::{Outcome, probe};
 use lacewing_tests::{models, records};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
-
-/// Larger arenas and longer runs are read and not run.
-const MAX_ARENA: usize = 1 << 20;
-const MAX_WORK: u64 = 1 << 20;
 
 #[test]
 fn damaged_files_are_refused_or_run() {
@@ -23,39 +17,12 @@ fn damaged_files_are_refused_or_run() {
     let (mut accepted, mut run) = (0, 0);
     for _ in 0..count {
         let file = damaged(&seeds, &mut random);
-        match outcome(&file, &mut random) {
-            Outcome::Refused => {}
-            Outcome::Accepted => accepted += 1,
-            Outcome::Run => (accepted, run) = (accepted + 1, run + 1),
-        }
+        let outcome = probe(&file, || random.next() as u8);
+        accepted += usize::from(outcome != Outcome::Refused);
+        run += usize::from(outcome == Outcome::Run);
     }
     println!("{count} damaged files: {accepted} accepted, {run} of them run");
     assert!(run * 20 > count, "only {run} of {count} damaged files ran: the checks behind are not reached");
-}
-
-enum Outcome {
-    Refused,
-    Accepted,
-    Run,
-}
-
-/// Reads a file, looks at all of it, and runs it if it is small.
-fn outcome(file: &[u8], random: &mut Random) -> Outcome {
-    let file = Aligned::from(file);
-    let Ok(model) = Model::<lacewing::AllOps>::read(&file) else { return Outcome::Refused };
-    let _ = model.verify();
-    metadata::read(model.metadata_bytes());
-    let macs: u64 = model.ops().map(|op| op.macs()).fold(0, u64::saturating_add);
-    assert!(macs <= model.header().work);
-    let ports: usize = model.inputs().chain(model.outputs()).map(|port| port.name().len() + port.shape().len()).sum();
-    assert!(ports <= file.len() * 6);
-    if model.arena_len() > MAX_ARENA || model.header().work > MAX_WORK {
-        return Outcome::Accepted;
-    }
-    let mut arena = Aligned::zeroed(model.arena_len());
-    arena.iter_mut().for_each(|byte| *byte = random.next() as u8);
-    assert_eq!(model.run(&Portable, &mut arena), Ok(()), "a model that was read must run");
-    Outcome::Run
 }
 
 /// Models with all operations together, and files with one record of each.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lacewing::format::DType;
 use lacewing::owned::Aligned;
 use lacewing::{Model, Portable, Session};
+use lacewing_convert::runner::Runner;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -44,8 +45,8 @@ pub(super) struct Timing {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let file = Aligned::from(&files::read(&args.model)?[..]);
-    let model: Model<'_> = Model::read(&file).map_err(|error| Failure::from(error).of(&args.model))?;
+    let runner = Runner::new(&files::read(&args.model)?).map_err(|error| Failure::from(error).of(&args.model))?;
+    let model = runner.model();
     let timing = measure(model, BUDGET)?;
     let macs = program::macs(&program::steps(&model));
     let rate = macs as f64 / timing.min_us * 1e6;
@@ -69,7 +70,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "macs": macs,
         "macs_per_second": rate,
         "arena_bytes": model.arena_len(),
-        "file_bytes": file.len(),
+        "file_bytes": model.header().file_len,
         "peak_memory_bytes": peak,
     }))
 }

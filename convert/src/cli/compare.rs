@@ -17,7 +17,7 @@ use super::arguments::{ImportArgs, ScalingArgs};
 use super::convert::{inputs, layers, layers_json};
 use super::failure::Failure;
 use super::files;
-use super::numbers::{decibels, grouped, json_decibels, percent};
+use super::numbers::{counted, decibels, json_decibels, percent, short};
 use super::terminal::{Paint, Terminal};
 
 /// Compare a .lace file with its ONNX original, layer by layer, the worst first
@@ -112,13 +112,14 @@ fn report(verification: &Verification, sorted: &[LayerNoise], terminal: &Termina
     let shown = if terminal.verbose() { sorted.len() } else { sorted.len().min(SHOWN) };
     layers(&sorted[..shown], terminal);
     if shown < sorted.len() {
-        terminal.say(terminal.paint(format!("… and {} better layers; -v shows all", sorted.len() - shown), Paint::Dim));
+        let rest = counted(sorted.len() - shown, "better layer");
+        terminal.say(terminal.paint(format!("… and {rest}; -v shows all"), Paint::Dim));
     }
     terminal.say(format_args!(
-        "output SQNR {}, top-1 agreement {} on {} samples",
+        "output SQNR {}, top-1 agreement {} on {}",
         terminal.paint(decibels(verification.sqnr_db), Paint::Bold),
         percent(verification.top1_agreement),
-        grouped(verification.samples as u64),
+        counted(verification.samples, "sample"),
     ));
     advice(verification, sorted).into_iter().for_each(|line| terminal.say(format_args!("• {line}")));
 }
@@ -131,14 +132,17 @@ fn advice(verification: &Verification, sorted: &[LayerNoise]) -> Vec<String> {
         return vec!["nothing to do: what is lost is lost evenly and the output hardly sees it".to_string()];
     };
     if let Some(first) = first_drop(&verification.layers) {
-        advice
-            .push(format!("the loss begins at {} `{}`: look there before the layers behind it", first.op, first.name));
+        advice.push(format!(
+            "the loss begins at {} `{}`: look there before the layers behind it",
+            first.op,
+            short(&first.name)
+        ));
     }
     advice.push(format!(
         "{} `{}` is worst with {}: a few large values stretch its range; clip it in training (ReLU6, weight decay), or leave \
          outliers out of the calibration samples",
         worst.op,
-        worst.name,
+        short(&worst.name),
         decibels(worst.sqnr_db)
     ));
     advice.push("calibrate on samples like those compared here: 100 to 500 that cover every class".to_string());

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::arguments::{ImportArgs, ScalingArgs};
 use super::failure::Failure;
 use super::files;
-use super::numbers::{bytes, decibels, grouped, json_decibels, percent};
+use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
 use super::program::{self, Step};
 use super::terminal::{Paint, Terminal};
 
@@ -93,24 +93,23 @@ fn places() -> Vec<&'static str> {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("lace"));
+    if output == args.model {
+        return Err(Failure::usage("the .lace file would overwrite the model; name another with -o"));
+    }
     let onnx = files::read(&args.model)?;
-    let converted = convert_on(&onnx, args, terminal).map_err(|failure| failure.of(&args.model))?;
+    let options = args.options();
+    let samples = samples(&onnx, args, &options.import)?;
+    let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
+    let converted = convert_with(&onnx, &options, rows, terminal).map_err(|failure| failure.of(&args.model))?;
     let runner = Runner::new(&converted.file)?;
     let steps = program::steps(&runner.model());
     refuse_float(args, &steps)?;
-    let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("lace"));
     files::write(&output, &converted.file)?;
     report(&converted, &steps, terminal);
     warn(args, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
     terminal.object(&described(args, &output, &converted, &steps, &runner))
-}
-
-fn convert_on(onnx: &[u8], args: &Args, terminal: &Terminal) -> Result<Conversion, Failure> {
-    let options = args.options();
-    let samples = samples(onnx, args, &options.import)?;
-    let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
-    convert_with(onnx, &options, rows, terminal)
 }
 
 /// Converts with a progress bar for each stage that takes time.
@@ -130,7 +129,7 @@ pub(super) fn convert_with(
 
 /// The calibration samples; a float program can do without.
 fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Samples>, Failure> {
-    let inputs = inputs(onnx, import)?;
+    let inputs = inputs(onnx, import).map_err(|failure| failure.of(&args.model))?;
     match (&args.calib, args.precision) {
         (Some(path), _) => Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?)),
         (None, PrecisionArg::F32) => Ok(None),
@@ -183,7 +182,7 @@ fn refuse_float(args: &Args, steps: &[Step]) -> Result<(), Failure> {
 /// The tables of a conversion.
 fn report(converted: &Conversion, steps: &[Step], terminal: &Terminal) {
     let (plan, verification) = (&converted.plan, &converted.verification);
-    if terminal.verbose() {
+    if verification.samples > 0 {
         layers(&verification.layers, terminal);
     }
     let gap = plan.arena_bytes - plan.lower_bound_bytes;
@@ -204,9 +203,8 @@ fn quality(verification: &Verification) -> Vec<[String; 2]> {
     if verification.samples == 0 {
         return vec![["against the float original".into(), "not run, no --calib".into()]];
     }
-    let samples = grouped(verification.samples as u64);
     vec![
-        [format!("output SQNR on {samples} samples"), decibels(verification.sqnr_db)],
+        [format!("output SQNR on {}", counted(verification.samples, "sample")), decibels(verification.sqnr_db)],
         ["top-1 agreement with float".into(), percent(verification.top1_agreement)],
     ]
 }
@@ -215,7 +213,7 @@ fn quality(verification: &Verification) -> Vec<[String; 2]> {
 pub(super) fn layers(layers: &[LayerNoise], terminal: &Terminal) {
     let mut table = terminal.table(["layer", "operation", "SQNR"], 2..3);
     for layer in layers {
-        table.add_row([layer.name.clone(), layer.op.clone(), decibels(layer.sqnr_db)]);
+        table.add_row([short(&layer.name), layer.op.clone(), decibels(layer.sqnr_db)]);
     }
     terminal.say(table);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::arguments::{ImportArgs, ScalingArgs};
 use super::engine::{Engine, accuracy};
 use super::failure::Failure;
-use super::numbers::{grouped, percent};
+use super::numbers::{counted, percent};
 use super::terminal::{Paint, Terminal};
 
 /// Measure the accuracy of a model on labeled samples
@@ -40,8 +40,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;
     let top1 = accuracy(&classes, labels);
     let shown = terminal.paint(percent(top1), Paint::Bold);
-    let n = grouped(samples.len() as u64);
-    terminal.say(format_args!("top-1 {shown} of {n} samples ({}, {})", args.model.display(), engine.name()));
+    let n = counted(samples.len(), "sample");
+    terminal.say(format_args!("top-1 {shown} of {n} ({}, {})", args.model.display(), engine.name()));
     if terminal.verbose() {
         by_class(&classes, labels, terminal);
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
-use super::numbers::{bytes, grouped, hex, shape};
+use super::numbers::{bytes, grouped, hex, shape, short};
 use super::program::{self, Step};
 use super::terminal::{Paint, Terminal};
 
@@ -68,7 +68,7 @@ fn operations(steps: &[Step], arena: usize, terminal: &Terminal) {
         let mark = if step.in_place { " in place" } else { "" };
         table.add_row([
             format!("{}{mark}", step.op),
-            step.name.clone(),
+            short(&step.name),
             shape(&step.output.shape),
             grouped(step.macs),
             grouped(step.live_bytes),

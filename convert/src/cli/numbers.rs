@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Bytes with thousands apart: `12,345`.
+/// A number with thousands apart: `12,345`.
 pub(super) fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let mut text = String::new();
@@ -15,7 +15,13 @@ pub(super) fn grouped(number: impl Into<u64>) -> String {
     text
 }
 
-/// The same for sizes of memory.
+/// A number of things by their name in the singular: `1 sample`, `500 samples`.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number as u64))
+}
+
+/// A size of memory.
 pub(super) fn bytes(number: usize) -> String {
     format!("{} B", grouped(number as u64))
 }
@@ -51,6 +57,21 @@ pub(super) fn shape<T: ToString>(dims: &[T]) -> String {
     dims.iter().map(T::to_string).collect::<Vec<_>>().join("×")
 }
 
+/// A node's name cut to a length that fits a table. Of names joined by `;` the first stays, of a long path both ends.
+pub(super) fn short(name: &str) -> String {
+    let first = name.split(';').next().unwrap_or_default();
+    let cut = if first.len() < name.len() { ";…" } else { "" };
+    let letters: Vec<char> = first.chars().collect();
+    if letters.len() <= LONGEST_NAME {
+        return format!("{first}{cut}");
+    }
+    let head: String = letters[..LONGEST_NAME / 3].iter().collect();
+    let tail: String = letters[letters.len() - LONGEST_NAME / 3 * 2..].iter().collect();
+    format!("{head}…{tail}{cut}")
+}
+
+const LONGEST_NAME: usize = 42;
+
 /// Bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -64,9 +85,12 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!([0_u32, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.5, 1500.0, 2.5e6].map(duration), ["0.5 µs", "1.50 ms", "2.50 s"]);
+        assert_eq!([1, 2000].map(|n| counted(n, "sample")), ["1 sample", "2,000 samples"]);
         assert_eq!(percent(0.90451), "90.45 %");
         assert_eq!([30.04, f64::INFINITY].map(decibels), ["30.0 dB", "exact"]);
         assert_eq!(json_decibels(f64::INFINITY), json!(999.0));
+        assert_eq!(short("a/Relu;a/Conv"), "a/Relu;…");
+        assert_eq!(short(&format!("/features/{}/Conv", "0123456789".repeat(5))).chars().count(), LONGEST_NAME + 1);
         assert_eq!(hex(&[0, 255, 16]), "00ff10");
         assert_eq!(shape(&[1, 28, 28]), "1×28×28");
     }

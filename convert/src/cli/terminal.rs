@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use clap::ColorChoice;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -21,6 +21,15 @@ pub(super) struct Terminal {
     verbose: bool,
     color: bool,
 }
+
+/// Tables have a line above, below and under the header.
+const LINES: TableStyle = {
+    let line = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().top_border(line).header_separator(line).bottom_border(line)
+};
+
+/// Tables are never pressed into fewer columns: some terminals say that they have none.
+const LEAST_WIDTH: u16 = 60;
 
 /// Colors of words that carry a verdict.
 #[derive(Clone, Copy, Debug)]
@@ -123,13 +132,16 @@ impl Terminal {
     /// A table with this header; `numbers` are the columns that are aligned to the right.
     pub(super) fn table<const N: usize>(&self, header: [&str; N], numbers: Range<usize>) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(LINES);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         if self.json {
             table.use_stderr();
         }
         if self.color {
             table.enforce_styling();
+        }
+        if table.width().is_some_and(|columns| columns < LEAST_WIDTH) {
+            table.set_width(LEAST_WIDTH);
         }
         table.set_header(header.map(|head| self.cell(head, Paint::Bold)));
         for column in table.column_iter_mut().skip(numbers.start).take(numbers.len()) {

@@ -7,26 +7,26 @@ use crate::host::{exit, say, say_decimal, say_hex};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    say("panic");
+    say(b"panic");
     if let Some(place) = info.location() {
-        say(" at ");
-        say(place.file());
-        say(":");
+        say(b" at ");
+        say(place.file().as_bytes());
+        say(b":");
         say_decimal(place.line());
     }
     if let Some(text) = info.message().as_str() {
-        say(": ");
-        say(text);
+        say(b": ");
+        say(text.as_bytes());
     }
-    say("\n");
+    say(b"\n");
     exit(code::PANIC)
 }
 
-fn fault(what: &str, at: u32) -> ! {
+fn fault(what: &[u8], at: u32) -> ! {
     say(what);
-    say(" at ");
+    say(b" at ");
     say_hex(at);
-    say("\n");
+    say(b"\n");
     exit(code::FAULT)
 }
 
@@ -45,12 +45,12 @@ mod arm {
 
     #[exception]
     unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-        super::fault("HardFault", frame.pc())
+        super::fault(b"HardFault", frame.pc())
     }
 
     #[exception]
     unsafe fn DefaultHandler(number: i16) -> ! {
-        super::fault("unexpected exception", number as u32)
+        super::fault(b"unexpected exception", number as u32)
     }
 }
 
@@ -58,11 +58,11 @@ mod arm {
 mod riscv {
     #[unsafe(export_name = "ExceptionHandler")]
     fn exception_handler(_frame: &riscv_rt::TrapFrame) -> ! {
-        super::fault("trap", riscv::register::mepc::read() as u32)
+        super::fault(b"trap", riscv::register::mepc::read() as u32)
     }
 
     #[unsafe(export_name = "DefaultHandler")]
     fn default_handler() -> ! {
-        super::fault("unexpected interrupt", riscv::register::mepc::read() as u32)
+        super::fault(b"unexpected interrupt", riscv::register::mepc::read() as u32)
     }
 }

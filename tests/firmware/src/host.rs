@@ -29,7 +29,7 @@ impl Source {
     #[inline(never)]
     pub fn fill(&mut self, bytes: &mut [u8]) -> bool {
         match self {
-            Self::File(file) => file.read_exact(bytes).is_ok(),
+            Self::File(file) => read_all(file, bytes),
             Self::Generator(state) => {
                 for byte in bytes {
                     *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -62,10 +62,34 @@ impl Sink {
     /// Appends all bytes or ends the run.
     #[inline(never)]
     pub fn put(&mut self, bytes: &[u8]) {
-        if self.0.write_all(bytes).is_err() {
+        if !write_all(&mut self.0, bytes) {
             exit(code::FILE);
         }
     }
+}
+
+/// As `read_exact`, which however can panic; false at the end of the file or on an error.
+fn read_all(file: &mut File, bytes: &mut [u8]) -> bool {
+    let mut filled = 0;
+    while let Some(rest @ [_, ..]) = bytes.get_mut(filled..) {
+        match file.read(rest) {
+            Ok(count) if count > 0 => filled = filled.wrapping_add(count),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// As the method `write_all`, which however can panic; false on an error.
+fn write_all(to: &mut impl Write, bytes: &[u8]) -> bool {
+    let mut written = 0;
+    while let Some(rest @ [_, ..]) = bytes.get(written..) {
+        match to.write(rest) {
+            Ok(count) if count > 0 => written = written.wrapping_add(count),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Ends the run with an exit code.
@@ -74,32 +98,26 @@ pub fn exit(code: i32) -> ! {
 }
 
 /// Says something on the emulator's standard error.
-pub(crate) fn say(text: &str) {
+pub(crate) fn say(text: &[u8]) {
     if let Ok(mut stderr) = io::stderr() {
         // There is nobody left to tell.
-        let _ = stderr.write_all(text.as_bytes());
+        let _ = write_all(&mut stderr, text);
     }
 }
 
 /// Says a number in hexadecimal.
 pub(crate) fn say_hex(number: u32) {
-    let mut digits = *b"0x00000000";
-    for (digit, place) in digits.iter_mut().skip(2).zip((0..8).rev()) {
+    say(b"0x");
+    for place in (0..8).rev() {
         let nibble = ((number >> (4 * place)) & 15) as u8;
-        *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        say(&[nibble + if nibble < 10 { b'0' } else { b'a' - 10 }]);
     }
-    say(core::str::from_utf8(&digits).unwrap_or("?"));
 }
 
 /// Says a number in decimal.
-pub(crate) fn say_decimal(mut number: u32) {
-    let mut digits = [b' '; 10];
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+pub(crate) fn say_decimal(number: u32) {
+    if number >= 10 {
+        say_decimal(number / 10);
     }
-    say(core::str::from_utf8(&digits).unwrap_or("?").trim_start());
+    say(&[b'0' + (number % 10) as u8]);
 }

@@ -58,8 +58,8 @@ pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize
             for o in block * tile..(block + 1) * tile {
                 for k in first..first + group {
                     let weight = *stored.next().expect("the layout's length");
-                    if o < outputs && k < depth {
-                        weights[o][k] = weight;
+                    if let Some(place) = weights.get_mut(o).and_then(|row| row.get_mut(k)) {
+                        *place = weight;
                     }
                 }
             }

@@ -20,7 +20,6 @@ pub use case::Case;
 ///
 /// # Panics
 /// For an operation that has no strategy yet.
-#[must_use]
 pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
     match opcode {
         Opcode::ConvI8 => linear::conv_i8(),

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use lacewing::Model;
 use lacewing::format::{DType, Port};
+use lacewing::ops::quantize::quantize;
 use ndarray::{ArrayD, Axis, IxDyn};
-use ndarray_npy::{ReadNpyError, read_npy, write_npy};
+use ndarray_npy::{ReadNpyError, ReadableElement, read_npy, write_npy};
 
 /// Reads a `.npy` file as inputs of `model`, which must have one input.
 ///
@@ -26,6 +27,14 @@ pub(super) fn inputs(model: &Model<'_>, path: &Path) -> Result<Vec<u8>> {
         port.shape()
     );
     encode(&port, array.iter().copied())
+}
+
+/// Writes the bytes of one set of inputs as real numbers, so that [`inputs`] gives the bytes again.
+pub(super) fn write_inputs(model: &Model<'_>, bytes: &[u8], path: &Path) -> Result<()> {
+    let port = model.inputs().next().context("the model has no input")?;
+    let shape: Vec<_> = port.shape().iter().map(|&dim| dim as usize).collect();
+    let array = ArrayD::from_shape_vec(IxDyn(&shape), decode(&port, bytes)?)?;
+    write_npy(path, &array).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Writes the bytes of the outputs as real numbers; the model must have one output.
@@ -54,10 +63,9 @@ fn dtype(port: &Port<'_>) -> Result<DType> {
 }
 
 fn encode(port: &Port<'_>, numbers: impl Iterator<Item = f64>) -> Result<Vec<u8>> {
-    let (scale, zero) = (port.scale, f32::from(port.zero));
-    let quantize = |x: f64| ((x as f32 / scale).round_ties_even() + zero) as i8;
+    let int8 = |x: f64| quantize(x as f32, port.scale, port.zero).to_ne_bytes()[0];
     Ok(match dtype(port)? {
-        DType::I8 => numbers.map(|x| quantize(x).to_ne_bytes()[0]).collect(),
+        DType::I8 => numbers.map(int8).collect(),
         DType::F32 => numbers.flat_map(|x| (x as f32).to_le_bytes()).collect(),
         DType::I32 => numbers.flat_map(|x| (x as i32).to_le_bytes()).collect(),
         DType::I16 => numbers.flat_map(|x| (x as i16).to_le_bytes()).collect(),
@@ -81,15 +89,15 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
 
 /// Reads an array of any numeric type.
 fn read(path: &Path) -> Result<ArrayD<f64>> {
-    let readers: [fn(&Path) -> Result<ArrayD<f64>, ReadNpyError>; 8] = [
-        |path| read_npy::<_, ArrayD<f32>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<f64>>(path),
-        |path| read_npy::<_, ArrayD<i8>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<u8>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<i16>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<u16>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<i32>>(path).map(|array| array.mapv(f64::from)),
-        |path| read_npy::<_, ArrayD<i64>>(path).map(|array| array.mapv(|x| x as f64)),
+    let readers: [Reader; 8] = [
+        reader::<f32>,
+        reader::<i8>,
+        reader::<u8>,
+        reader::<i16>,
+        reader::<u16>,
+        reader::<i32>,
+        reader::<f64>,
+        |path| Ok(read_npy::<_, ArrayD<i64>>(path)?.mapv(|x| x as f64)),
     ];
     for reader in readers {
         match reader(path) {
@@ -98,4 +106,47 @@ fn read(path: &Path) -> Result<ArrayD<f64>> {
         }
     }
     bail!("{} holds no array of numbers", path.display())
+}
+
+type Reader = fn(&Path) -> Result<ArrayD<f64>, ReadNpyError>;
+
+fn reader<T: ReadableElement + Into<f64> + Copy>(path: &Path) -> Result<ArrayD<f64>, ReadNpyError> {
+    Ok(read_npy::<_, ArrayD<T>>(path)?.mapv(T::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lacewing::format::{Place, Tensor};
+
+    fn port(dtype: DType) -> Port<'static> {
+        let tensor = Tensor::new(Place::Arena, dtype, 0, [1, 1, 1, 4]);
+        Port { name: b"x", tensor, rank: 1, dims: [4, 0, 0, 0, 0, 0], scale: 0.5, zero: 3 }
+    }
+
+    #[test]
+    fn int8_is_quantized_at_the_door_and_back() {
+        let port = port(DType::I8);
+        let bytes = encode(&port, [0.0, 0.75, -1.0, 1e9].into_iter()).expect("int8");
+        assert_eq!(bytes, [3, 5, 1, 127]);
+        assert_eq!(decode(&port, &bytes).expect("int8"), [0.0, 1.0, -1.0, 62.0]);
+    }
+
+    #[test]
+    fn other_types_pass() {
+        for dtype in [DType::F32, DType::I32, DType::I16] {
+            let bytes = encode(&port(dtype), [1.0, -2.0, 3.0, 0.0].into_iter()).expect("a type");
+            assert_eq!(decode(&port(dtype), &bytes).expect("a type"), [1.0, -2.0, 3.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn arrays_of_any_type_are_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.npy");
+        write_npy(&path, &ndarray::array![[1_u8, 255]]).expect("a writable file");
+        assert_eq!(read(&path).expect("an array"), ndarray::array![[1.0, 255.0]].into_dyn());
+        write_npy(&path, &ndarray::array![-1_i64]).expect("a writable file");
+        assert_eq!(read(&path).expect("an array"), ndarray::array![-1.0].into_dyn());
+    }
 }

@@ -1,0 +1,187 @@
+//! The command as a user has it: results, JSON keys, exit statuses, and files that are whole or not there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The demo's files, which the repository carries.
+fn demo(name: &str) -> String {
+    format!("{}/demo/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn lacewing(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lacewing")).args(args).output().unwrap()
+}
+
+/// Runs with `--json`; the object must be all of stdout.
+fn object(args: &[&str]) -> Value {
+    let output = lacewing(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs what must fail; the message, after a check of status and JSON object.
+fn refused(status: i32, args: &[&str]) -> String {
+    let output = lacewing(&[args, &["--json"]].concat());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {message}");
+    if status == 1 {
+        let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(message.contains(object["error"].as_str().unwrap()), "{message}");
+    }
+    message
+}
+
+/// The images are bytes and mean 0..1.
+const SCALE: [&str; 2] = ["--input-scale", "0.00392156862745098"];
+
+/// A folder with the demo's model converted.
+struct Converted {
+    folder: TempDir,
+    lace: String,
+    report: Value,
+}
+
+fn converted(options: &[&str]) -> Converted {
+    let folder = tempfile::tempdir().unwrap();
+    let lace = folder.path().join("model.lace").display().to_string();
+    let (onnx, calib) = (demo("fashion.onnx"), demo("calib.npz"));
+    let mut args = vec!["convert", &onnx, "-o", &lace, "--calib", &calib];
+    args.extend(SCALE.iter().chain(options));
+    let report = object(&args);
+    Converted { folder, lace, report }
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+fn top1(model: &str) -> f64 {
+    let test = demo("test.npz");
+    let result = object(&[&["eval", model, "--data", &test], &SCALE[..]].concat());
+    assert_eq!(result["n"], 1000);
+    result["top1"].as_f64().unwrap()
+}
+
+#[test]
+fn a_model_is_converted_looked_into_run_and_compared() {
+    let Converted { folder, lace, report } = converted(&["--strict", "--target", "mps2-an386"]);
+    for key in ["arena_bytes", "arena_lower_bound_bytes", "file_bytes", "constant_bytes", "macs", "sqnr_db"] {
+        assert!(report[key].as_f64().is_some_and(|value| value > 0.0), "{key}");
+    }
+    assert!(report["ops"].as_array().is_some_and(|ops| !ops.is_empty()));
+    assert_eq!((&report["float_ops"], &report["target"]), (&serde_json::json!([]), &"cortex-m4f".into()));
+    assert_eq!(report["file_bytes"], fs::metadata(&lace).unwrap().len());
+
+    let shown = object(&["inspect", &lace]);
+    for key in ["arena_bytes", "arena_lower_bound_bytes", "constant_bytes", "macs", "ops"] {
+        assert_eq!(shown[key], report[key], "{key}");
+    }
+    assert_eq!(shown["inputs"][0]["dtype"], "int8");
+
+    let (int8, float) = (top1(&lace), top1(&demo("fashion.onnx")));
+    assert!(float > 0.92 && int8 > float - 0.01, "{int8} {float}");
+
+    let test = demo("test.npz");
+    let output = path(&folder, "y.npy");
+    let run = object(&[&["run", &lace, "--input", &test, "--output", &output], &SCALE[..]].concat());
+    assert_eq!(run["outputs"][0]["shape"], serde_json::json!([1000, 10]));
+    assert_eq!(run["output_sha256"].as_str().map(str::len), Some(64));
+    let written: ndarray::Array2<f32> = ndarray_npy::read_npy(&output).unwrap();
+    assert_eq!(written.dim(), (1000, 10));
+
+    let (onnx, calib) = (demo("fashion.onnx"), demo("calib.npz"));
+    let compared = object(&[&["compare", &onnx, &lace, "--data", &calib], &SCALE[..]].concat());
+    let layers: Vec<f64> =
+        compared["layers"].as_array().unwrap().iter().map(|l| l["sqnr_db"].as_f64().unwrap()).collect();
+    assert!(layers.len() > 5 && layers.is_sorted(), "{layers:?}");
+
+    let timing = object(&["bench", &lace]);
+    assert!(timing["min_us"].as_f64() <= timing["median_us"].as_f64());
+    assert_eq!(timing["threads"], 1);
+}
+
+#[test]
+fn doors_may_be_float_and_a_program_too() {
+    let float_door = converted(&["--io", "f32"]);
+    assert_eq!(float_door.report["inputs"][0]["dtype"], "float32");
+    assert_eq!(float_door.report["float_ops"], serde_json::json!([]));
+    let float = converted(&["--precision", "f32"]);
+    assert!(float.report["sqnr_db"].as_f64().unwrap() > 90.0);
+    assert!((top1(&float.lace) - 0.924).abs() < 1e-9);
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (onnx, calib, out) = (demo("fashion.onnx"), demo("calib.npz"), path(&folder, "model.lace"));
+    let convert = |onnx: &str, calib: &str| refused(1, &["convert", onnx, "-o", &out, "--calib", calib]);
+    assert!(convert(&onnx, "nowhere.npz").starts_with("error: nowhere.npz: "));
+    assert!(convert("nowhere.onnx", &calib).starts_with("error: nowhere.onnx: "));
+    assert!(refused(1, &["convert", &onnx, "-o", &out]).contains("--calib"));
+    assert!(convert(&calib, &calib).contains("not an ONNX model"));
+    let bytes = fs::read(&onnx).unwrap();
+    let cut = path(&folder, "cut.onnx");
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(convert(&cut, &calib).contains("cut.onnx"));
+    assert!(!Path::new(&out).exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the cut model is there");
+}
+
+#[test]
+fn damaged_files_are_refused_by_every_command() {
+    let Converted { folder, lace, .. } = converted(&[]);
+    let bytes = fs::read(&lace).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    for (name, bytes) in [("cut.lace", &bytes[..bytes.len() - 1]), ("flipped.lace", &flipped[..])] {
+        let damaged = path(&folder, name);
+        fs::write(&damaged, bytes).unwrap();
+        let test = demo("test.npz");
+        for args in [
+            vec!["inspect", &damaged],
+            vec!["bench", &damaged],
+            vec!["run", &damaged, "--input", &test],
+            vec!["eval", &damaged, "--data", &test],
+        ] {
+            assert!(refused(1, &args).contains(name), "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_has_a_status_of_its_own() {
+    let onnx = demo("fashion.onnx");
+    for args in [
+        vec!["convert"],
+        vec!["convert", &onnx, "--target", "z80"],
+        vec!["convert", &onnx, "--dim", "batch"],
+        vec!["convert", &onnx, "-o", &onnx],
+        vec!["convert", &onnx, "--calib", "x.npz", "--input-scale", "0"],
+        vec!["melt", &onnx],
+    ] {
+        refused(2, &args);
+    }
+    let original: PathBuf = onnx.into();
+    assert!(fs::read(original).unwrap().len() > 100_000, "the model is as it was");
+}
+
+#[test]
+fn completions_and_targets_are_told() {
+    let script = lacewing(&["completions", "bash"]);
+    assert!(String::from_utf8(script.stdout).unwrap().contains("--input-layout"));
+    let targets = object(&["targets"]);
+    assert!(targets["boards"].as_array().unwrap().iter().any(|board| board["name"] == "mps2-an386"));
+}
+
+#[test]
+fn the_demo_does_the_whole_way() {
+    let result = object(&["demo"]);
+    assert!(result["int8"]["top1"].as_f64() > Some(0.91));
+    assert!(result["arena_bytes"].as_f64() >= result["arena_lower_bound_bytes"].as_f64());
+    let drawn = String::from_utf8(lacewing(&["demo", "--color", "always"]).stdout).unwrap();
+    assert!(drawn.contains("▀") && drawn.contains("Ankle boot") && drawn.contains("lacewing convert"));
+}
