@@ -46,11 +46,7 @@ impl Ranges {
 ///
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
-pub fn calibrate(
-    graph: &Graph,
-    samples: &[Sample],
-    mut progress: impl FnMut(),
-) -> Result<Ranges, ConvertError> {
+pub fn calibrate(graph: &Graph, samples: &[Sample], mut progress: impl FnMut()) -> Result<Ranges, ConvertError> {
     let Encoded { file, layers, .. } = encode(&Context::float(graph)?)?;
     let mut runner = Runner::new(&file)?;
     let ops: Vec<Op> = runner.model().ops().collect();

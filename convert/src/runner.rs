@@ -97,9 +97,7 @@ impl Runner {
 pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
     let bytes = tensor.span().and_then(|span| span.range()).and_then(|range| arena.get(range)).unwrap_or_default();
     match tensor.dtype() {
-        Some(DType::I8) => {
-            cast::<i8>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect()
-        }
+        Some(DType::I8) => cast::<i8>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect(),
         Some(DType::F32) => cast::<f32>(bytes).unwrap_or_default().to_vec(),
         Some(DType::I32) => cast::<i32>(bytes).unwrap_or_default().iter().map(|i| *i as f32).collect(),
         _ => Vec::new(),

@@ -30,7 +30,13 @@ fn samples(onnx: &[u8], data: &std::path::Path, scaling: Scaling) -> Samples {
 }
 
 /// Converts on the first `calibration` samples of `data`.
-fn converted(model: &str, data: &str, scaling: Scaling, calibration: usize, precision: Precision) -> Option<(Conversion, Samples, Oracle)> {
+fn converted(
+    model: &str,
+    data: &str,
+    scaling: Scaling,
+    calibration: usize,
+    precision: Precision,
+) -> Option<(Conversion, Samples, Oracle)> {
     let folder = models()?;
     let onnx = std::fs::read(folder.join(model)).unwrap();
     let samples = samples(&onnx, &folder.join(data), scaling);
@@ -41,7 +47,10 @@ fn converted(model: &str, data: &str, scaling: Scaling, calibration: usize, prec
     let report = &conversion.verification;
     println!(
         "{model}: SQNR {:.1} dB, top-1 agreement {:.3}, arena {} (bound {}), file {}",
-        report.sqnr_db, report.top1_agreement, conversion.plan.arena_bytes, conversion.plan.lower_bound_bytes,
+        report.sqnr_db,
+        report.top1_agreement,
+        conversion.plan.arena_bytes,
+        conversion.plan.lower_bound_bytes,
         conversion.file.len()
     );
     Some((conversion, samples, oracle))

@@ -81,8 +81,10 @@ fn judge(suite: &str, check: impl Fn(&str) -> Result<(), String>) {
     let listed = std::fs::read_to_string(folder().join("gaps.txt")).unwrap();
     let listed: BTreeSet<&str> =
         listed.lines().filter_map(|line| line.split('#').next()?.trim().strip_prefix(suite)).map(str::trim).collect();
-    let failures: BTreeMap<String, String> =
-        stems(&folder(), ".onnx").into_iter().filter_map(|name| check(&name).err().map(|error| (name, error))).collect();
+    let failures: BTreeMap<String, String> = stems(&folder(), ".onnx")
+        .into_iter()
+        .filter_map(|name| check(&name).err().map(|error| (name, error)))
+        .collect();
     let regressed: Vec<_> = failures.iter().filter(|(name, _)| !listed.contains(name.as_str())).collect();
     let fixed: Vec<_> = listed.iter().filter(|name| !failures.contains_key(**name)).collect();
     assert!(regressed.is_empty(), "{} cases fail: {regressed:#?}", regressed.len());

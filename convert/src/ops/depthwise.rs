@@ -38,7 +38,8 @@ pub(super) fn encode_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), Con
     let (lo, hi) = to.clamp();
     let floats: Vec<f32> = to.floats(1, 0);
     let taps = floats.len() / outputs as usize;
-    let last: Vec<f32> = (0..floats.len()).map(|i| floats[i % outputs as usize * taps + i / outputs as usize]).collect();
+    let last: Vec<f32> =
+        (0..floats.len()).map(|i| floats[i % outputs as usize * taps + i / outputs as usize]).collect();
     let record = DepthwiseF32 {
         input: to.input(0),
         output: to.output(),

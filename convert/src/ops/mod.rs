@@ -17,8 +17,8 @@ mod strided_copy;
 mod transpose;
 mod unary;
 
-use crate::error::ConvertError;
 use crate::encode::Writer;
+use crate::error::ConvertError;
 use crate::graph::{Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 
