@@ -135,9 +135,10 @@ impl Kernels for Portable {}
 /// Eight sums, so that the compiler may use vectors; the order of additions is fixed.
 #[inline(always)]
 fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
     let mut sums = [0.0; 8];
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
+    let (a, a_rest) = a.get(..len).unwrap_or_default().as_chunks::<8>();
+    let (b, b_rest) = b.get(..len).unwrap_or_default().as_chunks::<8>();
     for (a, b) in a.iter().zip(b) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             *sum += a * b;

@@ -24,6 +24,11 @@ macro_rules! every_kernels {
             }
 
             #[test]
+            fn inner_products_equal_plain_sums() {
+                inner_products(&$kernels);
+            }
+
+            #[test]
             fn rows_in_any_ranges_equal_the_whole_layer() {
                 each_operation(|case| rows(&$kernels, case));
             }
@@ -33,6 +38,23 @@ macro_rules! every_kernels {
 
 every_kernels! {
     portable = Portable,
+}
+
+/// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.
+fn inner_products<K: Kernels>(kernels: &K) {
+    let slices = || (proptest::collection::vec(any::<i8>(), 0..200), proptest::collection::vec(any::<i8>(), 0..200));
+    let check = |(a, b): (Vec<i8>, Vec<i8>)| {
+        let sum: i64 = a.iter().zip(&b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
+        prop_assert_eq!(i64::from(kernels.dot_i8(&a, &b)), sum);
+        let [a, b] = [&a, &b].map(|x| x.iter().map(|x| f32::from(*x)).collect::<Vec<_>>());
+        // Products of int8 and sums of 200 of them are exact in f32, in any order.
+        prop_assert_eq!(f64::from(kernels.dot_f32(&a, &b)), sum as f64);
+        Ok(())
+    };
+    TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&slices(), check).unwrap();
+    let lowest = vec![-128; 1 << 17];
+    assert_eq!(kernels.dot_i8(&lowest, &lowest), i32::MIN, "2^31 wraps");
+    assert_eq!(kernels.dot_i8(&lowest[1..], &lowest), i32::MAX - (1 << 14) + 1);
 }
 
 /// Runs `check` on random records of every operation.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lacewing::Model;
 use lacewing::format::{DType, Port};
 use lacewing::ops::quantize::quantize;
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyError, ReadableElement, read_npy, write_npy};
 
 /// Reads a `.npy` file as inputs of `model`, which must have one input.
@@ -43,14 +43,20 @@ pub(super) fn write_outputs(model: &Model<'_>, bytes: &[u8], path: &Path) -> Res
     let port = ports.next().context("the model has no output")?;
     ensure!(ports.next().is_none(), "the model has several outputs; a .npy file holds one");
     let numbers = decode(&port, bytes)?;
-    let mut shape: Vec<_> = port.shape().iter().map(|&dim| dim as usize).collect();
     let inferences = numbers.len() / count(&port).max(1);
-    shape.insert(0, inferences);
-    let mut array = ArrayD::from_shape_vec(IxDyn(&shape), numbers)?;
-    if inferences == 1 {
-        array = array.index_axis_move(Axis(0), 0);
-    }
+    let array = ArrayD::from_shape_vec(IxDyn(&stacked(&port, inferences)), numbers)?;
     write_npy(path, &array).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The shape of several results as `lacewing run` writes them: along an axis of 1, otherwise along a new axis.
+fn stacked(port: &Port<'_>, inferences: usize) -> Vec<usize> {
+    let mut shape: Vec<_> = port.shape().iter().map(|&dim| dim as usize).collect();
+    match shape.first_mut() {
+        Some(batch) if *batch == 1 => *batch = inferences,
+        _ if inferences != 1 => shape.insert(0, inferences),
+        _ => {}
+    }
+    shape
 }
 
 fn count(port: &Port<'_>) -> usize {
@@ -138,6 +144,14 @@ mod tests {
             let bytes = encode(&port(dtype), [1.0, -2.0, 3.0, 0.0].into_iter()).expect("a type");
             assert_eq!(decode(&port(dtype), &bytes).expect("a type"), [1.0, -2.0, 3.0, 0.0]);
         }
+    }
+
+    #[test]
+    fn several_results_are_stacked() {
+        let vector = port(DType::I8);
+        let row = Port { rank: 2, dims: [1, 4, 0, 0, 0, 0], ..vector };
+        assert_eq!((stacked(&vector, 1), stacked(&vector, 3)), (vec![4], vec![3, 4]));
+        assert_eq!((stacked(&row, 1), stacked(&row, 3)), (vec![1, 4], vec![3, 4]));
     }
 
     #[test]
