@@ -55,7 +55,7 @@ impl Layout {
         let block = t.wrapping_mul(self.padded(depth).unwrap_or(0)).max(1);
         let (b, in_block) = (index / block, index % block);
         let (group, in_group) = (in_block / (t * d), in_block % (t * d));
-        (b * t + in_group / d, group * d + in_group % d)
+        (b.wrapping_mul(t).wrapping_add(in_group / d), group.wrapping_mul(d).wrapping_add(in_group % d))
     }
 
     fn padded(self, depth: u32) -> Option<u32> {

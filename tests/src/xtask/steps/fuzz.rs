@@ -19,7 +19,7 @@ struct Target {
 
 const TARGETS: [Target; 2] = [
     Target { name: "model_read", build: &["--no-default-features"], seeds: "tests/data/golden" },
-    Target { name: "onnx_import", build: &["--sanitizer", "none"], seeds: "tests/onnx_ops" },
+    Target { name: "onnx_import", build: &["--sanitizer", "none", "--codegen-units", "16"], seeds: "tests/onnx_ops" },
 ];
 
 /// For each target.
