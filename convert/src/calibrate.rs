@@ -1,13 +1,9 @@
 //! Ranges of every value: the float program runs over samples, on the runtime itself.
 
-use lacewing::format::Op;
-
 use crate::Sample;
-use crate::doors;
-use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::{Graph, ValueId};
-use crate::runner::{Runner, reals};
+use crate::reference::FloatProgram;
 
 /// Smallest and largest real number of each value.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,19 +43,10 @@ impl Ranges {
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
 pub fn calibrate(graph: &Graph, samples: &[Sample], mut progress: impl FnMut()) -> Result<Ranges, ConvertError> {
-    let Encoded { file, layers, .. } = encode(&Context::float(graph)?)?;
-    let mut runner = Runner::new(&file)?;
-    let ops: Vec<Op> = runner.model().ops().collect();
+    let mut program = FloatProgram::new(graph)?;
     let mut ranges = Ranges::new(graph);
     for sample in samples {
-        let sample = doors::arranged(graph, sample);
-        for (value, input) in graph.inputs.iter().zip(&sample) {
-            ranges.see(*value, input.iter().copied());
-        }
-        runner.run_with(&sample, |record, arena| {
-            let output = graph.nodes[layers[record].0].outputs[0];
-            ranges.see(output, reals(arena, ops[record].output(), 1.0, 0).into_iter());
-        })?;
+        program.run(graph, sample, |value, numbers| ranges.see(value, numbers.into_iter()))?;
         progress();
     }
     copy_aliases(graph, &mut ranges);

@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod passes;
 pub mod plan;
 pub mod quantize;
+pub mod reference;
 pub mod runner;
 pub mod verify;
 
@@ -28,10 +29,10 @@ use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::Graph;
 use crate::import::ImportOptions;
-use crate::oracle::Oracle;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
 use crate::quantize::{Quantization, quantize};
+use crate::reference::Reference;
 use crate::verify::{Verification, verify};
 
 /// Arithmetic of the program.
@@ -65,7 +66,7 @@ pub type Sample = Vec<ArrayD<f32>>;
 pub enum Stage {
     /// One sample has passed the float program.
     Calibrate,
-    /// One sample has passed the written bytes and the float original.
+    /// One sample has passed the written bytes and the reference.
     Verify,
 }
 
@@ -78,7 +79,7 @@ pub struct Conversion {
     pub graph: Graph,
     /// Its memory.
     pub plan: Plan,
-    /// The bytes against the float original.
+    /// The bytes against the float original, or what stands for it.
     pub verification: Verification,
 }
 
@@ -94,7 +95,7 @@ pub fn convert(
 ) -> Result<Conversion, ConvertError> {
     let graph = import::onnx(onnx, &options.import)?;
     let graph = simplify(graph, &options.simplify)?;
-    let oracle = Oracle::new(onnx, &options.import)?;
+    let reference = Reference::new(onnx, &options.import, &graph, samples)?;
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),
         Precision::Int8 => {
@@ -107,7 +108,7 @@ pub fn convert(
     let context = Context::new(&graph, quantization, provenance(&graph, onnx))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
-    let verification = verify(&graph, &file, &oracle, samples, || progress(Stage::Verify))?;
+    let verification = verify(&graph, &file, &reference, samples, || progress(Stage::Verify))?;
     Ok(Conversion { file, graph, plan, verification })
 }
 

@@ -1,6 +1,6 @@
 //! The bytes that were written against the float original: signal to quantization noise of every layer, agreement at the output.
 //!
-//! `SQNR = 10·log10(Σ r² / Σ (r − y)²)` in dB over all samples, with `r` from tract and `y` the dequantized result.
+//! `SQNR = 10·log10(Σ r² / Σ (r − y)²)` in dB over all samples, with `r` from the reference (tract where it runs the model) and `y` the dequantized result.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -8,14 +8,12 @@ use std::thread::{self, available_parallelism};
 
 use lacewing::format::Op;
 use lacewing::format::metadata::{self, Item, Layer};
-use ndarray::ArrayD;
-
 use crate::Sample;
 use crate::doors;
 use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
-use crate::oracle::Oracle;
+use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
 
 /// How far one layer is from the float original.
@@ -40,6 +38,8 @@ pub struct Verification {
     pub top1_agreement: f64,
     /// Number of samples.
     pub samples: usize,
+    /// What the bytes were compared with: `tract`, or `lacewing f32: ` and why tract does not run the original.
+    pub reference: String,
 }
 
 /// Energies of a signal and of what was added to it.
@@ -73,7 +73,7 @@ struct Probe<'g> {
     noise: Noise,
 }
 
-/// Runs `file` and the float original on every sample and compares all layers. `graph` is the simplified graph that the file
+/// Runs `file` and the reference on every sample and compares all layers. `graph` is the simplified graph that the file
 /// was made from; layers are found in it by name.
 ///
 /// # Errors
@@ -81,7 +81,7 @@ struct Probe<'g> {
 pub fn verify(
     graph: &Graph,
     file: &[u8],
-    oracle: &Oracle,
+    reference: &Reference,
     samples: &[Sample],
     mut progress: impl FnMut(),
 ) -> Result<Verification, ConvertError> {
@@ -91,17 +91,17 @@ pub fn verify(
     let mut probes = probes(graph, &layers);
     let (mut output, mut agree, mut count) = (Noise::default(), 0, 0);
     let threads = available_parallelism().map_or(1, NonZero::get);
-    let chunks = samples.chunks(threads).map(|chunk| (chunk, references(oracle, chunk)));
-    for (sample, reference) in chunks.flat_map(|(chunk, references)| chunk.iter().zip(references)) {
-        let reference = reference?;
+    let chunks = samples.chunks(threads).map(|chunk| (chunk, references(reference, chunk)));
+    for (sample, tensors) in chunks.flat_map(|(chunk, references)| chunk.iter().zip(references)) {
+        let tensors = tensors?;
         let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
             let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
-            let Some(wanted) = arranged(&reference, probe.original) else { return };
+            let Some(wanted) = arranged(&tensors, probe.original) else { return };
             let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
             probe.noise.add(wanted, reals(arena, ops[record].output(), scale, zero));
         })?;
         for (index, (value, got)) in graph.outputs.iter().zip(&got).enumerate() {
-            let Some(wanted) = output_of(graph, *value, &reference) else { continue };
+            let Some(wanted) = output_of(graph, *value, &tensors) else { continue };
             output.add(wanted.iter().copied(), got.iter().copied());
             agree += usize::from(index == 0 && top1(&wanted) == top1(got.as_slice().unwrap_or_default()));
         }
@@ -109,16 +109,15 @@ pub fn verify(
         progress();
     }
     let top1_agreement = f64::from(agree as u32) / f64::from((count as u32).max(1));
-    Ok(Verification { layers: report(probes), sqnr_db: output.db(), top1_agreement, samples: count })
+    let (layers, sqnr_db, reference) = (report(probes), output.db(), reference.name());
+    Ok(Verification { layers, sqnr_db, top1_agreement, samples: count, reference })
 }
 
-type Tensors = HashMap<String, ArrayD<f32>>;
-
-/// The original's tensors for each sample, all samples at the same time: tract takes most of the time.
-fn references(oracle: &Oracle, samples: &[Sample]) -> Vec<Result<Tensors, ConvertError>> {
+/// The original's tensors for each sample, all samples at the same time: the reference takes most of the time.
+fn references(reference: &Reference, samples: &[Sample]) -> Vec<Result<Tensors, ConvertError>> {
     thread::scope(|scope| {
-        let running: Vec<_> = samples.iter().map(|sample| scope.spawn(|| oracle.run_all(sample))).collect();
-        running.into_iter().map(|thread| thread.join().expect("the oracle catches panics")).collect()
+        let running: Vec<_> = samples.iter().map(|sample| scope.spawn(|| reference.run(sample))).collect();
+        running.into_iter().map(|thread| thread.join().expect("the reference catches panics")).collect()
     })
 }
 
@@ -148,17 +147,17 @@ fn probes<'g>(graph: &'g Graph, layers: &'g [Layer]) -> Vec<Option<Probe<'g>>> {
 }
 
 /// The original's elements in our order.
-fn arranged(reference: &Tensors, original: &Original) -> Option<Vec<f32>> {
-    let tensor = reference.get(&original.tensor)?;
+fn arranged(tensors: &Tensors, original: &Original) -> Option<Vec<f32>> {
+    let tensor = tensors.get(&original.tensor)?;
     let shaped = tensor.to_shape(original.shape.as_slice()).ok()?;
     Some(shaped.permuted_axes(original.perm.clone()).iter().copied().collect())
 }
 
-fn output_of(graph: &Graph, value: ValueId, reference: &Tensors) -> Option<Vec<f32>> {
+fn output_of(graph: &Graph, value: ValueId, tensors: &Tensors) -> Option<Vec<f32>> {
     let value = graph.value(value);
     match &value.original {
-        Some(original) => arranged(reference, original),
-        None => reference.get(&value.name).map(|tensor| tensor.iter().copied().collect()),
+        Some(original) => arranged(tensors, original),
+        None => tensors.get(&value.name).map(|tensor| tensor.iter().copied().collect()),
     }
 }
 

@@ -6,8 +6,8 @@ use lacewing::format::metadata::{self, Item};
 use lacewing_convert::data::Samples;
 use lacewing_convert::graph::Graph;
 use lacewing_convert::import::{self, ImportOptions};
-use lacewing_convert::oracle::Oracle;
 use lacewing_convert::passes::{SimplifyOptions, simplify};
+use lacewing_convert::reference::Reference;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::{LayerNoise, Verification, verify};
 use serde_json::json;
@@ -62,6 +62,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "sqnr_db": json_decibels(verification.sqnr_db),
         "top1_agreement": verification.top1_agreement,
         "n": verification.samples,
+        "reference": verification.reference,
         "layers": layers_json(&sorted),
         "advice": advice(&verification, &sorted),
     }))
@@ -76,9 +77,9 @@ fn verified(
     terminal: &Terminal,
 ) -> Result<Verification, Failure> {
     let graph = written_graph(onnx, runner, import)?;
-    let oracle = Oracle::new(onnx, import)?;
+    let reference = Reference::new(onnx, import, &graph, samples.rows())?;
     let mut progress = terminal.progress("comparing", samples.len());
-    Ok(verify(&graph, file, &oracle, samples.rows(), || progress.step())?)
+    Ok(verify(&graph, file, &reference, samples.rows(), || progress.step())?)
 }
 
 /// The graph that the file was written from: channels last at the door if its inputs are not as the original's.
@@ -162,7 +163,7 @@ mod tests {
     fn verification(sqnr: [f64; 3], output: f64) -> Verification {
         let layer = |(i, &sqnr_db): (usize, &f64)| LayerNoise { name: format!("n{i}"), op: "Conv".into(), sqnr_db };
         let layers = sqnr.iter().enumerate().map(layer).collect();
-        Verification { layers, sqnr_db: output, top1_agreement: 0.9, samples: 10 }
+        Verification { layers, sqnr_db: output, top1_agreement: 0.9, samples: 10, reference: "tract".into() }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tract_onnx::tract_hir::prelude::{DatumType, InletId, OutletId, TractResult};
 
 use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
 use crate::error::ConvertError;
+use crate::graph::{Layout, Op};
 
 /// A tensor known at conversion.
 #[derive(Clone, Debug)]
@@ -168,11 +169,11 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
         | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" => broadcast(node, inputs),
-        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
-        | "Transpose" | "Slice" | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt"
-        | "Reciprocal" | "Floor" | "Ceil" | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin"
-        | "Cos" | "Not" | "ReduceSum" | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax"
-        | "DequantizeLinear" => Ok(all),
+        "Transpose" => permutation(node, inputs).map(|()| all),
+        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice"
+        | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
+        | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not" | "ReduceSum"
+        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" | "DequantizeLinear" => Ok(all),
         other => Err(node.error(format!("{other} of constants is not supported; simplify the model with onnxsim"))),
     }
 }
@@ -195,6 +196,14 @@ fn broadcast(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertEr
         shape = crate::graph::shape::broadcast(&shape, input.shape()).map_err(|e| node.error(e))?;
     }
     Ok(shape.iter().fold(1, |n, d| n.saturating_mul(*d as u64)))
+}
+
+/// Checks the axes of a transposition: with others tract does not end.
+fn permutation(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<(), ConvertError> {
+    let Some((perm, input)) = node.ints("perm").zip(inputs.first()) else { return Ok(()) };
+    let perm = perm.iter().map(|axis| usize::try_from(*axis).unwrap_or(usize::MAX)).collect();
+    let shape = crate::graph::shape::infer(&Op::Transpose { perm }, &[input.shape()], Layout::Nchw);
+    shape.map(|_| ()).map_err(|e| node.error(e))
 }
 
 fn range(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {

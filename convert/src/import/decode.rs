@@ -20,6 +20,9 @@ pub(crate) struct Source {
 impl Source {
     /// Decodes, drops what no output needs and orders the rest.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Source, ConvertError> {
+        if bytes.is_empty() {
+            return Err(not_onnx("the file is empty".into()));
+        }
         let model = ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?;
         let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
         if graph.output.is_empty() {
@@ -27,7 +30,9 @@ impl Source {
         }
         let order = live_order(graph)?;
         let standard = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
-        let opset = standard.map_or(1, |o| o.version);
+        let opset = standard.map(|o| o.version).ok_or_else(|| ConvertError::BrokenGraph {
+            reason: "the file names no opset (`opset_import`); export it again".into(),
+        })?;
         Ok(Source { order, opset, model })
     }
 
@@ -95,7 +100,7 @@ fn visit(
 }
 
 fn cycle(node: &NodeProto) -> ConvertError {
-    let reason = format!("{} `{}` depends on its own output", node.op_type, node.name);
+    let reason = format!("{} `{}` depends on its own output, a cycle", node.op_type, node.name);
     ConvertError::BrokenGraph { reason }
 }
 

@@ -1,5 +1,6 @@
 //! An ONNX node: its attributes and where its errors point.
 
+use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
 use crate::error::ConvertError;
@@ -74,6 +75,12 @@ impl<'a> OnnxNode<'a> {
     /// A list of sizes, each from `least` to 2^24.
     pub(crate) fn sizes(&self, name: &str, least: usize) -> Result<Option<Vec<usize>>, ConvertError> {
         let Some(ints) = self.ints(name) else { return Ok(None) };
+        if self
+            .attribute(name)
+            .is_some_and(|a| ![AttributeType::Undefined as i32, AttributeType::Ints as i32].contains(&a.r#type))
+        {
+            return Err(self.error(format!("attribute `{name}` is not a list of integers")));
+        }
         let size = |i: &i64| usize::try_from(*i).ok().filter(|s| (least..=1 << 24).contains(s));
         let sizes: Option<Vec<usize>> = ints.iter().map(size).collect();
         match sizes {

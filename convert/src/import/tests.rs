@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayD;
 use ndarray_npy::NpzReader;
 use prost::Message;
-use tract_onnx::pb::{ModelProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 
 use super::*;
 use crate::graph::naive;
@@ -224,6 +224,32 @@ fn constants_of_absurd_size_are_not_computed() {
     graph.output[0].name = "full".into();
     let text = onnx(&model.encode_to_vec(), &ImportOptions::default()).unwrap_err().to_string();
     assert!(text.starts_with("ConstantOfShape `ConstantOfShape_0`: would compute"), "{text}");
+}
+
+#[test]
+fn a_constant_whose_axes_are_not_permuted_is_refused() {
+    let mut model = ModelProto::decode(&bytes_of("two_inputs")[..]).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let matrix = tract_onnx::pb::TensorProto {
+        dims: vec![2, 2],
+        data_type: 1,
+        float_data: vec![1.0; 4],
+        name: "matrix".into(),
+        ..Default::default()
+    };
+    graph.initializer.push(matrix);
+    let perm = AttributeProto { name: "perm".into(), r#type: 7, ints: vec![1, 1], ..Default::default() };
+    let transpose = NodeProto {
+        op_type: "Transpose".into(),
+        input: vec!["matrix".into()],
+        output: vec!["turned".into()],
+        attribute: vec![perm],
+        ..Default::default()
+    };
+    graph.node.insert(0, transpose);
+    graph.output[0].name = "turned".into();
+    let text = onnx(&model.encode_to_vec(), &ImportOptions::default()).unwrap_err().to_string();
+    assert!(text.contains("[1, 1] does not permute the axes"), "{text}");
 }
 
 /// A deterministic source of changes.

@@ -135,7 +135,7 @@ def loop(net):
     net.output(net.op("Loop", "trips", net.const(True, np.bool_), image(net), body=body))
 
 
-@broken("If", "/If")
+@broken("condition", "bool")
 def if_else(net):
     x = image(net)
     info = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 5, 5])
@@ -316,7 +316,7 @@ def axis_out_of_range(net):
     net.output(net.op("Softmax", image(net), axis=7))
 
 
-@broken("image", "-3")
+@broken("image", "axis 1")
 def input_dims_negative(net):
     net.output(net.op("Relu", image(net, 1, -3, 5, 5)))
 

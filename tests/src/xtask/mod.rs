@@ -1,8 +1,8 @@
 //! `cargo xtask`: install what the tests need, run a model on an emulated board, run everything.
 //!
-//! Read in this order: [`paths`] and [`process`], then the bare-metal compiler ([`sysroot`],
-//! [`bare_metal`]), then what is built with it and run ([`firmware`], [`plugin`], [`emulator`]),
-//! then the commands ([`install`], [`qemu`], [`no_panic`], [`test`]).
+//! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`),
+//! then the commands (`install`, `qemu`, `no_panic`, `test`).
 
 use std::process::ExitCode;
 
