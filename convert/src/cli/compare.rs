@@ -14,7 +14,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::arguments::{ImportArgs, ScalingArgs};
-use super::convert::{inputs, layers, layers_json};
+use super::convert::{compared_with, inputs, layers, layers_json};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
@@ -58,6 +58,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let verification = verified(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
     let sorted = worst_first(&verification);
     report(&verification, &sorted, terminal);
+    compared_with(&verification, terminal);
     terminal.object(&json!({
         "sqnr_db": json_decibels(verification.sqnr_db),
         "top1_agreement": verification.top1_agreement,

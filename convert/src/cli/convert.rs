@@ -223,6 +223,7 @@ fn warn(args: &Args, converted: &Conversion, steps: &[Step], terminal: &Terminal
     for step in program::float_ops(steps) {
         warning(format!("{} `{}` runs in float", step.op, step.name));
     }
+    compared_with(&converted.verification, terminal);
     let Some(board) = args.board() else { return };
     let sizes = [
         ("arena", "RAM", converted.plan.arena_bytes, board.ram.len),
@@ -237,6 +238,14 @@ fn warn(args: &Args, converted: &Conversion, steps: &[Step], terminal: &Terminal
                 bytes(has as usize)
             ));
         }
+    }
+}
+
+/// Says so where tract does not run the original.
+pub(super) fn compared_with(verification: &Verification, terminal: &Terminal) {
+    if verification.samples > 0 && verification.reference != "tract" {
+        let warning = terminal.paint("warning", Paint::Yellow);
+        terminal.note(format_args!("{warning}: compared with {}", verification.reference));
     }
 }
 
@@ -260,6 +269,7 @@ fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[Step],
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
         "top1_agreement": verified.then_some(verification.top1_agreement),
         "samples": verification.samples,
+        "reference": verified.then_some(&verification.reference),
         "layers": layers_json(&verification.layers),
     })
 }

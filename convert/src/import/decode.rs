@@ -30,9 +30,11 @@ impl Source {
         }
         let order = live_order(graph)?;
         let standard = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
-        let opset = standard.map(|o| o.version).ok_or_else(|| ConvertError::BrokenGraph {
-            reason: "the file names no opset (`opset_import`); export it again".into(),
-        })?;
+        let opset = match standard {
+            Some(standard) => standard.version,
+            None if model.ir_version < 3 => 1,
+            None => return Err(not_onnx("the file names no opset (`opset_import`); export it again".into())),
+        };
         Ok(Source { order, opset, model })
     }
 

@@ -61,6 +61,7 @@ fn accept(element: DataType) -> Result<(), String> {
 fn dim(input: &str, axis: usize, value: Option<&Dimension>, options: &ImportOptions) -> Result<usize, String> {
     let symbol = match value {
         Some(Dimension::DimValue(d)) if *d > 0 => return usize::try_from(*d).map_err(|e| e.to_string()),
+        Some(Dimension::DimValue(d)) if *d < -1 => return Err(format!("axis {axis} has the size {d}")),
         Some(Dimension::DimParam(name)) if !matches!(name.as_str(), "" | "?") => Some(name.as_str()),
         _ => None,
     };

@@ -79,6 +79,7 @@ impl Lowering {
             let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
             return Err(node.error(reason));
         }
+        node.check_attributes()?;
         if let Some(missing) = self.inputs_of(node).find(|name| !self.known.contains_key(*name)) {
             let reason =
                 format!("reads `{missing}`, which no node writes and no initializer holds; are weights missing?");

@@ -49,6 +49,20 @@ impl<'a> OnnxNode<'a> {
         self.pb.attribute.iter().find(|a| a.name == name)
     }
 
+    /// Refuses attributes that hold another type than the one that is read from them.
+    pub(crate) fn check_attributes(&self) -> Result<(), ConvertError> {
+        for attribute in &self.pb.attribute {
+            let (name, found) = (attribute.name.as_str(), attribute.r#type);
+            if let Some((wanted, words)) = attribute_type(name)
+                && ![wanted as i32, AttributeType::Undefined as i32].contains(&found)
+            {
+                let found = AttributeType::try_from(found).map_or("of an unknown type", |t| t.as_str_name());
+                return Err(self.error(format!("attribute `{name}` must be {words}, and is {found}")));
+            }
+        }
+        Ok(())
+    }
+
     /// An integer attribute.
     pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).map_or(default, |a| a.i)
@@ -75,12 +89,6 @@ impl<'a> OnnxNode<'a> {
     /// A list of sizes, each from `least` to 2^24.
     pub(crate) fn sizes(&self, name: &str, least: usize) -> Result<Option<Vec<usize>>, ConvertError> {
         let Some(ints) = self.ints(name) else { return Ok(None) };
-        if self
-            .attribute(name)
-            .is_some_and(|a| ![AttributeType::Undefined as i32, AttributeType::Ints as i32].contains(&a.r#type))
-        {
-            return Err(self.error(format!("attribute `{name}` is not a list of integers")));
-        }
         let size = |i: &i64| usize::try_from(*i).ok().filter(|s| (least..=1 << 24).contains(s));
         let sizes: Option<Vec<usize>> = ints.iter().map(size).collect();
         match sizes {
@@ -109,5 +117,20 @@ impl<'a> OnnxNode<'a> {
             true => Err(self.error(format!("axes {axes:?} name one axis twice"))),
             false => Ok(found),
         }
+    }
+}
+
+/// The type of an attribute of that name, which all operators agree on, and its name for people. `None` where they differ, and for
+/// those that are not read.
+fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
+    match name {
+        "allowzero" | "axis" | "ceil_mode" | "count_include_pad" | "end" | "group" | "keepdims" | "noop_with_empty_axes"
+        | "select_last_index" | "start" | "to" | "transA" | "transB" => Some((AttributeType::Int, "an integer")),
+        "alpha" | "beta" | "epsilon" | "gamma" | "max" | "min" => Some((AttributeType::Float, "a float")),
+        "axes" | "dilations" | "ends" | "kernel_shape" | "pads" | "perm" | "shape" | "split" | "starts" | "strides" => {
+            Some((AttributeType::Ints, "a list of integers"))
+        }
+        "approximate" | "auto_pad" | "mode" => Some((AttributeType::String, "a string")),
+        _ => None,
     }
 }

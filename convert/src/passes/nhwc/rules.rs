@@ -18,7 +18,8 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Concat { axis } => concat(walk, node, *axis),
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
-        Op::Pad { .. } | Op::Slice { .. } | Op::Softmax { .. } | Op::ArgMax { .. } => along_axes(walk, node),
+        Op::Softmax { axis } => softmax(walk, node, *axis),
+        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } => along_axes(walk, node),
     }
 }
 
@@ -176,11 +177,24 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
         Op::Slice { starts, steps } => {
             Op::Slice { starts: permuted(starts, perm), steps: perm.iter().map(|p| steps[*p]).collect() }
         }
-        Op::Softmax { axis } => Op::Softmax { axis: at(*axis) },
         Op::ArgMax { axis } => Op::ArgMax { axis: at(*axis) },
         Op::Concat { axis } => Op::Concat { axis: at(*axis) },
         other => other.clone(),
     }
+}
+
+/// The runtime's softmax runs along the last axis: the axis is brought there, the others stay in the order in which they lie.
+fn softmax(walk: &mut Walk<'_>, node: &Node, axis: usize) {
+    let (x, result) = (node.inputs[0], walk.from.shape(node.outputs[0]).to_vec());
+    let mut perm = walk.axes(x).perm;
+    let behind = perm.iter().rev().take_while(|other| **other != axis);
+    if behind.into_iter().any(|other| result[*other] != 1) {
+        perm.retain(|other| *other != axis);
+        perm.push(axis);
+    }
+    let x = walk.ordered(x, &perm);
+    let axis = perm.iter().position(|other| *other == axis).unwrap_or(axis);
+    walk.emit_for(node, Op::Softmax { axis }, &[x], (&result, &perm));
 }
 
 /// All parts in the order of the largest one that is computed.
