@@ -82,12 +82,7 @@ impl Reference {
     ///
     /// # Errors
     /// [`ConvertError`] if the file is broken, the sample does not fit, or the graph cannot be encoded.
-    pub fn new(
-        onnx: &[u8],
-        options: &ImportOptions,
-        graph: &Graph,
-        samples: &[Sample],
-    ) -> Result<Self, ConvertError> {
+    pub fn new(onnx: &[u8], options: &ImportOptions, graph: &Graph, samples: &[Sample]) -> Result<Self, ConvertError> {
         match Oracle::new(onnx, options).and_then(|oracle| tried(oracle, graph, samples)) {
             Ok(oracle) => Ok(Self::Tract(Box::new(oracle))),
             Err(ConvertError::Oracle { reason }) => Self::without_tract(graph, reason),

@@ -6,8 +6,6 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::thread::{self, available_parallelism};
 
-use lacewing::format::Op;
-use lacewing::format::metadata::{self, Item, Layer};
 use crate::Sample;
 use crate::doors;
 use crate::encode::name;
@@ -15,6 +13,8 @@ use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
+use lacewing::format::Op;
+use lacewing::format::metadata::{self, Item, Layer};
 
 /// How far one layer is from the float original.
 #[derive(Clone, Debug, PartialEq)]

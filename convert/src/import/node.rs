@@ -124,8 +124,19 @@ impl<'a> OnnxNode<'a> {
 /// those that are not read.
 fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
     match name {
-        "allowzero" | "axis" | "ceil_mode" | "count_include_pad" | "end" | "group" | "keepdims" | "noop_with_empty_axes"
-        | "select_last_index" | "start" | "to" | "transA" | "transB" => Some((AttributeType::Int, "an integer")),
+        "allowzero"
+        | "axis"
+        | "ceil_mode"
+        | "count_include_pad"
+        | "end"
+        | "group"
+        | "keepdims"
+        | "noop_with_empty_axes"
+        | "select_last_index"
+        | "start"
+        | "to"
+        | "transA"
+        | "transB" => Some((AttributeType::Int, "an integer")),
         "alpha" | "beta" | "epsilon" | "gamma" | "max" | "min" => Some((AttributeType::Float, "a float")),
         "axes" | "dilations" | "ends" | "kernel_shape" | "pads" | "perm" | "shape" | "split" | "starts" | "strides" => {
             Some((AttributeType::Ints, "a list of integers"))

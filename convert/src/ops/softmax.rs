@@ -37,7 +37,9 @@ fn flattened(
 pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let shape = to.shape(to.node().inputs[0]);
     if shape[axis + 1..].iter().any(|dim| *dim != 1) {
-        return Err(to.error("a softmax along an axis in front of others is not supported yet; transpose the axis to the end"));
+        return Err(
+            to.error("a softmax along an axis in front of others is not supported yet; transpose the axis to the end")
+        );
     }
     let n = shape[axis];
     let rows = shape.iter().product::<usize>() / n;
