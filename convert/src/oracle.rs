@@ -1,5 +1,7 @@
 //! The float original, run by tract: what every conversion is compared with.
 
+mod squeeze;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -119,7 +121,7 @@ fn settle<T>(result: Result<TractResult<T>, String>) -> Result<T, ConvertError> 
 
 fn typed(source: &Source, inputs: &[InputType]) -> TractResult<TypedModel> {
     let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-    let mut model = onnx.parse(&source.model, None)?.model;
+    let mut model = onnx.parse(&squeeze::ascending(source), None)?.model;
     for (i, input) in inputs.iter().enumerate() {
         model.set_input_fact(i, InferenceFact::dt_shape(datum_type(input.element), &input.shape))?;
     }

@@ -155,6 +155,24 @@ fn in_original_order(original: &Original, numbers: Vec<f32>) -> Option<ArrayD<f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::tests::{Case, EXPORTS, data, difference};
+    use crate::passes::simplify;
+
+    #[test]
+    fn the_float_program_gives_what_tract_gives() {
+        for name in EXPORTS {
+            let Case { graph, oracle, inputs, .. } = Case::load(&data(), name);
+            let graph = simplify(graph, &Default::default()).unwrap();
+            let ours = Reference::without_tract(&graph, String::new()).unwrap().run(&inputs).unwrap();
+            let tracts = oracle.run_all(&inputs).unwrap();
+            assert!(oracle.output_names().iter().all(|output| ours.contains_key(output)), "{name}");
+            for (tensor, ours) in &ours {
+                let Some(tracts) = tracts.get(tensor) else { continue };
+                let ours = ours.to_shape(tracts.shape()).unwrap().into_owned();
+                assert!(difference(&ours, tracts) < 2e-4, "{name}: {tensor}");
+            }
+        }
+    }
 
     #[test]
     fn channels_last_come_back_channels_first() {

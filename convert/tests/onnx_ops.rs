@@ -10,6 +10,8 @@ use lacewing_convert::graph::Graph;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::{Conversion, Options, Precision, convert, import};
 use ndarray::ArrayD;
+use prost::Message;
+use tract_onnx::pb::ModelProto;
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/onnx_ops"))
@@ -99,6 +101,23 @@ fn f32_equals_onnxruntime() {
 #[test]
 fn int8_keeps_the_signal() {
     judge("int8", |name| check_int8(name, 20.0));
+}
+
+/// tract panics on a `Squeeze` whose axes, counted from both ends, are not in ascending order.
+#[test]
+fn where_tract_fails_our_float_program_is_the_reference() {
+    let mut case = case("squeeze_input_gemm").unwrap();
+    let mut model = ModelProto::decode(&case.onnx[..]).unwrap();
+    let axes = model.graph.as_mut().unwrap().initializer.iter_mut().find(|tensor| tensor.name == "ints").unwrap();
+    axes.raw_data = [3i64, -2].iter().flat_map(|axis| axis.to_le_bytes()).collect();
+    case.onnx = model.encode_to_vec();
+    for (precision, least) in [(Precision::F32, 100.0), (Precision::Int8, 20.0)] {
+        let conversion = converted(&case, precision).unwrap();
+        let reference = &conversion.verification.reference;
+        assert!(reference.starts_with("lacewing f32: tract panicked"), "{reference}");
+        assert!(conversion.verification.sqnr_db > least);
+    }
+    assert_eq!(converted(&self::case("relu").unwrap(), Precision::F32).unwrap().verification.reference, "tract");
 }
 
 #[test]

@@ -151,7 +151,8 @@ impl Lowering {
     fn check_integers(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
         let Some(integer) = self.inputs_of(node).find(|name| self.integers.contains(*name)) else { return Ok(()) };
         match node.op() {
-            "Cast" => Ok(()),
+            // The last two are refused as what they are.
+            "Cast" | "QuantizeLinear" | "DequantizeLinear" => Ok(()),
             "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Transpose" | "Slice" | "Split" => {
                 self.integers.extend(node.pb.output.iter().cloned());
                 Ok(())

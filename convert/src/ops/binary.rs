@@ -113,17 +113,49 @@ fn prelu(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError
     to.emit(node, "", Op::Binary(Binary::Add), &[above, below])
 }
 
-/// `Min` and `Max` of a value and one constant number.
+/// `Min` and `Max` of any number of operands, one after the other.
 fn bound(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
     let count = node.pb.input.len();
-    let (x, limit) = match (count, to.constant(node, 0).is_some()) {
-        (1, _) => return to.value(node, 0),
-        (2, first) => (to.value(node, usize::from(first))?, to.scalar(node, usize::from(!first))?),
-        _ => return Err(node.error(format!("of {count} operands is not supported; one must be a constant"))),
-    };
-    let limit = limit.ok_or_else(|| node.error("has no limit"))?;
+    // A constant number is a limit on the others, so one of the others comes first.
+    let first = (0..count).find(|i| to.constant(node, *i).is_none()).unwrap_or(0);
+    let mut y = to.value(node, first)?;
+    let others: Vec<usize> = (0..count).filter(|i| *i != first).collect();
+    for (place, i) in others.iter().enumerate() {
+        let part = if place + 1 == others.len() { String::new() } else { format!("{i}") };
+        y = match to.constant(node, *i).is_some_and(|c| c.tensor.len() == 1) {
+            true => limited(node, to, &part, (y, *i))?,
+            false => larger_or_smaller(node, to, &part, (y, *i))?,
+        };
+    }
+    Ok(y)
+}
+
+fn limited(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    part: &str,
+    (x, i): (ValueId, usize),
+) -> Result<ValueId, ConvertError> {
+    let limit = to.scalar(node, i)?.ok_or_else(|| node.error("has no limit"))?;
     let (lo, hi) = if node.op() == "Max" { (limit, f32::INFINITY) } else { (f32::NEG_INFINITY, limit) };
-    to.emit(node, "", Op::Unary(Function::Clip { lo, hi }), &[x])
+    to.emit(node, part, Op::Unary(Function::Clip { lo, hi }), &[x])
+}
+
+/// `max(a, b) = relu(a - b) + b` and `min(a, b) = a - relu(a - b)`.
+fn larger_or_smaller(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    part: &str,
+    (a, i): (ValueId, usize),
+) -> Result<ValueId, ConvertError> {
+    let b = to.value(node, i)?;
+    let excess = to.emit(node, &format!("difference_{i}"), Op::Binary(Binary::Sub), &[a, b])?;
+    let relu = Op::Unary(Function::Clip { lo: 0.0, hi: f32::INFINITY });
+    let excess = to.emit(node, &format!("excess_{i}"), relu, &[excess])?;
+    match node.op() {
+        "Max" => to.emit(node, part, Op::Binary(Binary::Add), &[excess, b]),
+        _ => to.emit(node, part, Op::Binary(Binary::Sub), &[a, excess]),
+    }
 }
 
 /// Writes a sum, a difference or a product.

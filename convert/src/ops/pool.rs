@@ -91,33 +91,50 @@ fn whole(
     to.emit(node, part, Op::Pool { window, kind }, &[x])
 }
 
-/// `ReduceMean`, `ReduceMax`, `ReduceSum`: the reduced axes are moved to the end, where they are a plane.
+/// `ReduceMean`, `ReduceMax`, `ReduceSum`.
 pub(crate) fn lower_reduce(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
     let Some(axes) = reduced_axes(node, to, shape.len())? else { return Ok(vec![x]) };
+    let kind = if node.op() == "ReduceMax" { PoolKind::Max } else { MEAN };
+    let mut y = reduced(node, to, "", kind, (x, &axes))?;
+    if node.op() == "ReduceSum" {
+        let count = axes.iter().map(|a| shape[*a]).product::<usize>();
+        let count = to.add_constant(node, "count", ArrayD::from_elem(IxDyn(&[1]), count as f32))?;
+        y = to.emit(node, "sum", Op::Binary(Binary::Mul), &[y, count])?;
+    }
+    if node.int("keepdims", 1) != 0 {
+        return Ok(vec![y]);
+    }
+    let kept = (0..shape.len()).filter(|a| !axes.contains(a)).map(|a| shape[a]).collect();
+    Ok(vec![to.emit_shaped(node, "dropped", Op::Reshape, &[y], kept)?])
+}
+
+/// `x` reduced along `axes`, which stay as ones: they are moved to the end, where they are a plane.
+pub(super) fn reduced(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    part: &str,
+    kind: PoolKind,
+    (x, axes): (ValueId, &[usize]),
+) -> Result<ValueId, ConvertError> {
+    let named = |of: &str| if part.is_empty() { of.to_string() } else { format!("{part}.{of}") };
+    let mut shape = to.shape(x);
     let kept: Vec<usize> = (0..shape.len()).filter(|a| !axes.contains(a)).collect();
     let size = |axes: &[usize]| axes.iter().map(|a| shape[*a]).product::<usize>();
-    let kind = if node.op() == "ReduceMax" { PoolKind::Max } else { MEAN };
-    let result: Vec<usize> = match node.int("keepdims", 1) {
-        0 => kept.iter().map(|a| shape[*a]).collect(),
-        _ => (0..shape.len()).map(|a| if axes.contains(&a) { 1 } else { shape[a] }).collect(),
-    };
-    let perm = [&kept[..], &axes[..]].concat();
+    let plane = vec![1, size(&kept), size(axes), 1];
+    let perm = [&kept[..], axes].concat();
     let image = perm.len() == 4 && axes.len() == 2 && shape[kept[0]] == 1;
     let mut moved = x;
     if !perm.is_sorted() {
-        moved = to.emit(node, "transpose", Op::Transpose { perm }, &[x])?;
+        moved = to.emit(node, &named("transpose"), Op::Transpose { perm }, &[x])?;
     }
     if !image {
-        moved = to.emit_shaped(node, "plane", Op::Reshape, &[moved], vec![1, size(&kept), size(&axes), 1])?;
+        moved = to.emit_shaped(node, &named("plane"), Op::Reshape, &[moved], plane)?;
     }
-    let mut y = whole(node, to, "pool", kind, moved)?;
-    if node.op() == "ReduceSum" {
-        let count = to.add_constant(node, "count", ArrayD::from_elem(IxDyn(&[1]), size(&axes) as f32))?;
-        y = to.emit(node, "sum", Op::Binary(Binary::Mul), &[y, count])?;
-    }
-    Ok(vec![to.emit_shaped(node, "", Op::Reshape, &[y], result)?])
+    let y = whole(node, to, &named("pool"), kind, moved)?;
+    axes.iter().for_each(|a| shape[*a] = 1);
+    to.emit_shaped(node, part, Op::Reshape, &[y], shape)
 }
 
 /// The axes to reduce, from the attribute or the input; `None` if nothing is to be done.

@@ -1,8 +1,9 @@
 //! Softmax.
 
+use super::pool::reduced;
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Function, Op, ValueId};
+use crate::graph::{Binary, Function, Op, PoolKind, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use lacewing::ops::{SoftmaxF32, SoftmaxI8};
 
@@ -10,36 +11,41 @@ use lacewing::ops::{SoftmaxF32, SoftmaxI8};
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
-    let log = node.op() == "LogSoftmax";
-    let part = if log { "softmax" } else { "" };
     let axis = node.axis(node.int("axis", if node.opset < 13 { 1 } else { -1 }), shape.len())?;
-    let alone = node.opset >= 13 || shape[axis + 1..].iter().all(|d| *d == 1);
-    let y = if alone { to.emit(node, part, Op::Softmax { axis }, &[x])? } else { flattened(node, to, x, axis, part)? };
-    Ok(vec![if log { to.emit(node, "", Op::Unary(Function::Log), &[y])? } else { y }])
-}
-
-fn flattened(
-    node: &OnnxNode<'_>,
-    to: &mut Lowering,
-    x: ValueId,
-    axis: usize,
-    part: &str,
-) -> Result<ValueId, ConvertError> {
-    let shape = to.shape(x);
+    if node.opset >= 13 || shape[axis + 1..].iter().all(|d| *d == 1) {
+        return Ok(vec![along(node, to, "", (x, axis))?]);
+    }
     let (rows, columns) = shape.split_at(axis);
     let matrix = vec![rows.iter().product(), columns.iter().product()];
     let flat = to.emit_shaped(node, "rows", Op::Reshape, &[x], matrix)?;
-    let y = to.emit(node, "flat", Op::Softmax { axis: 1 }, &[flat])?;
-    to.emit_shaped(node, part, Op::Reshape, &[y], shape)
+    let y = along(node, to, "flat", (flat, 1))?;
+    Ok(vec![to.emit_shaped(node, "", Op::Reshape, &[y], shape)?])
+}
+
+/// The softmax `p` of `x` along one axis, or its logarithm `x - (max x - log max p)`, which needs no logarithm of what
+/// rounds to zero.
+fn along(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    part: &str,
+    (x, axis): (ValueId, usize),
+) -> Result<ValueId, ConvertError> {
+    if node.op() == "Softmax" {
+        return to.emit(node, part, Op::Softmax { axis }, &[x]);
+    }
+    let p = to.emit(node, "softmax", Op::Softmax { axis }, &[x])?;
+    let likeliest = reduced(node, to, "likeliest", PoolKind::Max, (p, &[axis]))?;
+    let log = to.emit(node, "log", Op::Unary(Function::Log), &[likeliest])?;
+    let largest = reduced(node, to, "largest", PoolKind::Max, (x, &[axis]))?;
+    let norm = to.emit(node, "norm", Op::Binary(Binary::Sub), &[largest, log])?;
+    to.emit(node, part, Op::Binary(Binary::Sub), &[x, norm])
 }
 
 /// Writes a softmax along the last axis.
 pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let shape = to.shape(to.node().inputs[0]);
     if shape[axis + 1..].iter().any(|dim| *dim != 1) {
-        return Err(
-            to.error("a softmax along an axis in front of others is not supported yet; transpose the axis to the end")
-        );
+        return Err(to.error("its axis is not the last; the pass `nhwc` brings it there"));
     }
     let n = shape[axis];
     let rows = shape.iter().product::<usize>() / n;

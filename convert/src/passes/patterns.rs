@@ -30,13 +30,17 @@ struct Product {
 /// Most factors that a pattern has.
 const MOST: usize = 3;
 
-fn product(edit: &Edit, id: ValueId) -> Option<Product> {
+/// Most factors among which a gate is looked for.
+const SEARCHED: usize = 8;
+
+/// `whole` is a factor even where it is a product.
+fn product(edit: &Edit, id: ValueId, whole: Option<ValueId>) -> Option<Product> {
     let mut product = Product { factors: vec![], number: 1.0 };
     let mut open = vec![id];
     while let Some(id) = open.pop() {
         if let Some(number) = edit.number(id) {
             product.number *= number;
-        } else if let Some(factors) = edit.binary(id, Binary::Mul) {
+        } else if let Some(factors) = edit.binary(id, Binary::Mul).filter(|_| Some(id) != whole) {
             open.extend(factors);
         } else {
             product.factors.push(id);
@@ -53,7 +57,23 @@ fn near(a: f32, b: f32) -> bool {
 }
 
 fn recognize(edit: &Edit, id: ValueId) -> Option<(Function, ValueId)> {
-    let Product { factors, number } = product(edit, id)?;
+    let of = |whole| of_factors(edit, product(edit, id, whole)?);
+    of(None).or_else(|| gated_products(edit, id).into_iter().find_map(|x| of(Some(x))))
+}
+
+/// Operands of gates among the factors that are products themselves, as behind squeeze and excite.
+fn gated_products(edit: &Edit, id: ValueId) -> Vec<ValueId> {
+    let (mut open, mut found) = (vec![id], Vec::new());
+    for _ in 0..SEARCHED {
+        let Some(id) = open.pop() else { break };
+        open.extend(edit.binary(id, Binary::Mul).into_iter().flatten());
+        let operand = shifted_relu6(edit, id).or_else(|| edit.unary(id).map(|(_, x)| x));
+        found.extend(operand.filter(|x| edit.binary(*x, Binary::Mul).is_some()));
+    }
+    found
+}
+
+fn of_factors(edit: &Edit, Product { factors, number }: Product) -> Option<(Function, ValueId)> {
     match factors[..] {
         [f] if near(number, 1.0 / 6.0) => {
             Some((Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 }, shifted_relu6(edit, f)?))
@@ -105,7 +125,7 @@ fn shifted_relu6(edit: &Edit, id: ValueId) -> Option<ValueId> {
 /// `inner` is `erf(x / sqrt 2)` or `tanh(sqrt(2/pi) * (x + 0.044715 x^3))`.
 fn gelu(edit: &Edit, x: ValueId, inner: ValueId) -> Option<Function> {
     let (function, argument) = edit.unary(inner)?;
-    let Product { factors, number } = product(edit, argument)?;
+    let Product { factors, number } = product(edit, argument, Some(x))?;
     match (function, &factors[..]) {
         (Function::Erf, [y]) if *y == x && near(number, std::f32::consts::FRAC_1_SQRT_2) => Some(Function::Gelu),
         (Function::Tanh, [sum]) if near(number, std::f32::consts::FRAC_2_PI.sqrt()) => {
@@ -119,7 +139,7 @@ fn gelu(edit: &Edit, x: ValueId, inner: ValueId) -> Option<Function> {
 
 /// Whether a value is `0.044715 x^3`.
 fn cubic(edit: &Edit, x: ValueId, id: ValueId) -> bool {
-    let Some(Product { factors, number }) = product(edit, id) else { return false };
+    let Some(Product { factors, number }) = product(edit, id, Some(x)) else { return false };
     let power = |id: &ValueId| match edit.unary(*id) {
         _ if *id == x => 1,
         Some((Function::Square, y)) if y == x => 2,
@@ -203,6 +223,26 @@ mod tests {
         };
         assert_eq!(recognized(gate_first), Some(Function::HardSwish));
         assert_eq!(recognized(gate_last), Some(Function::HardSwish));
+    }
+
+    #[test]
+    fn the_operand_of_a_gate_may_be_a_product() {
+        let mut b = Build::new();
+        let (x, excite) = (b.input(&[1, 3, 4]), b.input(&[1, 3, 4]));
+        let x = times(&mut b, x, excite);
+        let gate = moved(&mut b, x, 3.0);
+        let gate = unary(&mut b, Function::Clip { lo: 0.0, hi: 6.0 }, gate);
+        let y = times(&mut b, x, gate);
+        let y = scaled(&mut b, y, 1.0 / 6.0);
+        let gate = unary(&mut b, Function::Sigmoid, y);
+        let y = times(&mut b, gate, y);
+        let graph = b.output(y);
+        let options = SimplifyOptions::default();
+        let after = super::super::dead::run(run(graph.clone(), &options), &options);
+        equivalent(&graph, &after);
+        let functions: Vec<_> = after.nodes.iter().filter(|n| matches!(n.op, Op::Unary(_))).map(|n| &n.op).collect();
+        assert_eq!(functions, [&Op::Unary(Function::HardSwish), &Op::Unary(Function::Silu)]);
+        assert_eq!(after.nodes.len(), 3);
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn exporters_idioms_become_short_programs() {
     });
     let expected = [
         ("torch_mobilenet", 9, 1),
-        ("torch_squeeze_excite", 15, 1),
+        ("torch_squeeze_excite", 23, 1),
         ("torch_lenet", 10, 0),
         ("torch_conv1d", 9, 1),
         ("torch_inception", 23, 3),

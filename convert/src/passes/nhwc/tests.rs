@@ -154,3 +154,17 @@ fn outputs_that_are_inputs_or_the_same_value_are_copies() {
     equivalent(&graph, &after);
     assert_ne!(after.outputs[0], after.outputs[1]);
 }
+
+#[test]
+fn a_softmax_gets_its_axis_last() {
+    for axis in 0..3 {
+        let mut b = Build::new();
+        let x = b.input(&[2, 3, 4]);
+        let y = b.op(Op::Softmax { axis }, &[x]);
+        let graph = b.output(y);
+        let after = run(graph.clone(), &SimplifyOptions::default());
+        equivalent(&graph, &after);
+        let softmax = after.nodes.iter().find(|n| matches!(n.op, Op::Softmax { axis: 2 }));
+        assert!(softmax.is_some(), "{axis}");
+    }
+}
