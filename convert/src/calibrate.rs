@@ -5,14 +5,14 @@ use crate::error::ConvertError;
 use crate::graph::{Graph, ValueId};
 use crate::reference::FloatProgram;
 
-/// Smallest and largest real number of each value.
+/// Smallest and largest real number of each value, 0 included.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ranges(Vec<(f32, f32)>);
+pub struct Ranges(Vec<Option<(f32, f32)>>);
 
 impl Ranges {
     /// Ranges of the constants, and nothing seen yet of the others.
     fn new(graph: &Graph) -> Self {
-        let mut ranges = Self(vec![(0.0, 0.0); graph.values.len()]);
+        let mut ranges = Self(vec![None; graph.values.len()]);
         for (id, value) in graph.values.iter().enumerate() {
             if let Some(constant) = &value.constant {
                 ranges.see(ValueId(id), constant.iter().copied());
@@ -21,14 +21,14 @@ impl Ranges {
         ranges
     }
 
-    /// Smallest and largest number of a value; both 0 if it was never seen.
+    /// Smallest and largest number of a value, if it was seen.
     #[must_use]
-    pub fn get(&self, value: ValueId) -> (f32, f32) {
+    pub fn get(&self, value: ValueId) -> Option<(f32, f32)> {
         self.0[value.0]
     }
 
     fn see(&mut self, value: ValueId, numbers: impl Iterator<Item = f32>) {
-        let range = &mut self.0[value.0];
+        let range = self.0[value.0].get_or_insert((0.0, 0.0));
         *range = numbers.fold(*range, |(lo, hi), x| match x.is_nan() {
             true => (f32::NEG_INFINITY, f32::INFINITY),
             false => (lo.min(x), hi.max(x)),
@@ -63,7 +63,7 @@ fn copy_aliases(graph: &Graph, ranges: &mut Ranges) {
 
 fn check_finite(graph: &Graph, ranges: &Ranges) -> Result<(), ConvertError> {
     for node in &graph.nodes {
-        let (lo, hi) = ranges.get(node.outputs[0]);
+        let (lo, hi) = ranges.get(node.outputs[0]).unwrap_or_default();
         if !(lo.is_finite() && hi.is_finite()) {
             return Err(ConvertError::Calibration {
                 node: node.name.clone(),

@@ -110,8 +110,8 @@ fn tensor(context: &Context<'_>, value: ValueId) -> Tensor {
 fn dtype(context: &Context<'_>, value: ValueId) -> DType {
     match (context.graph.value(value).kind, context.quantization.params(value)) {
         (Kind::Index, _) => DType::I32,
-        (Kind::F32, Some(_)) => DType::I8,
-        (Kind::F32, None) => DType::F32,
+        (_, Some(_)) => DType::I8,
+        (_, None) => DType::F32,
     }
 }
 

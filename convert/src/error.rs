@@ -56,6 +56,9 @@ pub enum ConvertError {
         /// tract's own words.
         reason: String,
     },
+    /// int8 without samples, of a model that brings no scales along.
+    #[error("int8 needs samples of real inputs to choose its scales: --calib samples.npz (or keep --precision f32)")]
+    NoSamples,
     /// The calibration data lead to numbers that int8 cannot hold.
     #[error("`{node}`: {reason}")]
     Calibration {

@@ -20,12 +20,18 @@ pub struct ValueId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub usize);
 
-/// What a value holds in the float original.
+/// What a value holds in the original. Floats of every width are [`Kind::F32`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// 32-bit float: every activation and every constant.
+    /// Real numbers.
     F32,
-    /// An index, as `ArgMax` gives it; `i32` in a `.lace` file.
+    /// Integers -128..=127: themselves in an int8 program, carried in f32 in a float program.
+    I8,
+    /// Integers 0..=255: less 128 in an int8 program, carried in f32 in a float program.
+    U8,
+    /// Wider integers, and truth values as 0 and 1: carried in f32, exact to 2^24, never quantized.
+    Integer,
+    /// An index, as `ArgMax` gives it at the end of a model; `i32` in a `.lace` file.
     Index,
 }
 
@@ -47,6 +53,16 @@ impl Original {
     }
 }
 
+/// The integers that a quantized file holds a constant in: `real = scale · (q − zero)`, scale and zero point for the whole tensor or for
+/// each index along axis 0. The elements are kept as reals, from which the integers follow without loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// One scale, or one for each index.
+    pub scales: Vec<f32>,
+    /// As many zero points.
+    pub zeros: Vec<i32>,
+}
+
 /// A tensor of the graph: an input, a constant or the output of one node.
 #[derive(Clone, Debug)]
 pub struct Value {
@@ -58,6 +74,8 @@ pub struct Value {
     pub kind: Kind,
     /// The elements, if they are known at conversion.
     pub constant: Option<Arc<ArrayD<f32>>>,
+    /// The integers of the file behind a constant, if it holds some.
+    pub grid: Option<Arc<Grid>>,
     /// The ONNX tensor that it equals, if any does; what per-layer comparisons look up.
     pub original: Option<Original>,
 }
@@ -200,6 +218,8 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
     /// A fused activation `min(max(y, lo), hi)` on the result.
     pub clamp: Option<(f32, f32)>,
+    /// Runs in f32 in an int8 program too: a part of a computation that int8 would ruin.
+    pub float: bool,
 }
 
 /// A model: nodes in an order in which each follows those it reads.
@@ -219,23 +239,31 @@ pub struct Graph {
     pub layout: Layout,
 }
 
+impl Kind {
+    /// Whether the original computes with integers.
+    pub fn is_integer(self) -> bool {
+        self != Kind::F32
+    }
+}
+
 impl Value {
     /// A value computed at run time.
     pub fn activation(name: &str, shape: &[usize], kind: Kind) -> Value {
-        Value { name: name.to_string(), shape: shape.to_vec(), kind, constant: None, original: None }
+        Value { name: name.to_string(), shape: shape.to_vec(), kind, constant: None, grid: None, original: None }
     }
 
     /// A value known at conversion.
     pub fn constant(name: &str, elements: ArrayD<f32>) -> Value {
         let shape = elements.shape().to_vec();
-        Value { name: name.to_string(), shape, kind: Kind::F32, constant: Some(Arc::new(elements)), original: None }
+        let constant = Some(Arc::new(elements));
+        Value { name: name.to_string(), shape, kind: Kind::F32, constant, grid: None, original: None }
     }
 }
 
 impl Node {
     /// A node of one output, without a fused activation.
     pub fn new(name: &str, op: Op, inputs: &[ValueId], output: ValueId) -> Node {
-        Node { name: name.to_string(), op, inputs: inputs.to_vec(), outputs: vec![output], clamp: None }
+        Node { name: name.to_string(), op, inputs: inputs.to_vec(), outputs: vec![output], clamp: None, float: false }
     }
 }
 

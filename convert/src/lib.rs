@@ -31,7 +31,7 @@ use crate::graph::Graph;
 use crate::import::ImportOptions;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
-use crate::quantize::{Quantization, quantize};
+use crate::quantize::{Quantization, is_quantized, quantize};
 use crate::reference::Reference;
 use crate::verify::{Verification, verify};
 
@@ -99,10 +99,11 @@ pub fn convert(
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),
         Precision::Int8 => {
-            let graph = doors::open(graph, options.io);
+            if samples.is_empty() && !is_quantized(&graph) {
+                return Err(ConvertError::NoSamples);
+            }
             let ranges = calibrate(&graph, samples, || progress(Stage::Calibrate))?;
-            let quantization = quantize(&graph, &ranges);
-            (graph, quantization)
+            quantize(&graph, &ranges, options.io)?
         }
     };
     let context = Context::new(&graph, quantization, provenance(&graph, onnx))?;

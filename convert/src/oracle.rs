@@ -143,12 +143,17 @@ fn fast(mut typed: TypedModel) -> TractResult<Arc<Plan>> {
 /// The types that `declared` lets pass.
 fn datum_type(element: DataType) -> DatumType {
     match element {
+        DataType::Float16 => DatumType::F16,
+        DataType::Double => DatumType::F64,
+        DataType::Bool => DatumType::Bool,
         DataType::Int8 => DatumType::I8,
         DataType::Int16 => DatumType::I16,
         DataType::Int32 => DatumType::I32,
         DataType::Int64 => DatumType::I64,
         DataType::Uint8 => DatumType::U8,
         DataType::Uint16 => DatumType::U16,
+        DataType::Uint32 => DatumType::U32,
+        DataType::Uint64 => DatumType::U64,
         _ => DatumType::F32,
     }
 }

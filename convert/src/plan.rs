@@ -286,7 +286,7 @@ mod tests {
     fn node(graph: &mut Graph, op: Op, inputs: &[ValueId], shape: &[usize]) -> ValueId {
         let output = value(graph, shape);
         let name = format!("n{}", graph.nodes.len());
-        graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), outputs: vec![output], clamp: None });
+        graph.nodes.push(Node::new(&name, op, inputs, output));
         output
     }
 

@@ -2,12 +2,16 @@
 //!
 //! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, weights symmetric over −127..127.
 
+mod islands;
+
 use std::collections::HashMap;
 
 use ndarray::{ArrayD, Axis};
 
 use crate::calibrate::Ranges;
-use crate::graph::{Graph, Node, NodeId, Op, PoolKind, ValueId};
+use crate::doors::Io;
+use crate::error::ConvertError;
+use crate::graph::{Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
 
 /// Scale and zero point of one int8 tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +68,22 @@ impl Params {
     /// The params of the softmax kernel's output.
     const SOFTMAX: Self = Self { scale: 1.0 / 256.0, zero: -128 };
 
+    /// The params of integers of eight bits, which stand for themselves.
+    #[must_use]
+    pub fn of_bytes(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::I8 => Some(Self { scale: 1.0, zero: 0 }),
+            Kind::U8 => Some(Self { scale: 1.0, zero: -128 }),
+            _ => None,
+        }
+    }
+
+    /// The params of reals `scale · (q − zero)` whose `q` is of that kind, if it has eight bits and its range holds the zero point.
+    fn in_bytes(kind: Kind, scale: f32, zero: f32) -> Option<Self> {
+        let zero = zero + f32::from(Self::of_bytes(kind)?.zero);
+        (-128.0..=127.0).contains(&zero).then_some(Self { scale, zero: zero as i8 })
+    }
+
     /// Params that cover `lo..=hi` and 0, so that 0 is exact.
     #[must_use]
     pub fn covering(lo: f32, hi: f32) -> Self {
@@ -89,19 +109,62 @@ impl Params {
     }
 }
 
-/// Chooses all numbers of the int8 program.
+/// Chooses all numbers of the int8 program, and puts the changes of type into it that it needs.
 ///
-/// Operations that only move elements keep the scale of what they move: their values share one range.
-#[must_use]
-pub fn quantize(graph: &Graph, ranges: &Ranges) -> Quantization {
-    let params = activations(graph, ranges);
+/// Operations that only move elements keep the scale of what they move: their values share one range. Scales that a
+/// quantized file brings along stay as they are. What has no int8 form runs in f32, an island; see [`islands`].
+///
+/// # Errors
+/// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.
+pub fn quantize(graph: &Graph, ranges: &Ranges, io: Io) -> Result<(Graph, Quantization), ConvertError> {
+    let (graph, params) = islands::insert(graph, activations(graph, ranges), io);
     let mut weights = HashMap::new();
-    for (id, node) in nodes(graph) {
+    for (id, node) in nodes(&graph) {
         if let (Op::Conv { .. } | Op::FullyConnected, Some(input)) = (&node.op, params[node.inputs[0].0]) {
-            weights.insert(id, node_weights(graph, node, input));
+            weights.insert(id, node_weights(&graph, node, input)?);
         }
     }
-    Quantization { params, weights }
+    let graph = without_identities(graph, &params);
+    Ok((graph, Quantization { params, weights }))
+}
+
+/// Whether the model brings scales along: whether it dequantizes something.
+#[must_use]
+pub fn is_quantized(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Dequantize { .. })))
+}
+
+/// Whether an operation has an int8 form. What has none runs in f32.
+#[must_use]
+pub fn has_int8_form(op: &Op) -> bool {
+    match op {
+        Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
+        Op::Pool { .. } | Op::ArgMax { .. } => true,
+        op => moves_only(op),
+    }
+}
+
+/// Functions whose table changes no integer become reshapes, of which nothing is left to run: both ends of a quantized file's
+/// QuantizeLinear and DequantizeLinear, activations whose limits the scale has already.
+fn without_identities(mut graph: Graph, params: &[Option<Params>]) -> Graph {
+    for node in &mut graph.nodes {
+        let Op::Unary(function) = node.op else { continue };
+        let Some((x, y)) = params[node.inputs[0].0].zip(params[node.outputs[0].0]) else { continue };
+        let clamp = node.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        if function_table(function, clamp, [x, y]).eq(i8::MIN..=i8::MAX) {
+            (node.op, node.clamp) = (Op::Reshape, None);
+        }
+    }
+    graph
+}
+
+/// `y = f(x)` for each int8 `x` from -128 on, within the limits of a fused activation.
+pub(crate) fn function_table(
+    function: Function,
+    (lo, hi): (f32, f32),
+    [x, y]: [Params; 2],
+) -> impl Iterator<Item = i8> {
+    (i8::MIN..=i8::MAX).map(move |q| y.quantize(function.eval(x.real(q)).max(lo).min(hi)))
 }
 
 /// The graph's nodes with their ids.
@@ -109,31 +172,73 @@ pub fn nodes(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
     graph.nodes.iter().enumerate().map(|(i, node)| (NodeId(i), node))
 }
 
-/// Params of every value that is int8, the door's float sides and indices left out.
+/// Params of every value that may be int8, `None` where nothing is known of its range.
 fn activations(graph: &Graph, ranges: &Ranges) -> Vec<Option<Params>> {
     let mut classes = Classes::new(graph.values.len());
-    for node in &graph.nodes {
-        if moves_only(&node.op) {
-            node.inputs.iter().for_each(|input| classes.join(*input, node.outputs[0]));
-        }
+    for node in graph.nodes.iter().filter(|node| moves_only(&node.op)) {
+        node.inputs.iter().for_each(|input| classes.join(*input, node.outputs[0]));
     }
+    let fixed = fixed(graph, &mut classes);
     let mut covered: HashMap<usize, (f32, f32)> = HashMap::new();
-    let mut fixed: HashMap<usize, Params> = HashMap::new();
     for value in int8_values(graph) {
-        let (lo, hi) = ranges.get(value);
-        let range = covered.entry(classes.of(value)).or_insert((lo, hi));
-        *range = (range.0.min(lo), range.1.max(hi));
-    }
-    for node in graph.nodes.iter().filter(|node| matches!(node.op, Op::Softmax { .. })) {
-        fixed.insert(classes.of(node.outputs[0]), Params::SOFTMAX);
+        if let Some((lo, hi)) = ranges.get(value) {
+            let range = covered.entry(classes.of(value)).or_insert((lo, hi));
+            *range = (range.0.min(lo), range.1.max(hi));
+        }
     }
     let mut params = vec![None; graph.values.len()];
     for value in int8_values(graph) {
         let class = classes.of(value);
-        let (lo, hi) = covered[&class];
-        params[value.0] = Some(fixed.get(&class).copied().unwrap_or_else(|| Params::covering(lo, hi)));
+        let covering = || covered.get(&class).map(|(lo, hi)| Params::covering(*lo, *hi));
+        params[value.0] = fixed.get(&class).copied().or_else(covering);
     }
     params
+}
+
+/// Params that are not chosen: of bytes, of softmax, and those that a quantized file names for what it dequantizes and quantizes.
+/// Where both meet in one class the former stays, and the quantization becomes a change of scale.
+fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
+    let mut fixed = HashMap::new();
+    for (id, value) in graph.values.iter().enumerate() {
+        if let Some(params) = Params::of_bytes(value.kind) {
+            fixed.entry(classes.of(ValueId(id))).or_insert(params);
+        }
+    }
+    for node in &graph.nodes {
+        let params = match node.op {
+            Op::Softmax { .. } => Some(Params::SOFTMAX),
+            Op::Unary(Function::Dequantize { scale, zero }) => {
+                Params::in_bytes(graph.value(node.inputs[0]).kind, scale, zero)
+            }
+            _ => None,
+        };
+        if let Some(params) = params {
+            fixed.entry(classes.of(node.outputs[0])).or_insert(params);
+        }
+    }
+    for (value, params) in quantized(graph) {
+        fixed.entry(classes.of(value)).or_insert(params);
+    }
+    fixed
+}
+
+/// What the file quantizes, and how, if it is read by quantizations alone and these agree.
+fn quantized(graph: &Graph) -> Vec<(ValueId, Params)> {
+    let mut read: HashMap<ValueId, Option<Params>> = graph.outputs.iter().map(|output| (*output, None)).collect();
+    for node in &graph.nodes {
+        let params = match node.op {
+            Op::Unary(Function::Quantize { scale, zero, .. }) => {
+                Params::in_bytes(graph.value(node.outputs[0]).kind, scale, zero)
+            }
+            _ => None,
+        };
+        for input in &node.inputs {
+            read.entry(*input).and_modify(|known| *known = known.filter(|p| Some(*p) == params)).or_insert(params);
+        }
+    }
+    let mut agreed: Vec<_> = read.into_iter().filter_map(|(value, params)| Some((value, params?))).collect();
+    agreed.sort_unstable_by_key(|(value, _)| *value);
+    agreed
 }
 
 /// Whether the operation gives elements of its inputs, or pads with a value that its range holds.
@@ -145,22 +250,24 @@ fn moves_only(op: &Op) -> bool {
     }
 }
 
-/// The values that an int8 program holds as int8: operands and results, but not the float side of a door,
-/// not indices, and not the weights and biases, which have a rule of their own.
+/// The values that an int8 program can hold as int8: inputs, operands and results, but not wide integers and indices, and not the
+/// weights and biases, which have a rule of their own.
 fn int8_values(graph: &Graph) -> Vec<ValueId> {
-    let mut values = Vec::new();
+    let mut values = graph.inputs.clone();
     for node in &graph.nodes {
-        let operands = match node.op {
-            Op::Conv { .. } | Op::FullyConnected => &node.inputs[..1],
-            Op::Quantize => &[],
-            _ => &node.inputs[..],
-        };
-        values.extend(operands);
-        if !matches!(node.op, Op::ArgMax { .. } | Op::Dequantize) {
-            values.extend(&node.outputs);
-        }
+        values.extend(activation_operands(node));
+        values.extend(&node.outputs);
     }
+    values.retain(|value| !matches!(graph.value(*value).kind, Kind::Integer | Kind::Index));
     values
+}
+
+/// The operands of a node that are no weights and no bias.
+fn activation_operands(node: &Node) -> &[ValueId] {
+    match node.op {
+        Op::Conv { .. } | Op::FullyConnected => &node.inputs[..1],
+        _ => &node.inputs,
+    }
 }
 
 /// Groups of values that share one scale, a forest in an array.
@@ -189,30 +296,46 @@ impl Classes {
 pub(crate) const LARGEST_SUM: f64 = (1 << 28) as f64;
 
 /// Rounds each output channel's weights to −127..=127, and coarser where sum or bias would be too large for the accumulator.
-fn node_weights(graph: &Graph, node: &Node, input: Params) -> Weights {
+/// The integers of a quantized file stay, and are refused where they are too large.
+fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, ConvertError> {
     let floats = graph.constant(node.inputs[1]).expect("weights are constants after import");
+    let grid = graph.value(node.inputs[1]).grid.as_deref().filter(|grid| grid.zeros.iter().all(|zero| *zero == 0));
     let bias = node.inputs.get(2).and_then(|bias| graph.constant(*bias));
     let mut ints = ArrayD::zeros(floats.raw_dim());
     let mut scales = Vec::with_capacity(floats.shape()[0]);
     for (o, (channel, mut to)) in floats.axis_iter(Axis(0)).zip(ints.axis_iter_mut(Axis(0))).enumerate() {
         let bias = bias.map_or(0.0, |bias| f64::from(bias[o]));
         let largest = channel.iter().fold(0f64, |most, w| most.max(f64::from(w.abs())));
-        let mut scale = largest / 127.0;
+        let given = grid.and_then(|grid| grid.scales.get(o).or(grid.scales.first())).map(|scale| f64::from(*scale));
+        let mut scale = given.filter(|_| largest > 0.0).unwrap_or(largest / 127.0);
         loop {
-            to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale));
+            to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale, given.is_some()));
             let sum = largest_sum(to.iter().copied(), bias, f64::from(input.scale) * scale, input.zero);
             if scale == 0.0 || sum < LARGEST_SUM {
                 break;
+            }
+            if given.is_some() {
+                return Err(too_large(node, o, sum));
             }
             scale *= 1.01 * sum / LARGEST_SUM;
         }
         scales.push(scale);
     }
-    Weights { ints, scales }
+    Ok(Weights { ints, scales })
 }
 
-fn round_weight(w: f32, scale: f64) -> i8 {
-    if scale == 0.0 { 0 } else { (f64::from(w) / scale).round_ties_even().clamp(-127.0, 127.0) as i8 }
+fn too_large(node: &Node, channel: usize, sum: f64) -> ConvertError {
+    let reason = format!(
+        "channel {channel} of its integer weights and bias sums up to {sum:.3e}, beyond {LARGEST_SUM:.3e}, where a result may be wrong \
+         by 1/16 step; quantize the float model instead"
+    );
+    ConvertError::Node { op: crate::encode::name(&node.op).into(), node: node.name.clone(), reason }
+}
+
+/// `-128` occurs in the integers of files alone.
+fn round_weight(w: f32, scale: f64, from_file: bool) -> i8 {
+    let least = if from_file { -128.0 } else { -127.0 };
+    if scale == 0.0 { 0 } else { (f64::from(w) / scale).round_ties_even().clamp(least, 127.0) as i8 }
 }
 
 /// `|b| + 128·Σ|w|` with the bias in steps of the sum, the input's zero point folded in.

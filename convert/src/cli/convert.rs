@@ -127,16 +127,11 @@ pub(super) fn convert_with(
     })?)
 }
 
-/// The calibration samples; a float program can do without.
+/// The calibration samples; a float program and a quantized model can do without.
 fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Samples>, Failure> {
     let inputs = inputs(onnx, import).map_err(|failure| failure.of(&args.model))?;
-    match (&args.calib, args.precision) {
-        (Some(path), _) => Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?)),
-        (None, PrecisionArg::F32) => Ok(None),
-        (None, PrecisionArg::Int8) => Err(Failure::new(
-            "int8 needs samples of real inputs to choose its scales: --calib samples.npz (or keep --precision f32)",
-        )),
-    }
+    let Some(path) = &args.calib else { return Ok(None) };
+    Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?))
 }
 
 /// The inputs of an ONNX model, in its order.

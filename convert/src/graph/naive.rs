@@ -217,5 +217,7 @@ fn unary(f: Function, x: f32) -> f32 {
         Function::Round => x.round_ties_even(),
         Function::Sin => x.sin(),
         Function::Cos => x.cos(),
+        Function::Quantize { scale, zero, lo, hi } => ((x / scale).round_ties_even() + zero).clamp(lo, hi),
+        Function::Dequantize { scale, zero } => (x - zero) * scale,
     }
 }

@@ -15,7 +15,7 @@ use tract_onnx::tract_hir::prelude::{DatumType, InletId, OutletId, TractResult};
 
 use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
 use crate::error::ConvertError;
-use crate::graph::{Layout, Op};
+use crate::graph::{Grid, Kind, Layout, Op};
 
 /// A tensor known at conversion.
 #[derive(Clone, Debug)]
@@ -24,12 +24,63 @@ pub(crate) struct Constant {
     pub(crate) name: String,
     /// Its elements.
     pub(crate) tensor: Arc<Tensor>,
+    /// The integers behind it, if `DequantizeLinear` made it.
+    pub(crate) grid: Option<AxisGrid>,
+}
+
+/// A grid along an axis that is not the first yet.
+#[derive(Clone, Debug)]
+pub(crate) struct AxisGrid {
+    /// The axis that scales and zero points count along, where there are several.
+    pub(crate) axis: usize,
+    /// Scales and zero points.
+    pub(crate) grid: Arc<Grid>,
+}
+
+impl AxisGrid {
+    /// The grid when the axis `axis` has become the first, if it is along that axis or for the whole tensor.
+    pub(crate) fn first(&self, axis: usize) -> Option<Arc<Grid>> {
+        (self.axis == axis || self.grid.scales.len() == 1).then(|| self.grid.clone())
+    }
+
+    /// The grid behind a node that moves the elements of a tensor with it, if the axis lives on.
+    fn through(&self, node: &OnnxNode<'_>, from: &[usize], to: &[usize]) -> Option<AxisGrid> {
+        let axis = match node.op() {
+            _ if self.grid.scales.len() == 1 => 0,
+            "Identity" => self.axis,
+            "Transpose" => match node.ints("perm") {
+                Some(perm) => perm.iter().position(|axis| *axis == self.axis as i64)?,
+                None => from.len().checked_sub(1 + self.axis)?,
+            },
+            "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => {
+                let (before, n) = (from.get(..self.axis)?.iter().product::<usize>(), from.get(self.axis)?);
+                (0..to.len()).find(|axis| to[..*axis].iter().product::<usize>() == before && to[*axis] == *n)?
+            }
+            _ => return None,
+        };
+        Some(AxisGrid { axis, grid: self.grid.clone() })
+    }
 }
 
 impl Constant {
+    /// A tensor without a grid.
+    pub(crate) fn new(name: &str, tensor: Tensor) -> Constant {
+        Constant { name: name.to_string(), tensor: Arc::new(tensor), grid: None }
+    }
+
     /// A list of integers, such as shapes are computed from.
     pub(crate) fn of_integers(name: &str, elements: &[i64]) -> Constant {
-        Constant { name: name.to_string(), tensor: Arc::new(tract_core::prelude::tensor1(elements)) }
+        Constant::new(name, tract_core::prelude::tensor1(elements))
+    }
+
+    /// What its elements are.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.tensor.datum_type() {
+            DatumType::I8 => Kind::I8,
+            DatumType::U8 => Kind::U8,
+            other if other.is_float() => Kind::F32,
+            _ => Kind::Integer,
+        }
     }
 
     /// Its shape.
@@ -87,7 +138,7 @@ fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
     }
     let onnx = tract_onnx::onnx();
     match quietly(|| tract_onnx::tensor::load_tensor(&*onnx.provider, proto, None)) {
-        Ok(Ok(tensor)) => Ok(Constant { name: proto.name.clone(), tensor: Arc::new(tensor) }),
+        Ok(Ok(tensor)) => Ok(Constant::new(&proto.name, tensor)),
         Ok(Err(e)) => Err(error(format!("{e:#}"))),
         Err(panic) => Err(error(panic)),
     }
@@ -116,8 +167,9 @@ impl<'a> Folder<'a> {
             Ok(results) => results.map_err(|e| node.error(format!("{e:#}")))?,
             Err(panic) => return Err(node.error(panic)),
         };
+        let grid = |to: &[usize]| inputs.first()?.grid.as_ref()?.through(node, inputs.first()?.shape(), to);
         let named = node.pb.output.iter().filter(|name| !name.is_empty()).zip(results);
-        Ok(named.map(|(name, tensor)| Constant { name: name.clone(), tensor: Arc::new(tensor) }).collect())
+        Ok(named.map(|(name, tensor)| Constant { grid: grid(tensor.shape()), ..Constant::new(name, tensor) }).collect())
     }
 
     /// A model of this one node, run once.
@@ -173,7 +225,7 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice"
         | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
         | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not" | "ReduceSum"
-        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" | "DequantizeLinear" => Ok(all),
+        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" => Ok(all),
         other => Err(node.error(format!("{other} of constants is not supported; simplify the model with onnxsim"))),
     }
 }

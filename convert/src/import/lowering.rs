@@ -1,6 +1,7 @@
 //! The walk over the nodes: what is known so far, and the graph being built.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use ndarray::ArrayD;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -8,7 +9,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use super::constants::{Constant, Folder, initializers};
 use super::{ImportOptions, OnnxNode, Source, declared};
 use crate::error::ConvertError;
-use crate::graph::{Function, Graph, Kind, Node, Op, Original, Value, ValueId, shape};
+use crate::graph::{Function, Graph, Grid, Kind, Node, Op, Original, Value, ValueId, shape};
 use crate::ops;
 
 /// Elements of the largest tensor that is accepted, constant or not.
@@ -29,8 +30,6 @@ pub(crate) struct Lowering {
     known: HashMap<String, Known>,
     /// Constants that became values, by ONNX name.
     materialized: HashMap<String, ValueId>,
-    /// Tensors of integer type, which only a Cast or a move of elements may read.
-    integers: HashSet<String>,
     folded: usize,
 }
 
@@ -53,7 +52,7 @@ impl Lowering {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
         let constants = initializers(source)?.into_iter().map(|(name, c)| (name, Known::Constant(c)));
         let known = constants.collect();
-        let mut lowering = Lowering { graph, known, materialized: HashMap::new(), integers: HashSet::new(), folded: 0 };
+        let mut lowering = Lowering { graph, known, materialized: HashMap::new(), folded: 0 };
         for input in declared(source, options)? {
             lowering.input(&input.name, &input.shape, input.element)?;
         }
@@ -62,12 +61,9 @@ impl Lowering {
 
     fn input(&mut self, name: &str, shape: &[usize], element: DataType) -> Result<(), ConvertError> {
         let original = Some(Original::same(name, shape));
-        let id = self.graph.add(Value { original, ..Value::activation(name, shape, Kind::F32) });
+        let id = self.graph.add(Value { original, ..Value::activation(name, shape, kind(element)) });
         if self.known.insert(name.to_string(), Known::Value(id)).is_some() {
             return Err(ConvertError::BrokenGraph { reason: format!("input `{name}` is declared twice") });
-        }
-        if element != DataType::Float {
-            self.integers.insert(name.to_string());
         }
         self.graph.inputs.push(id);
         Ok(())
@@ -91,7 +87,10 @@ impl Lowering {
         let constants = self.inputs_of(node).map(|name| self.constant_named(name)).collect::<Option<Vec<_>>>();
         match constants {
             Some(inputs) => {
-                let outputs = folder.fold(node, &inputs)?;
+                let outputs = match node.op() {
+                    "DequantizeLinear" => vec![ops::quantize::fold(node, &inputs)?],
+                    _ => folder.fold(node, &inputs)?,
+                };
                 self.know_all(node, outputs)
             }
             None => self.lower_node(node),
@@ -138,27 +137,12 @@ impl Lowering {
     }
 
     fn lower_node(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
-        self.check_integers(node)?;
         let results = ops::lower(node, self)?;
         for (name, id) in node.pb.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             self.name(name, id);
             self.known.insert(name.clone(), Known::Value(id));
         }
         Ok(())
-    }
-
-    /// Integer inputs must be cast before anything computes with them.
-    fn check_integers(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
-        let Some(integer) = self.inputs_of(node).find(|name| self.integers.contains(*name)) else { return Ok(()) };
-        match node.op() {
-            // The last two are refused as what they are.
-            "Cast" | "QuantizeLinear" | "DequantizeLinear" => Ok(()),
-            "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" | "Transpose" | "Slice" | "Split" => {
-                self.integers.extend(node.pb.output.iter().cloned());
-                Ok(())
-            }
-            _ => Err(node.error(format!("computes with the integer tensor `{integer}`; cast it to float32 first"))),
-        }
     }
 
     /// The value bears the name of the first ONNX tensor that it equals.
@@ -204,7 +188,7 @@ impl Lowering {
         match self.known.get(name) {
             Some(Known::Value(id)) => return Ok(*id),
             Some(Known::Constant(constant)) if !self.materialized.contains_key(name) => {
-                let value = Value::constant(name, constant.finite(node)?);
+                let value = Value { kind: constant.kind(), ..Value::constant(name, constant.finite(node)?) };
                 let id = self.graph.add(value);
                 self.materialized.insert(name.to_string(), id);
             }
@@ -246,6 +230,16 @@ impl Lowering {
             Some([x]) if !x.is_nan() => Ok(Some(*x)),
             _ => Err(node.error(format!("input {i}, `{name}`, must be one constant number"))),
         }
+    }
+
+    /// The grid of input `i` when its axis `axis` has become the first, if it is a constant with one.
+    pub(crate) fn grid(&self, node: &OnnxNode<'_>, i: usize, axis: usize) -> Option<Arc<Grid>> {
+        self.constant(node, i)?.grid.as_ref()?.first(axis)
+    }
+
+    /// Says which integers are behind a constant.
+    pub(crate) fn set_grid(&mut self, id: ValueId, grid: Option<Arc<Grid>>) {
+        self.graph.values[id.0].grid = grid;
     }
 
     /// A value's shape.
@@ -300,21 +294,74 @@ impl Lowering {
             Some(0) => return Err(node.error(format!("its result of shape {shape:?} is empty"))),
             _ => return Err(node.error(format!("its result of shape {shape:?} has too many elements"))),
         }
-        let kind = self.kind_of(node, &op, inputs)?;
+        let kind = self.kind_of(&op, inputs);
         let name = if part.is_empty() { node.name() } else { format!("{}.{part}", node.name()) };
         let output = self.graph.add(Value::activation(&name, &shape, kind));
         self.graph.nodes.push(Node::new(&name, op, inputs, output));
         Ok(output)
     }
 
-    /// Indices may be reshaped and nothing else.
-    fn kind_of(&self, node: &OnnxNode<'_>, op: &Op, inputs: &[ValueId]) -> Result<Kind, ConvertError> {
-        let index = inputs.iter().any(|id| self.kind(*id) == Kind::Index);
+    /// What the result holds: what the operands that are computed hold. Who computes with an index takes it as an integer.
+    fn kind_of(&mut self, op: &Op, inputs: &[ValueId]) -> Kind {
         match op {
-            Op::ArgMax { .. } if !index => Ok(Kind::Index),
-            Op::Reshape if index => Ok(Kind::Index),
-            _ if index => Err(node.error("computes with indices; only the end of the model may be an ArgMax")),
-            _ => Ok(Kind::F32),
+            Op::ArgMax { .. } => return Kind::Index,
+            Op::Unary(Function::Quantize { lo, hi, .. }) => return integers_in(*lo, *hi),
+            Op::Unary(Function::Dequantize { .. }) => return Kind::F32,
+            Op::Reshape => {}
+            _ => inputs.iter().for_each(|id| self.as_integer(*id)),
         }
+        let computed = inputs.iter().filter(|id| self.graph.constant(**id).is_none());
+        let mut kinds = computed.map(|id| self.kind(*id));
+        let first = kinds.next().unwrap_or(Kind::F32);
+        kinds.fold(first, |kind, other| match (kind, other) {
+            _ if kind == other => kind,
+            (Kind::F32, _) | (_, Kind::F32) => Kind::F32,
+            _ => Kind::Integer,
+        })
+    }
+
+    /// Makes an index, and what it was reshaped from, an integer that can be computed with.
+    fn as_integer(&mut self, mut id: ValueId) {
+        while self.kind(id) == Kind::Index {
+            self.graph.values[id.0].kind = Kind::Integer;
+            let writer = self.graph.nodes.iter().find(|node| node.outputs[0] == id && node.op == Op::Reshape);
+            let Some(writer) = writer else { break };
+            id = writer.inputs[0];
+        }
+    }
+
+    /// `x` seen as another kind of number, whose values are the same.
+    pub(crate) fn cast(
+        &mut self,
+        node: &OnnxNode<'_>,
+        part: &str,
+        x: ValueId,
+        kind: Kind,
+    ) -> Result<ValueId, ConvertError> {
+        if self.kind(x) == kind || (self.kind(x), kind) == (Kind::Index, Kind::Integer) {
+            return Ok(x);
+        }
+        let y = self.emit(node, part, Op::Unary(Function::Identity), &[x])?;
+        self.graph.values[y.0].kind = kind;
+        Ok(y)
+    }
+}
+
+/// The narrowest kind that holds the integers from `lo` to `hi`.
+fn integers_in(lo: f32, hi: f32) -> Kind {
+    match () {
+        () if lo >= -128.0 && hi <= 127.0 => Kind::I8,
+        () if lo >= 0.0 && hi <= 255.0 => Kind::U8,
+        () => Kind::Integer,
+    }
+}
+
+/// What tensors of an element type hold.
+pub(crate) fn kind(element: DataType) -> Kind {
+    match element {
+        DataType::Float | DataType::Float16 | DataType::Bfloat16 | DataType::Double => Kind::F32,
+        DataType::Int8 => Kind::I8,
+        DataType::Uint8 => Kind::U8,
+        _ => Kind::Integer,
     }
 }

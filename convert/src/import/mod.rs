@@ -17,10 +17,11 @@ use std::collections::BTreeMap;
 use crate::error::ConvertError;
 use crate::graph::Graph;
 
+pub(crate) use constants::{AxisGrid, Constant};
 pub(crate) use decode::Source;
 pub(crate) use guard::quietly;
 pub(crate) use inputs::{InputType, declared};
-pub(crate) use lowering::{Lowering, MAX_ELEMENTS};
+pub(crate) use lowering::{Lowering, MAX_ELEMENTS, kind};
 pub(crate) use node::OnnxNode;
 
 /// What the user says about a model that its file does not.

@@ -31,7 +31,9 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     let window = window::read(node, &shape[2..], kernel)?.window;
     let groups = node.int("group", 1);
     let groups = usize::try_from(groups).map_err(|_| node.error(format!("group {groups} is not supported")))?;
-    let mut inputs = vec![plane(node, to, x)?, to.add_constant(node, "weights", flat(node, w)?)?];
+    let (grid, w) = (to.grid(node, 1, 0), to.add_constant(node, "weights", flat(node, w)?)?);
+    to.set_grid(w, grid);
+    let mut inputs = vec![plane(node, to, x)?, w];
     if node.input(2).is_some() {
         inputs.push(to.add_constant(node, "bias", to.weights(node, 2)?)?);
     }

@@ -21,7 +21,10 @@ pub(crate) fn lower_gemm(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<V
     let w = w.map_err(|_| node.error("its weights must have two axes"))?;
     let rows = if node.flag("transB") { w } else { w.reversed_axes() };
     let n = rows.nrows();
-    let mut inputs = vec![x, to.add_constant(node, "weights", standard(rows.mapv(|v| v * alpha)))?];
+    let grid = to.grid(node, 1, usize::from(!node.flag("transB"))).filter(|_| alpha == 1.0);
+    let w = to.add_constant(node, "weights", standard(rows.mapv(|v| v * alpha)))?;
+    to.set_grid(w, grid);
+    let mut inputs = vec![x, w];
     if node.input(2).is_none() {
         return Ok(vec![to.emit(node, "", Op::FullyConnected, &inputs)?]);
     }
@@ -78,9 +81,10 @@ pub(crate) fn lower_matmul(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec
         let reason = format!("weights {:?} on {:?}; only one matrix is supported", w.shape(), to.shape(x));
         return Err(node.error(reason));
     }
-    let matrix = [matrix[0], matrix[1]];
+    let (matrix, columns) = ([matrix[0], matrix[1]], lead.len() + 1);
     let w = w.into_shape_with_order(matrix).map_err(|e| node.error(e.to_string()))?;
-    let rows = to.add_constant(node, "weights", standard(w.reversed_axes()))?;
+    let (grid, rows) = (to.grid(node, 1, columns), to.add_constant(node, "weights", standard(w.reversed_axes()))?);
+    to.set_grid(rows, grid);
     Ok(vec![to.emit(node, "", Op::FullyConnected, &[x, rows])?])
 }
 

@@ -9,7 +9,7 @@ mod depthwise;
 mod fully_connected;
 mod pad;
 mod pool;
-mod quantize;
+pub(crate) mod quantize;
 mod reshape;
 mod slice;
 mod softmax;
@@ -40,6 +40,8 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "Slice" => slice::lower(node, to),
         "Split" => slice::lower_split(node, to),
         "Gather" => slice::lower_gather(node, to),
+        "QuantizeLinear" => quantize::lower_quantize(node, to),
+        "DequantizeLinear" => quantize::lower_dequantize(node, to),
         "Softmax" | "LogSoftmax" => softmax::lower(node, to),
         "ArgMax" | "ArgMin" => argmax::lower(node, to),
         _ => unary::lower(node, to),

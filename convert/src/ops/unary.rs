@@ -4,8 +4,9 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Function, Kind, Op, ValueId};
-use crate::import::{Lowering, OnnxNode};
+use crate::graph::{Function, Op, ValueId};
+use crate::import::{Lowering, OnnxNode, kind};
+use crate::quantize::function_table;
 use lacewing::ops::{TableI8, UnaryF32};
 
 /// Every operator of one operand, and the refusal of all that are unknown.
@@ -65,27 +66,25 @@ fn clip(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
     }
 }
 
-/// Reals stay reals and indices stay indices.
+/// Floats of every width are f32, integers stay what they are.
 fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    use DataType::{Bfloat16, Double, Float, Float16, Int32, Int64};
     let x = to.value(node, 0)?;
     let target = i32::try_from(node.int("to", 1)).ok().and_then(|t| DataType::try_from(t).ok());
-    match (to.kind(x), target) {
-        (Kind::F32, Some(Float | Double | Float16 | Bfloat16)) | (Kind::Index, Some(Int32 | Int64)) => Ok(vec![x]),
-        (_, target) => {
+    let kind = match target {
+        Some(target @ (DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16)) => kind(target),
+        Some(target @ (DataType::Int32 | DataType::Int64)) if to.kind(x).is_integer() => kind(target),
+        _ => {
             let target = target.map_or("an unknown type", |t| t.as_str_name());
-            Err(node.error(format!("a cast to {target} is not supported here; remove it before exporting")))
+            return Err(node.error(format!("a cast to {target} is not supported here; remove it before exporting")));
         }
-    }
+    };
+    Ok(vec![to.cast(node, "", x, kind)?])
 }
 
 fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
     let way_out = match node.op() {
         "Resize" | "Upsample" => "end the model before it, or resize before the model",
         "LSTM" | "GRU" | "RNN" => "recurrent layers are planned",
-        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" | "QGemm" => {
-            "convert the float model; Lacewing quantizes it"
-        }
         "If" | "Loop" | "Scan" => "simplify the model with onnxsim, which removes control flow that is constant",
         _ => "replace it before exporting, or end the model before it",
     };
@@ -96,8 +95,7 @@ fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
 pub(crate) fn encode(function: Function, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (lo, hi) = to.clamp();
     if let Some((x, y)) = to.int8() {
-        let value = |q: i8| y.quantize(function.eval(x.real(q)).max(lo).min(hi));
-        let table: Vec<i8> = (i8::MIN..=i8::MAX).map(value).collect();
+        let table: Vec<i8> = function_table(function, (lo, hi), [x, y]).collect();
         let record = TableI8 { input: to.input(0), output: to.output(), table: to.constant(&table) };
         return to.push(record);
     }

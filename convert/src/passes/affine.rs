@@ -23,6 +23,8 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
 struct Weights {
     w: ArrayD<f32>,
     b: Vec<f32>,
+    /// The constant that holds `w`, as long as `w` is not changed.
+    held: Option<ValueId>,
 }
 
 impl Weights {
@@ -36,7 +38,7 @@ impl Weights {
             Some(b) => edit.graph().constant(*b)?.iter().copied().collect(),
             None => vec![0.0; w.shape()[0]],
         };
-        Some(Weights { w, b })
+        Some(Weights { w, b, held: Some(node.inputs[1]) })
     }
 
     /// Gives the layer these weights, unless they overflowed.
@@ -46,7 +48,7 @@ impl Weights {
         }
         let bias = ArrayD::from_shape_vec(IxDyn(&[self.b.len()]), self.b).ok()?;
         let (x, op) = (edit.node(node).inputs[0], edit.node(node).op.clone());
-        let w = edit.constant(node, "weights", self.w);
+        let w = self.held.unwrap_or_else(|| edit.constant(node, "weights", self.w));
         let b = edit.constant(node, "bias", bias);
         edit.replace(node, op, &[x, w, b]);
         Some(())
@@ -91,6 +93,7 @@ fn fold_behind(edit: &mut Edit, node: usize) -> Option<()> {
         return None;
     }
     let c = per_channel(edit, c, &edit.node(layer).op, shape)?;
+    weights.held = weights.held.filter(|_| op == Binary::Add);
     for (o, c) in c.iter().enumerate() {
         match op {
             Binary::Mul => {
@@ -130,6 +133,7 @@ impl Weights {
     /// `axis` is that of the input channels in the weights.
     fn apply_in_front(&mut self, op: Binary, c: &[f32], groups: usize, axis: usize) {
         let (outputs, per_group) = (self.w.shape()[0] / groups, self.w.shape()[axis]);
+        self.held = self.held.filter(|_| op == Binary::Add);
         for (o, mut filter) in self.w.axis_iter_mut(Axis(0)).enumerate() {
             let first = o / outputs * per_group;
             for (i, mut tap) in filter.axis_iter_mut(Axis(axis - 1)).enumerate() {

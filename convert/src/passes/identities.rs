@@ -2,7 +2,7 @@
 
 use super::SimplifyOptions;
 use super::edit::{Edit, each};
-use crate::graph::{Binary, Function, Graph, Layout, Node, Op};
+use crate::graph::{Binary, Function, Graph, Kind, Layout, Node, Op};
 
 pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     each(graph, |edit, node| {
@@ -19,7 +19,8 @@ fn changes_nothing(edit: &Edit, node: &Node) -> bool {
     let same_shape = graph.shape(node.inputs[0]) == graph.shape(node.outputs[0]);
     let second = || edit.number(node.inputs[1]);
     let nothing = match &node.op {
-        Op::Unary(Function::Identity) | Op::Reshape => true,
+        Op::Unary(Function::Identity) => same_numbers(graph, node),
+        Op::Reshape => true,
         Op::Unary(Function::Clip { lo, hi }) => *lo == f32::NEG_INFINITY && *hi == f32::INFINITY,
         Op::Binary(Binary::Add | Binary::Sub) => second() == Some(0.0),
         Op::Binary(Binary::Mul) => second() == Some(1.0),
@@ -31,6 +32,12 @@ fn changes_nothing(edit: &Edit, node: &Node) -> bool {
         _ => false,
     };
     nothing && same_shape && node.clamp.is_none()
+}
+
+/// Whether what is written may stand for what is read: integers of eight bits are reals as well, wider ones are not quantized.
+fn same_numbers(graph: &Graph, node: &Node) -> bool {
+    let (from, to) = (graph.value(node.inputs[0]).kind, graph.value(node.outputs[0]).kind);
+    from == to || (matches!(from, Kind::I8 | Kind::U8) && to == Kind::F32)
 }
 
 /// A pool whose kernel is one element keeps every stride-th.

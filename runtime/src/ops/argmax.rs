@@ -1,6 +1,6 @@
 //! Index of the largest element along one axis; the first of equals.
 //!
-//! `y[o, i] = argmax_k x[o, k, i]` with `x` as `[outer][n][inner]`.
+//! `y[o, i] = argmax_k x[o, k, i]` with `x` as `[outer][n][inner]`. An f32 output is for what computes with the index.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ macro_rules! record {
         pub struct $record {
             /// `x`.
             pub input: Tensor,
-            /// `y`, `i32`.
+            /// `y`, `i32` or f32.
             pub output: Tensor,
             /// Elements along the axis.
             pub n: u32,
@@ -41,7 +41,7 @@ macro_rules! record {
             }
 
             fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
-                if self.input.dtype() != Some(DType::$dtype) || self.output.dtype() != Some(DType::I32) {
+                if self.input.dtype() != Some(DType::$dtype) || !matches!(self.output.dtype(), Some(DType::I32 | DType::F32)) {
                     return Err(Flaw::Type);
                 }
                 let len = self.output.len().and_then(|len| len.checked_mul(self.n));
@@ -53,8 +53,13 @@ macro_rules! record {
             }
 
             fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-                let (input, output, _) = memory.apart::<$element, i32>(&self.input, &self.output, Span::EMPTY)?;
-                run(self.n, self.inner, input, output)
+                let (input, output) = (&self.input, &self.output);
+                if output.dtype() == Some(DType::I32) {
+                    let (x, y, _) = memory.apart::<$element, i32>(input, output, Span::EMPTY)?;
+                    return run(self.n, self.inner, x, y, |index| index);
+                }
+                let (x, y, _) = memory.apart::<$element, f32>(input, output, Span::EMPTY)?;
+                run(self.n, self.inner, x, y, |index| index as f32)
             }
         }
     };
@@ -68,15 +73,21 @@ record!(
     ArgMaxF32, F32, f32
 );
 
-fn run<T: Pod + PartialOrd>(n: u32, inner: u32, input: &[T], output: &mut [i32]) -> Result<(), Fault> {
+fn run<T: Pod + PartialOrd, I>(
+    n: u32,
+    inner: u32,
+    input: &[T],
+    output: &mut [I],
+    index: impl Fn(i32) -> I,
+) -> Result<(), Fault> {
     let inner = (inner as usize).max(1);
     let block = inner.wrapping_mul(n as usize).max(1);
     for (x, y) in pieces(input, block).zip(pieces_mut(output, inner)) {
         for (i, y) in y.iter_mut().enumerate() {
             let mut column = (0..).zip(x.iter().skip(i).step_by(inner.max(1)));
             let first = column.next().ok_or(Fault)?;
-            let (index, _) = column.fold(first, |best, next| if next.1 > best.1 { next } else { best });
-            *y = index;
+            let (largest, _) = column.fold(first, |best, next| if next.1 > best.1 { next } else { best });
+            *y = index(largest);
         }
     }
     Ok(())

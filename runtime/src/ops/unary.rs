@@ -115,6 +115,24 @@ pub enum Function {
     Sin,
     /// `cos x`.
     Cos,
+    /// `min(max(round_half_even(x / scale) + zero, lo), hi)`, the integer as a real.
+    Quantize {
+        /// Positive.
+        scale: f32,
+        /// Zero point.
+        zero: f32,
+        /// Smallest result.
+        lo: f32,
+        /// Largest result.
+        hi: f32,
+    },
+    /// `(x − zero) · scale`, of an integer as a real.
+    Dequantize {
+        /// Positive.
+        scale: f32,
+        /// Zero point.
+        zero: f32,
+    },
 }
 
 impl Function {
@@ -159,6 +177,8 @@ impl Function {
             Self::Round => rintf(x),
             Self::Sin => sinf(x),
             Self::Cos => cosf(x),
+            Self::Quantize { scale, zero, lo, hi } => clamp(rintf(x / scale) + zero, lo, hi),
+            Self::Dequantize { scale, zero } => (x - zero) * scale,
         }
     }
 }

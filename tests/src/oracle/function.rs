@@ -89,5 +89,11 @@ fn eval(function: Function, x: f64) -> f64 {
         Function::Round => x.round_ties_even(),
         Function::Sin => x.sin(),
         Function::Cos => x.cos(),
+        Function::Quantize { scale, zero, lo, hi } => {
+            // The division is IEEE's in f32: it decides ties.
+            let steps = (x as f32 / scale).round_ties_even();
+            (f64::from(steps) + f64::from(zero)).clamp(lo.into(), hi.into())
+        }
+        Function::Dequantize { scale, zero } => (x - f64::from(zero)) * f64::from(scale),
     }
 }

@@ -1,5 +1,6 @@
 //! Softmax and argmax.
 
+use lacewing::format::{DType, Tensor};
 use lacewing::ops::{SoftmaxF32, SoftmaxI8};
 
 use super::position::dims;
@@ -38,9 +39,9 @@ pub(super) fn softmax_f32(op: &SoftmaxF32, x: &[f32]) -> Answer {
     Answer::Near(output)
 }
 
-pub(super) fn argmax<T: Copy + PartialOrd>(n: u32, inner: u32, x: &[T]) -> Answer {
+pub(super) fn argmax<T: Copy + PartialOrd>(n: u32, inner: u32, output: &Tensor, x: &[T]) -> Answer {
     let (n, inner) = (n as usize, inner as usize);
-    let mut output = Vec::new();
+    let mut indices = Vec::new();
     for outer in 0..x.len() / (n * inner) {
         for i in 0..inner {
             let at = |k: usize| x[(outer * n + k) * inner + i];
@@ -50,8 +51,11 @@ pub(super) fn argmax<T: Copy + PartialOrd>(n: u32, inner: u32, x: &[T]) -> Answe
                     best = k;
                 }
             }
-            output.push(best as i32);
+            indices.push(best as i32);
         }
     }
-    Values::I32(output).into()
+    match output.dtype() {
+        Some(DType::F32) => Values::F32(indices.into_iter().map(|index| index as f32).collect()).into(),
+        _ => Values::I32(indices).into(),
+    }
 }

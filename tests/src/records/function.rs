@@ -37,6 +37,8 @@ fn function() -> impl Strategy<Value = Function> {
         slope().prop_map(|alpha| Elu { alpha }),
         (slope(), slope()).prop_map(|(alpha, gamma)| Selu { alpha, gamma }),
         (slope(), slope()).prop_map(|(alpha, beta)| HardSigmoid { alpha, beta }),
+        (scale(), zero()).prop_map(|(scale, zero)| Quantize { scale, zero: zero.into(), lo: -128.0, hi: 127.0 }),
+        (scale(), zero()).prop_map(|(scale, zero)| Dequantize { scale, zero: zero.into() }),
     ];
     let plain = proptest::sample::select(vec![
         Identity, Sigmoid, HardSwish, Silu, Tanh, Gelu, GeluTanh, Exp, Log, Sqrt, Reciprocal, Abs, Neg, Erf, Softplus,

@@ -68,12 +68,13 @@ pub(super) fn softmax_f32() -> BoxedStrategy<Case> {
 }
 
 fn argmax(values: fn(&mut Scene, u32) -> Values, op: fn(Tensor, Tensor, u32, u32) -> Op) -> BoxedStrategy<Case> {
-    (1u32..=3, 1u32..=20, 1u32..=4, setting(apart()))
-        .prop_map(move |(outer, n, inner, (fill, source))| {
+    let dtype = prop_oneof![Just(DType::I32), Just(DType::F32)];
+    (1u32..=3, 1u32..=20, 1u32..=4, dtype, setting(apart()))
+        .prop_map(move |(outer, n, inner, dtype, (fill, source))| {
             let mut scene = Scene::new(fill);
             let values = values(&mut scene, outer * n * inner);
             let input = scene.input(source, values, [1, outer, n, inner]);
-            let output = scene.output(DType::I32, [1, 1, outer, inner]);
+            let output = scene.output(dtype, [1, 1, outer, inner]);
             scene.finish(op(input, output, n, inner))
         })
         .boxed()

@@ -68,7 +68,7 @@ fn reordered_columns(walk: &mut Walk<'_>, node: &Node, view: &View) -> ValueId {
     let split: Vec<usize> = [&old.shape[..1], &view.factors].concat();
     let perm: Vec<usize> = std::iter::once(0).chain(view.perm.iter().map(|p| p + 1)).collect();
     let value = Value::constant(&old.name, refactored(elements, &split, &perm, &old.shape));
-    walk.to.add(value)
+    walk.to.add(Value { grid: old.grid.clone(), ..value })
 }
 
 /// `elements` under the shape `split`, permuted, under the shape `target`.
@@ -108,11 +108,9 @@ fn aligned(walk: &mut Walk<'_>, old: ValueId, perm: &[usize]) -> ValueId {
     }
     let full = [vec![1; perm.len() - shape.len()], shape.clone()].concat();
     if let Some(constant) = walk.from.constant(old) {
-        let value = Value::constant(
-            &walk.from.value(old).name,
-            refactored(constant.clone(), &full, perm, &permuted(&full, perm)),
-        );
-        return walk.to.add(value);
+        let elements = refactored(constant.clone(), &full, perm, &permuted(&full, perm));
+        let old = walk.from.value(old);
+        return walk.to.add(Value { kind: old.kind, ..Value::constant(&old.name, elements) });
     }
     let id = walk.ordered(old, &in_order(shape.len()));
     let (name, kind) = (walk.from.value(old).name.clone(), walk.from.value(old).kind);

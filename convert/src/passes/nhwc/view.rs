@@ -130,8 +130,9 @@ impl<'a> Walk<'a> {
         }
         let id = match self.from.constant(old) {
             Some(constant) => {
-                let value = Value::constant(&self.from.value(old).name, turned(constant, perm));
-                self.to.add(value)
+                let old = self.from.value(old);
+                let grid = old.grid.clone().filter(|grid| grid.scales.len() == 1 || perm.first() == Some(&0));
+                self.to.add(Value { grid, kind: old.kind, ..Value::constant(&old.name, turned(constant, perm)) })
             }
             None => {
                 let id = self.reorder(old, perm);
@@ -207,7 +208,7 @@ impl<'a> Walk<'a> {
         let old = node.outputs[0];
         let id = self.emit(&node.name, op, inputs, shape, self.from.value(old).kind);
         if let Some(last) = self.to.nodes.last_mut() {
-            last.clamp = node.clamp;
+            (last.clamp, last.float) = (node.clamp, node.float);
         }
         self.bind(old, View { id, factors: factors.to_vec(), perm: perm.to_vec() });
     }
