@@ -59,7 +59,7 @@ impl Original {
 pub struct Grid {
     /// One scale, or one for each index.
     pub scales: Vec<f32>,
-    /// As many zero points.
+    /// As many zero points, of the integers as int8: those of uint8 are less 128.
     pub zeros: Vec<i32>,
 }
 

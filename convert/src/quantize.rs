@@ -11,7 +11,7 @@ use ndarray::{ArrayD, Axis};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::error::ConvertError;
-use crate::graph::{Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
+use crate::graph::{Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
 
 /// Scale and zero point of one int8 tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +84,14 @@ impl Params {
         (-128.0..=127.0).contains(&zero).then_some(Self { scale, zero: zero as i8 })
     }
 
+    /// The params of a constant with one scale in its file.
+    fn of_grid(grid: &Grid) -> Option<Self> {
+        match (&grid.scales[..], &grid.zeros[..]) {
+            (&[scale], &[zero]) => Some(Self { scale, zero: i8::try_from(zero).ok()? }),
+            _ => None,
+        }
+    }
+
     /// Params that cover `lo..=hi` and 0, so that 0 is exact.
     #[must_use]
     pub fn covering(lo: f32, hi: f32) -> Self {
@@ -117,7 +125,11 @@ impl Params {
 /// # Errors
 /// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.
 pub fn quantize(graph: &Graph, ranges: &Ranges, io: Io) -> Result<(Graph, Quantization), ConvertError> {
-    let (graph, params) = islands::insert(graph, activations(graph, ranges), io);
+    let mut graph = graph.clone();
+    for index in 0..graph.nodes.len() {
+        graph.nodes[index].float |= exceeds_int8(&graph, &graph.nodes[index]);
+    }
+    let (graph, params) = islands::insert(&graph, activations(&graph, ranges), io);
     let mut weights = HashMap::new();
     for (id, node) in nodes(&graph) {
         if let (Op::Conv { .. } | Op::FullyConnected, Some(input)) = (&node.op, params[node.inputs[0].0]) {
@@ -200,7 +212,8 @@ fn activations(graph: &Graph, ranges: &Ranges) -> Vec<Option<Params>> {
 fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
     let mut fixed = HashMap::new();
     for (id, value) in graph.values.iter().enumerate() {
-        if let Some(params) = Params::of_bytes(value.kind) {
+        let given = value.grid.as_deref().and_then(Params::of_grid);
+        if let Some(params) = given.or(Params::of_bytes(value.kind)) {
             fixed.entry(classes.of(ValueId(id))).or_insert(params);
         }
     }
@@ -299,7 +312,7 @@ pub(crate) const LARGEST_SUM: f64 = (1 << 28) as f64;
 /// The integers of a quantized file stay, and are refused where they are too large.
 fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, ConvertError> {
     let floats = graph.constant(node.inputs[1]).expect("weights are constants after import");
-    let grid = graph.value(node.inputs[1]).grid.as_deref().filter(|grid| grid.zeros.iter().all(|zero| *zero == 0));
+    let grid = graph.value(node.inputs[1]).grid.as_deref();
     let bias = node.inputs.get(2).and_then(|bias| graph.constant(*bias));
     let mut ints = ArrayD::zeros(floats.raw_dim());
     let mut scales = Vec::with_capacity(floats.shape()[0]);
@@ -322,6 +335,20 @@ fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, Co
         scales.push(scale);
     }
     Ok(Weights { ints, scales })
+}
+
+/// Whether the weights of a quantized file, less their zero points, are not all within int8. Rounding them once more would change
+/// the model: the layer runs in f32.
+fn exceeds_int8(graph: &Graph, node: &Node) -> bool {
+    let weights = match node.op {
+        Op::Conv { .. } | Op::FullyConnected => graph.value(node.inputs[1]),
+        _ => return false,
+    };
+    let (Some(grid), Some(floats)) = (&weights.grid, &weights.constant) else { return false };
+    floats.axis_iter(Axis(0)).enumerate().any(|(o, channel)| {
+        let scale = grid.scales.get(o).or(grid.scales.first()).copied().unwrap_or(1.0);
+        channel.iter().any(|w| !(-128.0..=127.0).contains(&(w / scale).round_ties_even()))
+    })
 }
 
 fn too_large(node: &Node, channel: usize, sum: f64) -> ConvertError {

@@ -188,7 +188,8 @@ impl Lowering {
         match self.known.get(name) {
             Some(Known::Value(id)) => return Ok(*id),
             Some(Known::Constant(constant)) if !self.materialized.contains_key(name) => {
-                let value = Value { kind: constant.kind(), ..Value::constant(name, constant.finite(node)?) };
+                let grid = constant.grid.as_ref().and_then(|grid| grid.first(0));
+                let value = Value { kind: constant.kind(), grid, ..Value::constant(name, constant.finite(node)?) };
                 let id = self.graph.add(value);
                 self.materialized.insert(name.to_string(), id);
             }

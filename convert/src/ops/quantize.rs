@@ -12,7 +12,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Grid, Op, ValueId};
+use crate::graph::{Binary, Function, Grid, Kind, Op, ValueId};
 use crate::import::{AxisGrid, Constant, Lowering, OnnxNode};
 
 /// `QuantizeLinear`: `y = saturate(round(x / scale) + zero)`.
@@ -97,6 +97,7 @@ pub(crate) fn fold(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Constant
     let (Some(x), Some(scale)) = (inputs.first(), inputs.get(1)) else {
         return Err(node.error("takes a tensor and its scale"));
     };
+    let unsigned = x.kind() == Kind::U8;
     let (x, scales) = (x.floats()?, scale.finite(node)?);
     let zeros = inputs.get(2).map(|zero| zero.integers()).transpose()?.unwrap_or_default();
     let scales: Vec<f32> = scales.iter().copied().collect();
@@ -107,6 +108,7 @@ pub(crate) fn fold(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Constant
         node.error(format!("has {} scales, which do not fit axis {axis} of its tensor", scales.len()))
     })?;
     let name = node.pb.output.first().map_or("", String::as_str);
+    let zeros = zeros.into_iter().map(|zero| zero.wrapping_sub(if unsigned { 128 } else { 0 })).collect();
     let grid = Some(AxisGrid { axis, grid: Arc::new(Grid { scales, zeros }) });
     Ok(Constant { grid, ..Constant::new(name, y.into_tensor()) })
 }

@@ -1,0 +1,100 @@
+//! Models quantized by onnxruntime, in both forms and both signs: they stay int8, keep the file's integers, and give
+//! onnxruntime's results. `tests/qdq/make.py` writes them.
+
+use std::path::PathBuf;
+
+use lacewing::format::Opcode;
+use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing_convert::runner::Runner;
+use lacewing_convert::verify::top1;
+use lacewing_convert::{Options, Precision, Sample, convert};
+use ndarray::ArrayD;
+
+const FORMS: [&str; 4] = ["qdq_int8", "qdq_uint8", "qoperator_int8", "qoperator_uint8"];
+
+/// Weights with a zero point that leaves them outside int8.
+const ASYMMETRIC: &str = "qdq_asymmetric";
+
+/// A model, its inputs, and onnxruntime's outputs.
+struct Case {
+    onnx: Vec<u8>,
+    inputs: Vec<Sample>,
+    outputs: Vec<Sample>,
+}
+
+fn case(name: &str, input: &[usize], output: &[usize]) -> Case {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/qdq"));
+    let arrays = |key: &str, shape: &[usize]| {
+        let spec = InputSpec { name: key.into(), shape: shape.to_vec() };
+        Samples::read(&folder.join(format!("{name}.npz")), &[spec], Scaling::default()).unwrap().rows().to_vec()
+    };
+    let onnx = std::fs::read(folder.join(format!("{name}.onnx"))).unwrap();
+    Case { onnx, inputs: arrays("in:x", input), outputs: arrays("out:y", output) }
+}
+
+fn nets(form: &str) -> [(String, Case); 2] {
+    let nets: [(&str, &[usize], &[usize]); 2] = [("cnn", &[1, 3, 16, 16], &[1, 10]), ("mlp", &[1, 20], &[1, 5])];
+    nets.map(|(net, input, output)| (format!("{net}_{form}"), case(&format!("{net}_{form}"), input, output)))
+}
+
+fn cases() -> impl Iterator<Item = (String, Case)> {
+    FORMS.into_iter().flat_map(nets)
+}
+
+/// The operations of a program that run in f32.
+fn float_ops(file: &[u8]) -> Vec<Opcode> {
+    let ops: Vec<Opcode> = Runner::new(file).unwrap().model().ops().map(|op| op.opcode()).collect();
+    ops.into_iter().filter(|op| op.name().ends_with("F32")).collect()
+}
+
+/// The scale of the first output.
+fn output_scale(file: &[u8]) -> f32 {
+    Runner::new(file).unwrap().model().outputs().next().unwrap().scale
+}
+
+fn converted(onnx: &[u8], precision: Precision) -> Vec<u8> {
+    let options = Options { precision, ..Options::default() };
+    convert(onnx, &options, &[], |_| {}).unwrap().file
+}
+
+/// The largest difference from onnxruntime over all samples, in steps of the output.
+fn steps_apart(case: &Case, file: &[u8], step: f32) -> f32 {
+    let mut runner = Runner::new(file).unwrap();
+    let mut worst: f32 = 0.0;
+    for (inputs, wanted) in case.inputs.iter().zip(&case.outputs) {
+        let got: Vec<ArrayD<f32>> = runner.run(inputs).unwrap();
+        let (got, wanted) = (got[0].as_slice().unwrap(), wanted[0].as_slice().unwrap());
+        assert_eq!(top1(got), top1(wanted));
+        worst = got.iter().zip(wanted).fold(worst, |worst, (a, b)| worst.max((a - b).abs() / step));
+    }
+    worst
+}
+
+#[test]
+fn quantized_models_stay_int8_and_give_onnxruntimes_results() {
+    for (name, case) in cases() {
+        let file = converted(&case.onnx, Precision::Int8);
+        assert_eq!(float_ops(&file), [], "{name}");
+        // onnxruntime rounds ties to even and multiplies in f32: one step of one layer, carried on.
+        assert!(steps_apart(&case, &file, output_scale(&file)) <= 2.0, "{name}");
+    }
+}
+
+#[test]
+fn in_f32_they_keep_their_roundings() {
+    for (name, case) in cases() {
+        let step = output_scale(&converted(&case.onnx, Precision::Int8));
+        assert!(steps_apart(&case, &converted(&case.onnx, Precision::F32), step) <= 1.01, "{name}");
+    }
+}
+
+/// Rounding them once more would change the model, so these layers are islands of f32 and are seen.
+#[test]
+fn weights_outside_int8_are_not_rounded_again() {
+    for (name, case) in nets(ASYMMETRIC) {
+        let file = converted(&case.onnx, Precision::Int8);
+        let float = float_ops(&file);
+        assert!(float.contains(&Opcode::FullyConnectedF32), "{name}: {float:?}");
+        assert!(steps_apart(&case, &file, output_scale(&file)) <= 2.0, "{name}");
+    }
+}
