@@ -164,8 +164,8 @@ mod tests {
         let input = inputs.iter().map(|name| name.to_string()).collect();
         let output = vec!["y".into()];
         let node = NodeProto { op_type: op.into(), domain: domain.into(), input, output, ..NodeProto::default() };
-        let mut model = ModelProto::default();
-        model.graph = Some(GraphProto { node: vec![node], ..GraphProto::default() });
+        let graph = Some(GraphProto { node: vec![node], ..GraphProto::default() });
+        let mut model = ModelProto { graph, ..ModelProto::default() };
         expand(&mut model);
         model.graph.unwrap_or_default().node
     }
