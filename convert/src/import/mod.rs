@@ -10,6 +10,7 @@ mod guard;
 mod inputs;
 mod lowering;
 mod node;
+mod problems;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;

@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Failed(Vec<Failure>),
 }
 
-/// Why a case fails with some of its inputs as constants.
+/// One reason for which a case fails with some of its inputs as constants.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Failure {
     /// The inputs that were constants.
@@ -58,7 +58,9 @@ pub(crate) fn judge(case: &Case) -> Outcome {
     for constants in ladder(&case.inputs) {
         match guarded(case, &constants) {
             Ok(()) => return Outcome::Passed(constants),
-            Err(failure) => failures.push(Failure { constants, ..failure }),
+            Err(found) => {
+                failures.extend(found.into_iter().map(|failure| Failure { constants: constants.clone(), ..failure }))
+            }
         }
     }
     Outcome::Failed(failures)
@@ -96,42 +98,42 @@ fn is_single(tensor: &TensorProto) -> bool {
 }
 
 /// A panic is a failure like others.
-fn guarded(case: &Case, constants: &[usize]) -> Result<(), Failure> {
+fn guarded(case: &Case, constants: &[usize]) -> Result<(), Vec<Failure>> {
     let attempt = catch_unwind(AssertUnwindSafe(|| attempt(case, constants)));
     attempt.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        Err(Failure::new(Stage::Broken, format!("panicked: {}", text.unwrap_or("no message"))))
+        Err(vec![Failure::new(Stage::Broken, format!("panicked: {}", text.unwrap_or("no message")))])
     })
 }
 
-fn attempt(case: &Case, constants: &[usize]) -> Result<(), Failure> {
+fn attempt(case: &Case, constants: &[usize]) -> Result<(), Vec<Failure>> {
     let (onnx, run_time) = case.with_constants(constants);
     let options = Options { precision: Precision::F32, ..Options::default() };
-    let conversion = convert(&onnx, &options, &[], |_| {}).map_err(refused)?;
-    let sample = sample(&run_time)?;
-    let run = |error: String| Failure::new(Stage::Run, error);
+    let conversion = convert(&onnx, &options, &[], |_| {}).map_err(|error| refused(&error))?;
+    let broken = |error: anyhow::Error| vec![Failure::new(Stage::Broken, format!("{error:#}"))];
+    let sample = sample(&run_time).map_err(broken)?;
+    let run = |error: String| vec![Failure::new(Stage::Run, error)];
     let got = Runner::new(&conversion.file).and_then(|mut runner| runner.run(&sample));
     let got = got.map_err(|error| run(error.to_string()))?;
-    match case.difference(&got) {
-        Ok(None) => Ok(()),
-        Ok(Some(difference)) => Err(run(difference)),
-        Err(error) => Err(Failure::new(Stage::Broken, format!("{error:#}"))),
+    match case.difference(&got).map_err(broken)? {
+        None => Ok(()),
+        Some(difference) => Err(run(difference)),
     }
 }
 
-fn refused(error: ConvertError) -> Failure {
-    let op = match &error {
+/// Each problem by itself.
+fn refused(error: &ConvertError) -> Vec<Failure> {
+    let op = match error {
+        ConvertError::Several { problems, .. } => return problems.iter().flat_map(|one| refused(&one.error)).collect(),
         ConvertError::Node { op, .. } => Some(op.clone()),
         _ => None,
     };
-    Failure { op, ..Failure::new(Stage::Convert, error.to_string()) }
+    vec![Failure { op, ..Failure::new(Stage::Convert, error.to_string()) }]
 }
 
-fn sample(inputs: &[&TensorProto]) -> Result<Sample, Failure> {
-    let array = |tensor: &&TensorProto| reals(tensor).map(|array| array.mapv(|x| x as f32));
-    let broken = |error: anyhow::Error| Failure::new(Stage::Broken, format!("{error:#}"));
-    inputs.iter().map(array).collect::<Result<_, _>>().map_err(broken)
+fn sample(inputs: &[&TensorProto]) -> anyhow::Result<Sample> {
+    inputs.iter().map(|tensor| Ok(reals(tensor)?.mapv(|x| x as f32))).collect()
 }
 
 #[cfg(test)]
@@ -146,8 +148,9 @@ mod tests {
     fn the_fewest_constants_come_first_and_never_all() {
         let (x, scale) = (tensor(DataType::Float, &[2, 3]), tensor(DataType::Float, &[]));
         let indices = tensor(DataType::Int64, &[4]);
-        assert_eq!(ladder(std::slice::from_ref(&x)), [vec![]]);
-        assert_eq!(ladder(&[]), [Vec::<usize>::new(); 1]);
+        let none = [Vec::<usize>::new()];
+        assert_eq!(ladder(std::slice::from_ref(&x)), none);
+        assert_eq!(ladder(&[]), none);
         let all = ladder(&[x.clone(), indices.clone(), scale, x.clone()]);
         assert_eq!(all, [vec![], vec![1], vec![1, 2], vec![1, 2, 3]]);
         assert_eq!(ladder(&[indices.clone(), x]), [vec![], vec![1], vec![0]]);

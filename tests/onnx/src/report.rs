@@ -27,9 +27,10 @@ impl Run {
         }
     }
 
-    /// The failure that came furthest; with more constants if several did.
-    fn failure(&self) -> Option<&Failure> {
-        self.failures().iter().max_by_key(|failure| failure.stage)
+    /// The reasons of the attempt that came furthest; with more constants if several did.
+    fn reasons(&self) -> impl Iterator<Item = &Failure> {
+        let last = self.failures().iter().max_by_key(|failure| failure.stage);
+        self.failures().iter().filter(move |failure| last.is_some_and(|last| last.constants == failure.constants))
     }
 
     fn passes(&self) -> bool {
@@ -77,9 +78,9 @@ impl Report {
 
     fn what_happens(&self, name: &str) -> String {
         let Some(run) = self.runs.iter().find(|run| run.facts.name == name) else { return "is no case".into() };
-        match (&run.outcome, run.failure()) {
-            (Outcome::Passed(constants), _) => format!("passes with other constants:{}", shown(constants)),
-            (_, failure) => failure.map(|failure| failure.reason.clone()).unwrap_or_default(),
+        match &run.outcome {
+            Outcome::Passed(constants) => format!("passes with other constants:{}", shown(constants)),
+            Outcome::Failed(_) => run.reasons().map(|failure| failure.reason.as_str()).collect::<Vec<_>>().join("; "),
         }
     }
 
@@ -160,7 +161,7 @@ impl Report {
 
     fn print_summary(&self) {
         let mut groups: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
-        for (run, failure) in self.failing().filter_map(|run| Some((run, run.failure()?))) {
+        for (run, failure) in self.failing().flat_map(|run| run.reasons().map(move |failure| (run, failure))) {
             let op = failure.op.clone().unwrap_or_else(|| run.facts.last_op.clone());
             groups.entry((op, general(&failure.reason))).or_default().push(&run.facts.name);
         }
