@@ -1,5 +1,7 @@
 //! Errors of the converter. Each names what the user knows (node, operator, tensor, input) and the way out.
 
+use std::fmt::Write as _;
+
 /// Why a model cannot be converted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,14 @@ pub enum ConvertError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Several things are wrong with the model.
+    #[error("{}", lines(.problems, *.more))]
+    Several {
+        /// What is wrong, in the order of the model.
+        problems: Vec<Problem>,
+        /// How many problems there are beside these.
+        more: usize,
+    },
     /// A pass left the graph inconsistent.
     #[error("pass `{pass}`: {reason}; this is a defect of Lacewing, please report it with the model")]
     Pass {
@@ -76,4 +86,27 @@ pub enum ConvertError {
     /// The file that was written, or a sample, was refused.
     #[error(transparent)]
     Run(#[from] crate::runner::RunnerError),
+}
+
+/// One of several things that are wrong with a model.
+#[derive(Debug)]
+pub struct Problem {
+    /// What is wrong.
+    pub error: ConvertError,
+    /// How many other nodes of the same operator it is wrong with.
+    pub others: usize,
+}
+
+fn lines(problems: &[Problem], more: usize) -> String {
+    let mut text = "several things are wrong:".to_string();
+    for Problem { error, others } in problems {
+        let plural = if *others == 1 { "" } else { "s" };
+        let others = if *others == 0 { String::new() } else { format!(" (and {others} other node{plural})") };
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  {error}{others}");
+    }
+    if more > 0 {
+        let _ = write!(text, "\n  and {more} more");
+    }
+    text
 }

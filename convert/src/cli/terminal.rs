@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::ColorChoice;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::failure::Failure;
 
@@ -113,7 +113,7 @@ impl Terminal {
     pub(super) fn fail(&self, failure: &Failure) {
         self.note(format_args!("{}: {failure}", self.paint("error", Paint::Red)));
         if self.json {
-            to(&mut io::stdout(), format_args!("{:#}", json!({ "error": failure.to_string() })));
+            to(&mut io::stdout(), format_args!("{:#}", failure.json()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Constant tensors, and nodes all of whose inputs are constant: computed by tract, one node at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
@@ -123,12 +123,12 @@ impl Constant {
 }
 
 /// The initializers of the graph that some live node reads, or that are outputs.
-pub(crate) fn initializers(source: &Source) -> Result<HashMap<String, Constant>, ConvertError> {
+pub(crate) fn initializers(source: &Source) -> impl Iterator<Item = (&str, Result<Constant, ConvertError>)> {
     let graph = source.graph();
     let read = source.order.iter().flat_map(|&n| &graph.node[n].input);
     let wanted: HashSet<&String> = read.chain(graph.output.iter().map(|o| &o.name)).collect();
-    let live = graph.initializer.iter().filter(|t| wanted.contains(&t.name));
-    live.map(|proto| Ok((proto.name.clone(), load(proto)?))).collect()
+    let live = graph.initializer.iter().filter(move |t| wanted.contains(&t.name));
+    live.map(|proto| (proto.name.as_str(), load(proto)))
 }
 
 fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
@@ -226,8 +226,17 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
         | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not" | "ReduceSum"
         | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" => Ok(all),
-        other => Err(node.error(format!("{other} of constants is not supported; simplify the model with onnxsim"))),
+        _ => Err(unexpected(node)),
     }
+}
+
+fn unexpected(node: &OnnxNode<'_>) -> ConvertError {
+    node.error(format!("{} of constants is not supported; simplify the model with onnxsim", node.op()))
+}
+
+/// Whether the operator is computed where its inputs are constant.
+pub(super) fn folds(node: &OnnxNode<'_>) -> bool {
+    !bound(node, &[]).is_err_and(|error| error.to_string() == unexpected(node).to_string())
 }
 
 fn integers(node: &OnnxNode<'_>, inputs: &[&Constant], i: usize) -> Result<Vec<i64>, ConvertError> {

@@ -21,9 +21,17 @@ pub(crate) struct InputType {
 
 /// All inputs that are no initializers, in order.
 pub(crate) fn declared(source: &Source, options: &ImportOptions) -> Result<Vec<InputType>, ConvertError> {
+    each_declared(source, options).map(|(_, input)| input).collect()
+}
+
+/// The name of each input that is no initializer, with what is known of it.
+pub(super) fn each_declared<'s>(
+    source: &'s Source,
+    options: &'s ImportOptions,
+) -> impl Iterator<Item = (&'s str, Result<InputType, ConvertError>)> {
     let names: HashSet<&str> = source.input_names().into_iter().collect();
-    let infos = source.graph().input.iter().filter(|i| names.contains(i.name.as_str()));
-    infos.map(|info| input(info, options).map_err(|reason| error(info, reason))).collect()
+    let infos = source.graph().input.iter().filter(move |i| names.contains(i.name.as_str()));
+    infos.map(|info| (info.name.as_str(), input(info, options).map_err(|reason| error(info, reason))))
 }
 
 fn error(info: &ValueInfoProto, reason: String) -> ConvertError {

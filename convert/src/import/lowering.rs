@@ -6,8 +6,10 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::constants::{Constant, Folder, initializers};
-use super::{ImportOptions, OnnxNode, Source, declared};
+use super::constants::{Constant, Folder, folds, initializers};
+use super::inputs::each_declared;
+use super::problems::Problems;
+use super::{ImportOptions, OnnxNode, Source};
 use crate::error::ConvertError;
 use crate::graph::{Function, Graph, Grid, Kind, Node, Op, Original, Value, ValueId, shape};
 use crate::ops;
@@ -35,28 +37,81 @@ pub(crate) struct Lowering {
 
 /// Lowers every live node of `source`.
 pub(super) fn lower(source: &Source, options: &ImportOptions) -> Result<Graph, ConvertError> {
-    let mut lowering = Lowering::new(source, options)?;
+    let mut problems = Problems::default();
+    let mut lowering = Lowering::new(source, options, &mut problems)?;
     let folder = Folder::new(source);
     for &index in &source.order {
         let node = OnnxNode { pb: &source.graph().node[index], index, opset: source.opset };
-        lowering.step(&node, &folder)?;
+        lowering.walk(&node, &folder, &mut problems);
+        if lowering.folded > MAX_FOLDED {
+            break;
+        }
     }
-    source.graph().output.iter().try_for_each(|output| lowering.output(&output.name))?;
+    lowering.outputs(source, &mut problems);
+    problems.end()?;
     let graph = lowering.graph;
     graph.check().map_err(|reason| ConvertError::Pass { pass: "import", reason })?;
     Ok(graph)
 }
 
 impl Lowering {
-    fn new(source: &Source, options: &ImportOptions) -> Result<Lowering, ConvertError> {
+    fn new(source: &Source, options: &ImportOptions, problems: &mut Problems) -> Result<Lowering, ConvertError> {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
-        let constants = initializers(source)?.into_iter().map(|(name, c)| (name, Known::Constant(c)));
-        let known = constants.collect();
-        let mut lowering = Lowering { graph, known, materialized: HashMap::new(), folded: 0 };
-        for input in declared(source, options)? {
-            lowering.input(&input.name, &input.shape, input.element)?;
+        let (known, materialized) = (HashMap::new(), HashMap::new());
+        let mut lowering = Lowering { graph, known, materialized, folded: 0 };
+        for (name, constant) in initializers(source) {
+            match constant {
+                Ok(constant) => drop(lowering.known.insert(name.to_string(), Known::Constant(constant))),
+                Err(error) => problems.note_tensor(name, error),
+            }
+        }
+        for (name, input) in each_declared(source, options) {
+            match input {
+                Ok(input) => lowering.input(name, &input.shape, input.element)?,
+                Err(error) => problems.note_tensor(name, error),
+            }
         }
         Ok(lowering)
+    }
+
+    /// A node that reads what is unknown is told of only if its operator or its attributes are wrong whatever it reads.
+    fn walk(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>, problems: &mut Problems) {
+        let hidden = problems.any_unknown(&node.pb.input);
+        let result = self.check(node, problems);
+        if hidden {
+            problems.hide(&node.pb.output);
+            problems.note(node, result.and_then(|()| self.check_operator(node)));
+        } else {
+            problems.note(node, result.and_then(|()| self.step(node, folder)));
+        }
+    }
+
+    /// What can be said of a node by itself.
+    fn check(&self, node: &OnnxNode<'_>, problems: &Problems) -> Result<(), ConvertError> {
+        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx") {
+            let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
+            return Err(node.error(reason));
+        }
+        node.check_attributes()?;
+        let mut inputs = self.inputs_of(node);
+        match inputs.find(|name| !self.known.contains_key(*name) && !problems.is_unknown(name)) {
+            Some(missing) => Err(node.error(format!(
+                "reads `{missing}`, which no node writes and no initializer holds; are weights missing?"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an operator that is neither computed nor lowered, whatever it reads.
+    fn check_operator(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
+        if matches!(node.op(), "Shape" | "Size") || folds(node) {
+            return Ok(());
+        }
+        let unsupported = ops::unsupported(node);
+        match ops::lower(node, self) {
+            Err(error) if error.to_string() == unsupported.to_string() => Err(unsupported),
+            _ => Ok(()),
+        }
     }
 
     fn input(&mut self, name: &str, shape: &[usize], element: DataType) -> Result<(), ConvertError> {
@@ -71,16 +126,6 @@ impl Lowering {
 
     /// Shape arithmetic and constants are computed, the rest is lowered.
     fn step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
-        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx") {
-            let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
-            return Err(node.error(reason));
-        }
-        node.check_attributes()?;
-        if let Some(missing) = self.inputs_of(node).find(|name| !self.known.contains_key(*name)) {
-            let reason =
-                format!("reads `{missing}`, which no node writes and no initializer holds; are weights missing?");
-            return Err(node.error(reason));
-        }
         if matches!(node.op(), "Shape" | "Size") {
             return self.shape_of(node);
         }
@@ -151,6 +196,14 @@ impl Lowering {
         if value.original.is_none() && value.constant.is_none() {
             value.original = Some(Original::same(name, &value.shape));
             value.name = name.to_string();
+        }
+    }
+
+    fn outputs(&mut self, source: &Source, problems: &mut Problems) {
+        for output in &source.graph().output {
+            if self.folded <= MAX_FOLDED && !problems.is_unknown(&output.name) {
+                self.output(&output.name).unwrap_or_else(|error| problems.add(error));
+            }
         }
     }
 

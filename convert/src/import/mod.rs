@@ -10,6 +10,7 @@ mod guard;
 mod inputs;
 mod lowering;
 mod node;
+mod problems;
 mod qoperator;
 pub(crate) mod window;
 

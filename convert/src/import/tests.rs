@@ -158,6 +158,19 @@ fn an_unknown_operator_is_named_with_the_way_out() {
 }
 
 #[test]
+fn all_problems_are_told_and_what_follows_from_them_is_not() {
+    let text = refusal("torch_mobilenet", |m| {
+        nodes(m)[0].domain = "com.microsoft".into();
+        find(m, "GlobalAveragePool").op_type = "FancyPool".into();
+        find(m, "Gemm").input[1] = "nowhere".into();
+    });
+    let lines: Vec<_> = text.lines().skip(1).collect();
+    let told = ["com.microsoft", "FancyPool `/12/GlobalAveragePool`: is not supported", "reads `nowhere`"];
+    assert_eq!(lines.len(), told.len(), "{text}");
+    assert!(lines.iter().zip(told).all(|(line, word)| line.contains(word)), "{text}");
+}
+
+#[test]
 fn missing_and_foreign_weights_are_named() {
     let text = refusal("torch_lenet", |m| m.graph.as_mut().unwrap().initializer.truncate(1));
     assert!(text.contains("weights missing"), "{text}");

@@ -21,6 +21,7 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
+pub(crate) use unary::unsupported;
 
 /// Lowers one ONNX node; its results in the order of its outputs.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

@@ -81,7 +81,8 @@ fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertE
     Ok(vec![to.cast(node, "", x, kind)?])
 }
 
-fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
+/// The refusal of an operator that is not known.
+pub(crate) fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
     let way_out = match node.op() {
         "Resize" | "Upsample" => "end the model before it, or resize before the model",
         "LSTM" | "GRU" | "RNN" => "recurrent layers are planned",

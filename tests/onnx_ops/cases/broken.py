@@ -107,6 +107,14 @@ def custom_domain(net):
     net.output(net.op("FusedThing", image(net), domain="com.example"))
 
 
+@broken("FancyOp", "/FancyOp", "com.example", "nowhere", "1 other node")
+def several(net):
+    """Four things are wrong, and a Conv between them that nothing can be said of."""
+    x = net.conv(net.op("FancyOp", image(net)), 4, 3, 3, 3)
+    x = net.op("Add", net.op("FusedThing", x, domain="com.example"), "nowhere")
+    net.output(net.op("FancyOp", x))
+
+
 @broken("Resize", "/Resize")
 def resize(net):
     scales = net.const([1, 1, 2, 2], name="scales")

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, paths, process};
+use super::{bare_metal, onnx, paths, process};
 
 /// Where a tool comes from.
 enum Source {
@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -65,9 +65,14 @@ const TOOLS: [Tool; 7] = [
         present: || Ok(paths::program("defmt-print").is_some()),
         source: Source::Crate("defmt-print"),
     },
+    Tool {
+        purpose: "Python, for the cases of ONNX's backend suite",
+        present: || Ok(onnx::has_python()),
+        source: Source::Apt(&["python3", "python3-venv"]),
+    },
 ];
 
-/// Installs what is missing and builds the core libraries. A second run has nothing to do.
+/// Installs what is missing, builds the core libraries and writes the cases of ONNX's suite. A second run has nothing to do.
 pub(super) fn command() -> Result<()> {
     let _lock = paths::lock(&paths::cache_dir(), "install")?;
     let missing = missing()?;
@@ -85,6 +90,7 @@ pub(super) fn command() -> Result<()> {
             bail!("after installing, {} is still missing", tool.purpose);
         }
     }
+    onnx::provide()?;
     eprintln!("everything the tests need is installed");
     Ok(())
 }

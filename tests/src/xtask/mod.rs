@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
 //! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`),
-//! then the commands (`install`, `qemu`, `no_panic`, `test`).
+//! then the commands (`install`, `qemu`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ mod firmware;
 mod install;
 mod model;
 mod no_panic;
+mod onnx;
 mod paths;
 mod plugin;
 mod process;
@@ -42,6 +43,8 @@ enum Task {
     Qemu(qemu::Args),
     /// Prove by linking that the runtime cannot panic
     NoPanic,
+    /// Convert and run ONNX's backend suite
+    Onnx(onnx::Args),
 }
 
 /// Runs the command line; the status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
         Task::NoPanic => no_panic::command(),
+        Task::Onnx(args) => onnx::command(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

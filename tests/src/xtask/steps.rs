@@ -8,7 +8,7 @@ use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::bare_metal::BareMetal;
 use super::sysroot::Sysroot;
-use super::{bare_metal, no_panic, paths, process};
+use super::{bare_metal, no_panic, onnx, paths, process};
 
 mod boards;
 mod example;
@@ -36,12 +36,13 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 11] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
     step("no-std", "the runtime builds for every bare-metal target", no_std),
     step("test", "unit, documentation, property and golden tests", tests),
+    step("onnx", "ONNX's backend suite passes as listed", onnx_suite),
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("qemu", "the same output on the host and on every board", boards::qemu),
@@ -108,6 +109,14 @@ fn no_std() -> Result<Outcome> {
         true => Outcome::Passed,
         false => Outcome::NotInstalled(format!("no core library for {}", missing.join(", "))),
     })
+}
+
+fn onnx_suite() -> Result<Outcome> {
+    if onnx::installed()?.is_none() {
+        return Ok(Outcome::NotInstalled("no cases of ONNX's backend suite".into()));
+    }
+    onnx::command(&onnx::Args::default())?;
+    Ok(Outcome::Passed)
 }
 
 fn no_panic_link() -> Result<Outcome> {
