@@ -63,10 +63,12 @@ pub fn encode(context: &Context<'_>) -> Result<Encoded, ConvertError> {
         writer.node = id;
         ops::encode(node, &mut writer)?;
     }
-    let Writer { builder, layers, .. } = writer;
+    let Writer { mut builder, layers, .. } = writer;
     let metadata = metadata::write(&items(context, &layers));
     let inputs = ports(context, &context.graph.inputs);
     let outputs = ports(context, &context.graph.outputs);
+    let states: Vec<ValueId> = context.graph.states.iter().map(|state| state.input).collect();
+    ports(context, &states).iter().try_for_each(|state| builder.state(state))?;
     let arena = u32::try_from(context.plan.arena_bytes).map_err(|_| lacewing::format::encode::TooLarge)?;
     let file = builder.finish(&inputs, &outputs, arena, &metadata)?;
     Ok(Encoded { file, layers })
@@ -104,7 +106,8 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
 /// The value's place in the arena.
 fn tensor(context: &Context<'_>, value: ValueId) -> Tensor {
     let offset = context.plan.offset(value).expect("only constants are outside the arena") as u32;
-    Tensor::new(Place::Arena, dtype(context, value), offset, shape4(context.graph.shape(value)))
+    let place = if context.plan.is_state(value) { Place::State } else { Place::Arena };
+    Tensor::new(place, dtype(context, value), offset, shape4(context.graph.shape(value)))
 }
 
 fn dtype(context: &Context<'_>, value: ValueId) -> DType {

@@ -222,6 +222,15 @@ pub struct Node {
     pub float: bool,
 }
 
+/// A part of the arena that one run leaves to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What the last run left; real 0 at first.
+    pub input: ValueId,
+    /// What this run leaves, in the same bytes. Its writer comes after all readers of every state.
+    pub output: ValueId,
+}
+
 /// A model: nodes in an order in which each follows those it reads.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
@@ -235,6 +244,8 @@ pub struct Graph {
     pub inputs: Vec<ValueId>,
     /// Outputs, in ONNX's order.
     pub outputs: Vec<ValueId>,
+    /// What is kept from run to run; see [`crate::states`].
+    pub states: Vec<State>,
     /// Order of axes round convolutions and pools.
     pub layout: Layout,
 }

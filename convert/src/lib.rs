@@ -17,6 +17,7 @@ pub mod plan;
 pub mod quantize;
 pub mod reference;
 pub mod runner;
+pub mod states;
 pub mod verify;
 
 use lacewing::format::metadata::Item;
@@ -94,7 +95,7 @@ pub fn convert(
     mut progress: impl FnMut(Stage),
 ) -> Result<Conversion, ConvertError> {
     let graph = import::onnx(onnx, &options.import)?;
-    let graph = simplify(graph, &options.simplify)?;
+    let graph = states::bind(simplify(graph, &options.simplify)?, &options.import.states)?;
     let reference = Reference::new(onnx, &options.import, &graph, samples)?;
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),

@@ -3,7 +3,7 @@
 mod squeeze;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::ArrayD;
 use tract_core::internal::TVec;
@@ -15,7 +15,7 @@ use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::prelude::{InferenceFact, TractResult};
 
 use crate::error::ConvertError;
-use crate::import::{ImportOptions, InputType, Source, declared, quietly};
+use crate::import::{ImportOptions, InputType, Source, StateNames, declared, quietly};
 
 type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
 
@@ -26,6 +26,9 @@ pub struct Oracle {
     fast: Arc<Plan>,
     inputs: Vec<InputType>,
     outputs: Vec<String>,
+    states: Vec<StateNames>,
+    /// The states as the last run left them, by the names of their inputs.
+    kept: Mutex<HashMap<String, ArrayD<f32>>>,
 }
 
 impl Oracle {
@@ -41,32 +44,58 @@ impl Oracle {
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
         let plan = settle(quietly(|| SimplePlan::new(typed.clone())))?;
         let fast = settle(quietly(|| fast(typed))).unwrap_or_else(|_| plan.clone());
-        Ok(Oracle { plan, fast, inputs, outputs })
+        let oracle = Oracle { plan, fast, inputs, outputs, states: options.states.clone(), kept: Mutex::default() };
+        oracle.reset();
+        Ok(oracle)
+    }
+
+    /// Starts a stream anew: every state is 0.
+    pub fn reset(&self) {
+        let states = self.inputs.iter().filter(|input| self.is_state(&input.name));
+        let zeros = states.map(|input| (input.name.clone(), ArrayD::zeros(input.shape.clone()))).collect();
+        *self.kept() = zeros;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, ArrayD<f32>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_state(&self, input: &str) -> bool {
+        self.states.iter().any(|state| state.input == input)
+    }
+
+    /// The inputs that are no states.
+    fn doors(&self) -> impl Iterator<Item = &InputType> {
+        self.inputs.iter().filter(|input| !self.is_state(&input.name))
     }
 
     /// The shapes of the inputs, in ONNX's order.
     pub fn input_shapes(&self) -> Vec<Vec<usize>> {
-        self.inputs.iter().map(|i| i.shape.clone()).collect()
+        self.doors().map(|i| i.shape.clone()).collect()
     }
 
     /// The names of the inputs, in ONNX's order.
     pub fn input_names(&self) -> Vec<String> {
-        self.inputs.iter().map(|i| i.name.clone()).collect()
+        self.doors().map(|i| i.name.clone()).collect()
     }
 
-    /// The names of the outputs, in ONNX's order.
-    pub fn output_names(&self) -> &[String] {
-        &self.outputs
+    /// The names of the outputs that are no states, in ONNX's order.
+    pub fn output_names(&self) -> Vec<String> {
+        let state = |name: &String| self.states.iter().any(|state| state.output == *name);
+        self.outputs.iter().filter(|name| !state(name)).cloned().collect()
     }
 
-    /// The model's outputs for one sample. Inputs are in ONNX's order; each is reshaped where the counts agree.
-    /// Integer outputs come as reals.
+    /// The model's outputs for one sample. Inputs are in ONNX's order, without states; each is reshaped where the counts agree.
+    /// Integer outputs come as reals. States go on where the last run left them.
     ///
     /// # Errors
     /// If the inputs do not fit or tract fails.
     pub fn run(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, ConvertError> {
         let values = self.values(inputs)?;
-        settle(quietly(|| self.fast.run(values)?.iter().map(|v| array(v)).collect()))
+        let outputs: Vec<ArrayD<f32>> = settle(quietly(|| self.fast.run(values)?.iter().map(|v| array(v)).collect()))?;
+        let mut named: HashMap<String, ArrayD<f32>> = self.outputs.iter().cloned().zip(outputs).collect();
+        self.keep(&named);
+        Ok(self.output_names().iter().filter_map(|name| named.remove(name)).collect())
     }
 
     /// Every tensor of the model that has a name there, by that name: inputs, what nodes write, outputs.
@@ -75,7 +104,18 @@ impl Oracle {
     /// If the inputs do not fit or tract fails.
     pub fn run_all(&self, inputs: &[ArrayD<f32>]) -> Result<HashMap<String, ArrayD<f32>>, ConvertError> {
         let values = self.values(inputs)?;
-        settle(quietly(|| self.collect(values)))
+        let tensors = settle(quietly(|| self.collect(values)))?;
+        self.keep(&tensors);
+        Ok(tensors)
+    }
+
+    fn keep(&self, tensors: &HashMap<String, ArrayD<f32>>) {
+        let mut kept = self.kept();
+        for StateNames { input, output } in &self.states {
+            if let Some(next) = tensors.get(output) {
+                kept.insert(input.clone(), next.clone());
+            }
+        }
     }
 
     fn collect(&self, inputs: TVec<TValue>) -> TractResult<HashMap<String, ArrayD<f32>>> {
@@ -102,12 +142,15 @@ impl Oracle {
         Ok(seen)
     }
 
-    fn values(&self, inputs: &[ArrayD<f32>]) -> Result<TVec<TValue>, ConvertError> {
-        if inputs.len() != self.inputs.len() {
-            let reason = format!("it has {} inputs, and {} were given", self.inputs.len(), inputs.len());
+    fn values(&self, given: &[ArrayD<f32>]) -> Result<TVec<TValue>, ConvertError> {
+        let wanted = self.doors().count();
+        if given.len() != wanted {
+            let reason = format!("it has {wanted} inputs, and {} were given", given.len());
             return Err(ConvertError::Oracle { reason });
         }
-        inputs.iter().zip(&self.inputs).map(|(given, declared)| value(given, declared)).collect()
+        let (kept, mut given) = (self.kept(), given.iter());
+        let of = |input: &InputType| value(kept.get(&input.name).or_else(|| given.next()), input);
+        self.inputs.iter().map(of).collect()
     }
 }
 
@@ -158,13 +201,13 @@ fn datum_type(element: DataType) -> DatumType {
     }
 }
 
-fn value(given: &ArrayD<f32>, declared: &InputType) -> Result<TValue, ConvertError> {
-    let elements: Vec<f32> = given.iter().copied().collect();
+fn value(given: Option<&ArrayD<f32>>, declared: &InputType) -> Result<TValue, ConvertError> {
+    let elements: Vec<f32> = given.into_iter().flatten().copied().collect();
     let tensor = Tensor::from_shape(&declared.shape, &elements)
         .and_then(|t| Ok(t.cast_to_dt(datum_type(declared.element))?.into_owned()));
     tensor.map(TValue::from).map_err(|_| ConvertError::Input {
         input: declared.name.clone(),
-        reason: format!("has shape {:?}, and {:?} was given", declared.shape, given.shape()),
+        reason: format!("has shape {:?}, and {:?} was given", declared.shape, given.map(|given| given.shape())),
     })
 }
 

@@ -4,13 +4,15 @@
 //! Graph inputs are live from step 0, outputs to the end, constants never: they stay in the file.
 //! A value that nothing reads is live to the end, since no operation can say that it was the last to read it.
 //!
+//! States have the front of the arena to themselves, for ever; nothing else is an alias of them or written over them.
+//!
 //! A reshape's output is an alias of its input, so quantization must give both the same scale and zero point.
 
 mod place;
 
 use thiserror::Error;
 
-use crate::graph::{Graph, Node, NodeId, Op, ValueId};
+use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
 pub use place::{Placement, Request, place};
 
 /// As many tensors as a device can follow at once.
@@ -51,7 +53,9 @@ pub struct Plan {
     aliases: Vec<bool>,
     last_uses: Vec<Vec<bool>>,
     live_bytes: Vec<usize>,
-    /// Size of the arena: inputs, outputs and all between.
+    /// Bytes at the front of the arena that hold the states.
+    pub state_bytes: usize,
+    /// Size of the arena: states, inputs, outputs and all between.
     pub arena_bytes: usize,
     /// The largest sum of live bytes at one step; no arena for this order of nodes is smaller.
     pub lower_bound_bytes: usize,
@@ -61,6 +65,11 @@ impl Plan {
     /// Byte offset of a value in the arena; `None` for a constant.
     pub fn offset(&self, value: ValueId) -> Option<usize> {
         self.offsets[value.0]
+    }
+
+    /// Whether a value lies among the states.
+    pub fn is_state(&self, value: ValueId) -> bool {
+        self.offsets[value.0].is_some_and(|offset| offset < self.state_bytes)
     }
 
     /// Whether two values lie in the same bytes by an alias or in place.
@@ -206,6 +215,9 @@ impl<'a> Sharing<'a> {
 
     fn place(self, options: PlanOptions) -> Plan {
         let end = self.graph.nodes.len();
+        let states = place_states(self.graph, self.bytes);
+        let state_bytes =
+            states.last().map_or(0, |(state, at)| (at + self.bytes[state.input.0]).next_multiple_of(STATE_ALIGN));
         let (storages, requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
             .filter_map(|s| {
                 self.lives[s].map(|(first, last)| {
@@ -216,16 +228,21 @@ impl<'a> Sharing<'a> {
         let placement = place(&requests);
         let mut live_bytes = place::live_bytes(&requests);
         live_bytes.resize(end + 1, 0);
+        live_bytes.iter_mut().for_each(|bytes| *bytes += state_bytes);
         let mut offsets = vec![None; self.storage.len()];
         for (&storage, &offset) in storages.iter().zip(&placement.offsets) {
-            offsets[storage] = Some(offset);
+            offsets[storage] = Some(state_bytes + offset);
+        }
+        for (state, offset) in states {
+            (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
         Plan {
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
             live_bytes,
-            arena_bytes: placement.arena_bytes,
-            lower_bound_bytes: placement.lower_bound,
+            state_bytes,
+            arena_bytes: state_bytes + placement.arena_bytes,
+            lower_bound_bytes: state_bytes + placement.lower_bound,
             storage: self.storage,
             in_place: self.in_place,
             aliases: self.aliases,
@@ -243,7 +260,21 @@ impl<'a> Sharing<'a> {
     }
 }
 
-/// First and last step of each value by itself.
+/// Alignment of the states, and of what follows them, in bytes.
+const STATE_ALIGN: usize = 16;
+
+/// The states one after another.
+fn place_states(graph: &Graph, bytes: &[usize]) -> Vec<(State, usize)> {
+    let mut end: usize = 0;
+    let place = |state: &State| {
+        let at = end.next_multiple_of(STATE_ALIGN);
+        end = at + bytes[state.input.0];
+        (*state, at)
+    };
+    graph.states.iter().map(place).collect()
+}
+
+/// First and last step of each value by itself; `None` for constants and states.
 fn lives(graph: &Graph) -> Vec<Option<(usize, usize)>> {
     let end = graph.nodes.len();
     let mut first = vec![None; graph.values.len()];
@@ -254,6 +285,7 @@ fn lives(graph: &Graph) -> Vec<Option<(usize, usize)>> {
         node.inputs.iter().for_each(|v| last[v.0] = Some(step));
     }
     graph.outputs.iter().for_each(|v| last[v.0] = Some(end));
+    graph.states.iter().for_each(|state| first[state.output.0] = None);
     let constant = |v: usize| graph.values[v].constant.is_some();
     (0..graph.values.len()).map(|v| first[v].filter(|_| !constant(v)).map(|f| (f, last[v].unwrap_or(end)))).collect()
 }

@@ -190,6 +190,7 @@ fn activations(graph: &Graph, ranges: &Ranges) -> Vec<Option<Params>> {
     for node in graph.nodes.iter().filter(|node| moves_only(&node.op)) {
         node.inputs.iter().for_each(|input| classes.join(*input, node.outputs[0]));
     }
+    graph.states.iter().for_each(|state| classes.join(state.input, state.output));
     let fixed = fixed(graph, &mut classes);
     let mut covered: HashMap<usize, (f32, f32)> = HashMap::new();
     for value in int8_values(graph) {
@@ -267,6 +268,7 @@ fn moves_only(op: &Op) -> bool {
 /// weights and biases, which have a rule of their own.
 fn int8_values(graph: &Graph) -> Vec<ValueId> {
     let mut values = graph.inputs.clone();
+    values.extend(graph.states.iter().map(|state| state.input));
     for node in &graph.nodes {
         values.extend(activation_operands(node));
         values.extend(&node.outputs);

@@ -2,6 +2,7 @@
 //! own runtime.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lacewing::format::Op;
 use ndarray::{ArrayD, IxDyn};
@@ -68,7 +69,7 @@ pub enum Reference {
     /// The float program of the simplified graph, run by Lacewing.
     Lacewing {
         /// The program.
-        program: Box<FloatProgram>,
+        program: Box<Mutex<FloatProgram>>,
         /// The graph that it was made from.
         graph: Box<Graph>,
         /// Why tract does not run the original.
@@ -91,7 +92,7 @@ impl Reference {
     }
 
     fn without_tract(graph: &Graph, reason: String) -> Result<Self, ConvertError> {
-        let program = Box::new(FloatProgram::new(graph)?);
+        let program = Box::new(Mutex::new(FloatProgram::new(graph)?));
         Ok(Self::Lacewing { program, graph: Box::new(graph.clone()), reason })
     }
 
@@ -104,16 +105,35 @@ impl Reference {
         }
     }
 
-    /// Every known tensor of the original for one sample.
+    /// Starts a stream anew; nothing for a model without state.
+    ///
+    /// # Errors
+    /// Never, for a program that was made here.
+    pub fn reset(&self) -> Result<(), ConvertError> {
+        match self {
+            Self::Tract(oracle) => oracle.reset(),
+            Self::Lacewing { program, .. } => locked(program).runner.reset()?,
+        }
+        Ok(())
+    }
+
+    /// Every known tensor of the original for one sample. A model with state goes on where the last run left it.
     ///
     /// # Errors
     /// [`ConvertError`] if the sample does not fit or the reference fails on it.
     pub fn run(&self, sample: &[ArrayD<f32>]) -> Result<Tensors, ConvertError> {
         match self {
             Self::Tract(oracle) => oracle.run_all(sample),
-            Self::Lacewing { program, graph, .. } => tensors(&mut program.as_ref().clone(), graph, sample),
+            Self::Lacewing { program, graph, .. } if graph.states.is_empty() => {
+                tensors(&mut locked(program).clone(), graph, sample)
+            }
+            Self::Lacewing { program, graph, .. } => tensors(&mut locked(program), graph, sample),
         }
     }
+}
+
+fn locked(program: &Mutex<FloatProgram>) -> MutexGuard<'_, FloatProgram> {
+    program.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The oracle, if it runs the first sample and its outputs have the elements that the graph's have.

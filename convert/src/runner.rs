@@ -45,8 +45,18 @@ impl Runner {
         let file = Aligned::from(file);
         let model: Model<'_> = Model::read(&file)?;
         model.verify()?;
-        let arena = Aligned::zeroed(model.arena_len());
+        let mut arena = Aligned::zeroed(model.arena_len());
+        model.reset(&mut arena)?;
         Ok(Self { file, arena })
+    }
+
+    /// Starts a stream anew: gives the model's states their first value.
+    ///
+    /// # Errors
+    /// Never, for a file that `new` accepted.
+    pub fn reset(&mut self) -> Result<(), RunnerError> {
+        let model: Model<'_> = Model::read(&self.file)?;
+        Ok(model.reset(&mut self.arena)?)
     }
 
     /// The model.
@@ -58,7 +68,8 @@ impl Runner {
         Model::read(&self.file).expect("read in new")
     }
 
-    /// Runs once on real numbers, which pass the int8 doors as on a device, and gives real numbers.
+    /// Runs once on real numbers, which pass the int8 doors as on a device, and gives real numbers. A model with state goes on
+    /// where the last run left it.
     ///
     /// # Errors
     /// [`RunnerError::Input`] if the elements do not fit the model's inputs.

@@ -90,7 +90,9 @@ pub fn verify(
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut probes = probes(graph, &layers);
     let (mut output, mut agree, mut count) = (Noise::default(), 0, 0);
-    let threads = available_parallelism().map_or(1, NonZero::get);
+    // The steps of a stream come one after the other.
+    let threads = if graph.states.is_empty() { available_parallelism().map_or(1, NonZero::get) } else { 1 };
+    reference.reset()?;
     let chunks = samples.chunks(threads).map(|chunk| (chunk, references(reference, chunk)));
     for (sample, tensors) in chunks.flat_map(|(chunk, references)| chunk.iter().zip(references)) {
         let tensors = tensors?;

@@ -179,7 +179,7 @@ impl<'a> Memory<'a> {
     /// # Errors
     /// [`Fault`] if they overlap in part or lie outside.
     pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
-        let same = |input: &Tensor| input.place() == Place::Arena && input.span() == output.span();
+        let same = |input: &Tensor| input.place() != Place::Constant && input.span() == output.span();
         let out = range(output)?;
         let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
         let (out_bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;

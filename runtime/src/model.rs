@@ -24,6 +24,7 @@ pub struct Model<'m, O = AllOps> {
     header: Header,
     inputs: u8,
     outputs: u8,
+    states: u8,
     records: u16,
     /// Where the first port is, and where the segments and records start, in the program.
     ports: usize,
@@ -59,8 +60,17 @@ impl<'m, O: Ops> Model<'m, O> {
         if let Some(missing) = header.ops.first_missing_in(O::OPS) {
             return Err(ReadError::new(16, Flaw::Unsupported(missing)));
         }
-        let mut model =
-            Self { file, header, inputs: 0, outputs: 0, records: 0, ports: 0, segments: 0, ops: PhantomData };
+        let mut model = Self {
+            file,
+            header,
+            inputs: 0,
+            outputs: 0,
+            states: 0,
+            records: 0,
+            ports: 0,
+            segments: 0,
+            ops: PhantomData,
+        };
         model.check()?;
         Ok(model)
     }
@@ -76,10 +86,11 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// Walks the whole program; `at` is what is left, for the position of an error.
     fn check_program(&mut self, at: &mut &'m [u8]) -> Result<(), Flaw> {
-        let ([inputs, outputs], ports) = take::<[u8; 2]>(at)?;
-        (self.inputs, self.outputs, self.ports) = (inputs, outputs, self.position(ports));
+        let ([inputs, outputs, states], ports) = take::<[u8; 3]>(at)?;
+        (self.inputs, self.outputs, self.states, self.ports) = (inputs, outputs, states, self.position(ports));
         *at = ports;
         let mut check = Check::new(self);
+        check.state_len = self.state_len().ok_or(Flaw::Range)?;
         for _ in 0..inputs {
             let (port, rest) = take::<Port<'_>>(at)?;
             check.port(&port)?;
@@ -92,6 +103,14 @@ impl<'m, O: Ops> Model<'m, O> {
         let outputs_at = *at;
         for _ in 0..outputs {
             *at = take::<Port<'_>>(at)?.1;
+        }
+        for _ in 0..states {
+            let (port, rest) = take::<Port<'_>>(at)?;
+            check.port(&port)?;
+            if port.tensor.place() != Place::State {
+                return Err(Flaw::Segment);
+            }
+            *at = rest;
         }
         let (segment, rest) = take::<Segment>(at)?;
         let Segment::Plain { records } = segment else { return Err(Flaw::Segment) };
@@ -116,7 +135,22 @@ impl<'m, O: Ops> Model<'m, O> {
         }
     }
 
-    /// Runs the program once. Inputs are where the ports' tensors say; they are consumed.
+    /// Gives the model's state its first value, real 0: before the first run, and wherever a sequence starts anew.
+    ///
+    /// # Errors
+    /// [`RunError::ArenaTooSmall`].
+    pub fn reset(&self, arena: &mut [u8]) -> Result<(), RunError> {
+        let needed = self.header.arena_len;
+        for port in self.states() {
+            let range = port.tensor.span().and_then(Span::range);
+            let bytes = range.and_then(|range| arena.get_mut(range)).ok_or(RunError::ArenaTooSmall { needed })?;
+            bytes.fill(if port.tensor.dtype() == Some(DType::I8) { port.zero as u8 } else { 0 });
+        }
+        Ok(())
+    }
+
+    /// Runs the program once. Inputs are where the ports' tensors say; they are consumed. A model with state reads it from the
+    /// arena and leaves the next one there; see [`Model::reset`].
     ///
     /// Takes no memory but `arena` and a small stack.
     ///
@@ -172,7 +206,19 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The outputs, in ONNX's order.
     pub fn outputs(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        self.ports().skip(usize::from(self.inputs))
+        self.ports().skip(usize::from(self.inputs)).take(usize::from(self.outputs))
+    }
+
+    /// What is kept in the arena from one run to the next.
+    pub fn states(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
+        let doors = usize::from(self.inputs).saturating_add(usize::from(self.outputs));
+        self.ports().skip(doors)
+    }
+
+    /// Bytes at the start of the arena that hold the state.
+    fn state_len(&self) -> Option<u32> {
+        let end = |port: Port<'m>| port.tensor.span().and_then(|span| span.offset.checked_add(span.len));
+        self.states().map(end).try_fold(0, |most: u32, end| Some(most.max(end?)))
     }
 
     /// The operations, in order, for tools.
@@ -199,8 +245,8 @@ impl<'m, O: Ops> Model<'m, O> {
 
     fn ports(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
         let mut at = self.program().get(self.ports..).unwrap_or_default();
-        let count = usize::from(self.inputs).saturating_add(usize::from(self.outputs));
-        (0..count).map_while(move |_| {
+        let doors = usize::from(self.inputs).saturating_add(usize::from(self.outputs));
+        (0..doors.saturating_add(usize::from(self.states))).map_while(move |_| {
             let (port, rest) = take(at).ok()?;
             at = rest;
             Some(port)
@@ -244,6 +290,8 @@ impl<K: Kernels> Visit for Step<'_, K> {
 struct Check<'m> {
     constants: Constants<'m>,
     arena_len: u32,
+    /// The state takes the arena up to here, everything else what follows.
+    state_len: u32,
     header: Header,
     live: Vec<Span, MAX_LIVE>,
     seen: OpSet,
@@ -253,7 +301,15 @@ struct Check<'m> {
 impl<'m> Check<'m> {
     fn new<O: Ops>(model: &Model<'m, O>) -> Self {
         let (constants, header) = (model.constants(), model.header);
-        Self { constants, arena_len: header.arena_len, header, live: Vec::new(), seen: OpSet::NONE, work: 0 }
+        Self {
+            constants,
+            arena_len: header.arena_len,
+            state_len: 0,
+            header,
+            live: Vec::new(),
+            seen: OpSet::NONE,
+            work: 0,
+        }
     }
 
     fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
@@ -277,13 +333,18 @@ impl<'m> Check<'m> {
         match tensor.place() {
             Place::Arena => self.in_arena(span),
             Place::Constant => self.constants.get::<u8>(span).map(|_| ()).map_err(Flaw::from),
-            Place::Ring | Place::State => Err(Flaw::Segment),
+            Place::State if span.offset.checked_add(span.len).is_some_and(|end| end <= self.state_len) => {
+                self.in_arena(Span { offset: self.state_len, len: 0 })
+            }
+            Place::State => Err(Flaw::Range),
+            Place::Ring => Err(Flaw::Segment),
         }
     }
 
+    /// Checks that a span lies in the part of the arena that is no state.
     fn in_arena(&self, span: Span) -> Result<(), Flaw> {
-        let end = span.offset.checked_add(span.len);
-        if end.is_some_and(|end| end <= self.arena_len) { Ok(()) } else { Err(Flaw::Range) }
+        let end = span.offset.checked_add(span.len).is_some_and(|end| end <= self.arena_len);
+        if end && span.offset >= self.state_len { Ok(()) } else { Err(Flaw::Range) }
     }
 
     fn is_live(&self, span: Span) -> bool {
@@ -300,12 +361,14 @@ impl<'m> Check<'m> {
 
     /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
     fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
-        self.in_arena(facts.scratch)?;
+        if facts.scratch.len > 0 {
+            self.in_arena(facts.scratch)?;
+        }
         self.place(facts.output)?;
-        let output = match facts.output.place() {
-            Place::Arena => facts.output.span().ok_or(Flaw::Shape)?,
-            _ => return Err(Flaw::Segment),
-        };
+        let output = facts.output.span().ok_or(Flaw::Shape)?;
+        if facts.output.place() == Place::Constant {
+            return Err(Flaw::Segment);
+        }
         if facts.scratch.overlaps(output) || self.live.iter().any(|live| live.overlaps(facts.scratch)) {
             return Err(Flaw::Overlap);
         }
@@ -316,7 +379,9 @@ impl<'m> Check<'m> {
             let ended = input.span().ok_or(Flaw::Shape)?;
             self.live.retain(|live| *live != ended);
         }
-        self.write(output)?;
+        if facts.output.place() == Place::Arena {
+            self.write(output)?;
+        }
         self.work = self.work.saturating_add(facts.work);
         Ok(())
     }
@@ -327,7 +392,8 @@ impl<'m> Check<'m> {
         let span = input.span().ok_or(Flaw::Shape)?;
         match input.place() {
             Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
-            Place::Arena if span.overlaps(output) && !(in_place && span == output) => Err(Flaw::Overlap),
+            Place::Constant => Ok(()),
+            _ if span.overlaps(output) && !(in_place && span == output) => Err(Flaw::Overlap),
             _ => Ok(()),
         }
     }
@@ -398,7 +464,16 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(RunError::ArenaUnaligned);
         }
+        model.reset(arena)?;
         Ok(Self { model, kernels, arena })
+    }
+
+    /// Starts a sequence anew: gives the model's state its first value. Nothing for a model without state.
+    ///
+    /// # Errors
+    /// Never, for an arena that `new` accepted.
+    pub fn reset(&mut self) -> Result<(), RunError> {
+        self.model.reset(self.arena)
     }
 
     /// The model.

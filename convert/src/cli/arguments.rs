@@ -1,7 +1,7 @@
 //! Arguments that several commands share.
 
 use lacewing_convert::data::Scaling;
-use lacewing_convert::import::ImportOptions;
+use lacewing_convert::import::{ImportOptions, StateNames};
 
 use super::failure::Failure;
 
@@ -32,11 +32,25 @@ pub(super) struct ImportArgs {
     /// Size of a symbolic dimension of an ONNX model; may be given several times
     #[arg(long = "dim", value_name = "NAME=SIZE", value_parser = dim)]
     dims: Vec<(String, usize)>,
+    /// An input that holds a state, and the output that gives its next value; may be given several times
+    ///
+    /// The model then keeps the state from one run to the next, and samples are the steps of one stream.
+    #[arg(long = "state", value_name = "INPUT=OUTPUT", value_parser = state)]
+    states: Vec<StateNames>,
 }
 
 impl ImportArgs {
     pub(super) fn options(&self) -> ImportOptions {
-        ImportOptions { dims: self.dims.iter().cloned().collect() }
+        ImportOptions { dims: self.dims.iter().cloned().collect(), states: self.states.clone() }
+    }
+}
+
+fn state(text: &str) -> Result<StateNames, String> {
+    match text.split_once('=') {
+        Some((input, output)) if !input.is_empty() && !output.is_empty() => {
+            Ok(StateNames { input: input.into(), output: output.into() })
+        }
+        _ => Err("expected INPUT=OUTPUT".to_string()),
     }
 }
 

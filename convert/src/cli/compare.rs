@@ -9,6 +9,7 @@ use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::{SimplifyOptions, simplify};
 use lacewing_convert::reference::Reference;
 use lacewing_convert::runner::Runner;
+use lacewing_convert::states;
 use lacewing_convert::verify::{LayerNoise, Verification, verify};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -84,13 +85,13 @@ fn verified(
 }
 
 /// The graph that the file was written from: channels last at the door if its inputs are not as the original's.
-fn written_graph(onnx: &[u8], runner: &Runner, options: &ImportOptions) -> Result<Graph, Failure> {
-    let graph = import::onnx(onnx, options)?;
+fn written_graph(onnx: &[u8], runner: &Runner, import: &ImportOptions) -> Result<Graph, Failure> {
+    let graph = import::onnx(onnx, import)?;
     let model = runner.model();
     let shapes = model.inputs().map(|port| port.shape().iter().map(|dim| *dim as usize).collect::<Vec<_>>());
     let differs = graph.inputs.iter().zip(shapes).any(|(input, shape)| graph.shape(*input) != shape);
     let options = SimplifyOptions { input_layout_nhwc: differs, ..SimplifyOptions::default() };
-    Ok(simplify(graph, &options)?)
+    Ok(states::bind(simplify(graph, &options)?, &import.states)?)
 }
 
 fn warn_of_another_source(onnx: &[u8], runner: &Runner, terminal: &Terminal) {

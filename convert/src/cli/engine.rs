@@ -66,7 +66,7 @@ impl Engine {
     pub(super) fn outputs(&self) -> Vec<String> {
         match self {
             Engine::Lace(runner) => runner.model().outputs().map(|port| port.name().to_string()).collect(),
-            Engine::Onnx(oracle) => oracle.output_names().to_vec(),
+            Engine::Onnx(oracle) => oracle.output_names(),
         }
     }
 

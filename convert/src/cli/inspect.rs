@@ -49,6 +49,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
 fn ports(model: &Model<'_>, terminal: &Terminal) {
     let mut table = terminal.table(["", "name", "shape", "type", "scale", "zero point"], 4..6);
     let doors = model.inputs().map(|port| ("input", port)).chain(model.outputs().map(|port| ("output", port)));
+    let doors = doors.chain(model.states().map(|port| ("state", port)));
     for (door, port) in doors {
         let int8 = port.tensor.dtype() == Some(DType::I8);
         let number = |text: String| if int8 { text } else { String::new() };
@@ -118,6 +119,7 @@ fn described(model: &Model<'_>, steps: &[Step]) -> Value {
         "macs": program::macs(steps),
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
+        "states": model.states().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
     });
     if let Value::Object(object) = &mut object {

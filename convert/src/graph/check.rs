@@ -17,7 +17,8 @@ impl Graph {
                 return Err(format!("constant `{}` does not have its shape {:?}", value.name, value.shape));
             }
         }
-        self.inputs.iter().try_for_each(|id| self.write(*id, &mut written))?;
+        let states = self.states.iter().map(|state| &state.input);
+        self.inputs.iter().chain(states).try_for_each(|id| self.write(*id, &mut written))?;
         for node in &self.nodes {
             self.check_node(node, &written).map_err(|e| format!("node `{}`: {e}", node.name))?;
             node.outputs.iter().try_for_each(|id| self.write(*id, &mut written))?;
@@ -92,6 +93,7 @@ mod tests {
             nodes: vec![Node::new("relu", clip, &[ValueId(0)], ValueId(1))],
             inputs: vec![ValueId(0)],
             outputs: vec![ValueId(1)],
+            states: vec![],
             layout: Layout::Nchw,
         }
     }

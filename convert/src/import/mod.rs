@@ -32,6 +32,17 @@ pub struct ImportOptions {
     /// Sizes for dimensions without a fixed one, by symbol or as `<input>.<axis>` (`--dim name=value`).
     /// A first dimension without one is 1.
     pub dims: BTreeMap<String, usize>,
+    /// Inputs that are states, each with the output that gives its next value (`--state input=output`).
+    pub states: Vec<StateNames>,
+}
+
+/// An input that holds a state, and the output that gives the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateNames {
+    /// The ONNX input.
+    pub input: String,
+    /// The ONNX output.
+    pub output: String,
 }
 
 /// Reads an ONNX model: decodes, infers every shape, folds constants, lowers each node.

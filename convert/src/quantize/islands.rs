@@ -39,11 +39,15 @@ impl Walk {
             let door = graph.inputs.contains(&ValueId(id)) && io == Io::Int8;
             held[id] = known[id].filter(|_| door || value.constant.is_some());
         }
+        for state in &graph.states {
+            held[state.input.0] = known[state.input.0].filter(|_| is_written_in_int8(&graph, state.output));
+        }
         Walk { graph, known, held, copies: HashMap::new() }
     }
 
     fn step(&mut self, mut node: Node) {
-        let int8 = self.runs_in_int8(&node);
+        let state = self.graph.states.iter().find(|state| state.output == node.outputs[0]);
+        let int8 = state.map_or_else(|| self.runs_in_int8(&node), |state| self.held[state.input.0].is_some());
         let operands = activation_operands(&node).len();
         for input in &mut node.inputs[..operands] {
             *input = self.in_type(*input, int8);
@@ -104,6 +108,17 @@ impl Walk {
         self.graph.values[inner.0].name = other;
         self.graph.outputs[index] = output;
     }
+}
+
+/// Whether what is stored comes from an operation in int8, through any that only move it.
+fn is_written_in_int8(graph: &Graph, mut value: ValueId) -> bool {
+    while let Some(node) = graph.nodes.iter().find(|node| node.outputs[0] == value) {
+        if !moves_only(&node.op) {
+            return has_int8_form(&node.op) && !node.float;
+        }
+        value = node.inputs[0];
+    }
+    true
 }
 
 #[cfg(test)]

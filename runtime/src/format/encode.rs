@@ -21,6 +21,8 @@ pub struct Builder {
     count: u16,
     ops: OpSet,
     work: u64,
+    states: Vec<u8>,
+    state_count: u8,
     constants: Vec<u8>,
     known: BTreeMap<Vec<u8>, Span>,
 }
@@ -50,6 +52,16 @@ impl Builder {
         self.constants.extend_from_slice(bytes);
         self.known.insert(bytes.into(), span);
         span
+    }
+
+    /// Appends a tensor that is kept from one run to the next; its place is [`Place::State`](super::Place::State).
+    ///
+    /// # Errors
+    /// [`TooLarge`] after 255 states.
+    pub fn state(&mut self, port: &Port<'_>) -> Result<(), TooLarge> {
+        self.state_count = self.state_count.checked_add(1).ok_or(TooLarge)?;
+        self.states.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
+        Ok(())
     }
 
     /// Appends an operation to the program.
@@ -101,10 +113,11 @@ impl Builder {
 
     fn program(&self, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> Result<Vec<u8>, TooLarge> {
         let count = |ports: &[Port<'_>]| u8::try_from(ports.len()).map_err(|_| TooLarge);
-        let mut program = alloc::vec![count(inputs)?, count(outputs)?];
+        let mut program = alloc::vec![count(inputs)?, count(outputs)?, self.state_count];
         for port in inputs.iter().chain(outputs) {
             program.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
         }
+        program.extend_from_slice(&self.states);
         let segment = Segment::Plain { records: self.count };
         program.extend(postcard::to_allocvec(&segment).map_err(|_| TooLarge)?);
         program.extend_from_slice(&self.records);

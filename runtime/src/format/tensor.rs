@@ -51,7 +51,7 @@ pub enum Place {
     Constant = 1,
     /// A ring of lines in the arena, for bands.
     Ring = 2,
-    /// In the arena, kept from one run to the next.
+    /// At a byte offset of the arena, kept from one run to the next.
     State = 3,
 }
 
