@@ -17,6 +17,7 @@ pub mod plan;
 pub mod quantize;
 pub mod reference;
 pub mod runner;
+pub mod survey;
 pub mod verify;
 
 use lacewing::format::metadata::Item;
