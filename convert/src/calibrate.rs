@@ -11,7 +11,7 @@ pub struct Ranges(Vec<Option<(f32, f32)>>);
 
 impl Ranges {
     /// Ranges of the constants, and nothing seen yet of the others.
-    fn new(graph: &Graph) -> Self {
+    pub(crate) fn new(graph: &Graph) -> Self {
         let mut ranges = Self(vec![None; graph.values.len()]);
         for (id, value) in graph.values.iter().enumerate() {
             if let Some(constant) = &value.constant {
@@ -19,6 +19,12 @@ impl Ranges {
             }
         }
         ranges
+    }
+
+    /// As if every value that is no constant had been seen between -1 and 1.
+    pub(crate) fn made_up(graph: &Graph) -> Self {
+        let Self(ranges) = Self::new(graph);
+        Self(ranges.into_iter().map(|range| range.or(Some((-1.0, 1.0)))).collect())
     }
 
     /// Smallest and largest number of a value, if it was seen.

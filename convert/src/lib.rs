@@ -18,6 +18,7 @@ pub mod quantize;
 pub mod reference;
 pub mod runner;
 pub mod states;
+pub mod survey;
 pub mod verify;
 
 use lacewing::format::metadata::Item;

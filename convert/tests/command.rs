@@ -105,6 +105,30 @@ fn a_model_is_converted_looked_into_run_and_compared() {
 }
 
 #[test]
+fn a_model_is_looked_into_before_conversion() {
+    let Converted { report, .. } = converted(&[]);
+    let seen = object(&["inspect", &demo("fashion.onnx")]);
+    assert_eq!((&seen["convertible"], &seen["problems"]), (&true.into(), &serde_json::json!([])));
+    for key in ["macs", "arena_bytes"] {
+        assert_eq!(seen[key], report[key], "{key}");
+    }
+    let nodes = seen["nodes"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| ["int8", "merged", "constant"].contains(&node["becomes"].as_str().unwrap())));
+    assert!(nodes.iter().any(|node| node["macs"].as_u64() > Some(0) && node["parameters"].as_u64() > Some(0)));
+
+    let wrong = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/onnx_ops/bad/several.onnx");
+    let seen = object(&["inspect", wrong]);
+    let becomes: Vec<_> =
+        seen["nodes"].as_array().unwrap().iter().map(|node| node["becomes"].as_str().unwrap()).collect();
+    assert_eq!(becomes, ["refused", "unknown", "refused", "refused", "refused"]);
+    assert_eq!((&seen["convertible"], &seen["arena_bytes"]), (&false.into(), &Value::Null));
+    let object: Value =
+        serde_json::from_slice(&lacewing(&["convert", wrong, "--precision", "f32", "--json"]).stdout).unwrap();
+    assert_eq!(object["problems"], seen["problems"]);
+    assert_eq!(object["problems"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
 fn doors_may_be_float_and_a_program_too() {
     let float_door = converted(&["--io", "f32"]);
     assert_eq!(float_door.report["inputs"][0]["dtype"], "float32");

@@ -73,7 +73,7 @@ impl<E: Error + 'static> From<E> for Failure {
 }
 
 /// The problems of a model, one by one.
-fn problems(error: &ConvertError) -> Vec<Value> {
+pub(super) fn problems(error: &ConvertError) -> Vec<Value> {
     match error {
         ConvertError::Several { problems, .. } => {
             problems.iter().map(|Problem { error, others }| problem(error, *others)).collect()

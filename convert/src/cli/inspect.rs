@@ -1,4 +1,4 @@
-//! `lacewing inspect`.
+//! `lacewing inspect`, of a `.lace` file; that of an ONNX model is `survey`.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,31 @@ use lacewing::format::{DType, Port, VERSION};
 use lacewing_convert::runner::Runner;
 use serde_json::{Map, Value, json};
 
+use super::arguments::ImportArgs;
 use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, grouped, hex, shape, short};
 use super::program::{self, Step};
+use super::survey;
 use super::terminal::{Paint, Terminal};
 
-/// Show what is in a .lace file: operations, shapes, memory over time
+/// Show what is in a model: operations, shapes, memory over time; what an ONNX model will be
+///
+/// Of a .lace file its program. Of an ONNX model its nodes before conversion: what runs in int8, what in f32, what is refused and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The model
+    /// The .lace file or the ONNX model
     model: PathBuf,
+    #[command(flatten)]
+    import: ImportArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   lacewing inspect model.lace
+  lacewing inspect model.onnx
   lacewing inspect model.lace --json";
 
 /// Characters of the longest bar.
@@ -34,7 +41,7 @@ const BAR: u64 = 24;
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let file = files::read(&args.model)?;
     if !is_lace(&file) {
-        return Err(Failure::new("not a .lace file; `lacewing convert` makes one from an ONNX model").of(&args.model));
+        return survey::run(&file, args.import.options(), terminal).map_err(|failure| failure.of(&args.model));
     }
     let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.model))?;
     let model = runner.model();

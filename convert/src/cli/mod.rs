@@ -17,6 +17,7 @@ mod inspect;
 mod numbers;
 mod program;
 mod run;
+mod survey;
 mod targets;
 mod terminal;
 

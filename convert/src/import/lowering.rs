@@ -35,23 +35,47 @@ pub(crate) struct Lowering {
     folded: usize,
 }
 
+/// What became of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was computed.
+    Constant,
+    /// It is in the graph.
+    Lowered,
+    /// It cannot be converted, for this reason.
+    Refused(String),
+    /// It reads what a refused node writes.
+    Unknown,
+}
+
 /// Lowers every live node of `source`.
 pub(super) fn lower(source: &Source, options: &ImportOptions) -> Result<Graph, ConvertError> {
     let mut problems = Problems::default();
-    let mut lowering = Lowering::new(source, options, &mut problems)?;
+    let graph = walk(source, options, &mut problems, |_, _, _| ())?;
+    problems.end()?;
+    graph.check().map_err(|reason| ConvertError::Pass { pass: "import", reason })?;
+    Ok(graph)
+}
+
+/// Lowers what can be lowered, and calls `see` for each live node in order. The graph is whole if there are no problems.
+pub(super) fn walk<'s>(
+    source: &'s Source,
+    options: &ImportOptions,
+    problems: &mut Problems,
+    mut see: impl FnMut(&Lowering, &OnnxNode<'s>, Fate),
+) -> Result<Graph, ConvertError> {
+    let mut lowering = Lowering::new(source, options, problems)?;
     let folder = Folder::new(source);
     for &index in &source.order {
         let node = OnnxNode { pb: &source.graph().node[index], index, opset: source.opset };
-        lowering.walk(&node, &folder, &mut problems);
+        let fate = lowering.walk(&node, &folder, problems);
+        see(&lowering, &node, fate);
         if lowering.folded > MAX_FOLDED {
             break;
         }
     }
-    lowering.outputs(source, &mut problems);
-    problems.end()?;
-    let graph = lowering.graph;
-    graph.check().map_err(|reason| ConvertError::Pass { pass: "import", reason })?;
-    Ok(graph)
+    lowering.outputs(source, problems);
+    Ok(lowering.graph)
 }
 
 impl Lowering {
@@ -75,15 +99,23 @@ impl Lowering {
     }
 
     /// A node that reads what is unknown is told of only if its operator or its attributes are wrong whatever it reads.
-    fn walk(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>, problems: &mut Problems) {
-        let hidden = problems.any_unknown(&node.pb.input);
-        let result = self.check(node, problems);
-        if hidden {
+    fn walk(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>, problems: &mut Problems) -> Fate {
+        let before = self.graph.nodes.len();
+        let checked = self.check(node, problems);
+        let result = match problems.any_unknown(&node.pb.input) {
+            true => checked.and_then(|()| self.check_operator(node)).map(|()| Fate::Unknown),
+            false => checked.and_then(|()| self.step(node, folder)),
+        };
+        let fate = result.unwrap_or_else(|error| {
+            let reason = error.to_string();
+            problems.add(error);
+            Fate::Refused(reason)
+        });
+        if !matches!(fate, Fate::Constant | Fate::Lowered) {
+            self.graph.nodes.truncate(before);
             problems.hide(&node.pb.output);
-            problems.note(node, result.and_then(|()| self.check_operator(node)));
-        } else {
-            problems.note(node, result.and_then(|()| self.step(node, folder)));
         }
+        fate
     }
 
     /// What can be said of a node by itself.
@@ -125,9 +157,9 @@ impl Lowering {
     }
 
     /// Shape arithmetic and constants are computed, the rest is lowered.
-    fn step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
+    fn step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<Fate, ConvertError> {
         if matches!(node.op(), "Shape" | "Size") {
-            return self.shape_of(node);
+            return self.shape_of(node).map(|()| Fate::Constant);
         }
         let constants = self.inputs_of(node).map(|name| self.constant_named(name)).collect::<Option<Vec<_>>>();
         match constants {
@@ -136,17 +168,17 @@ impl Lowering {
                     "DequantizeLinear" => vec![ops::quantize::fold(node, &inputs)?],
                     _ => folder.fold(node, &inputs)?,
                 };
-                self.know_all(node, outputs)
+                self.know_all(node, outputs).map(|()| Fate::Constant)
             }
-            None => self.lower_node(node),
+            None => self.lower_node(node).map(|()| Fate::Lowered),
         }
     }
 
-    fn inputs_of<'n>(&self, node: &OnnxNode<'n>) -> impl Iterator<Item = &'n str> + use<'n> {
+    pub(super) fn inputs_of<'n>(&self, node: &OnnxNode<'n>) -> impl Iterator<Item = &'n str> + use<'n> {
         node.pb.input.iter().map(String::as_str).filter(|name| !name.is_empty())
     }
 
-    fn constant_named(&self, name: &str) -> Option<&Constant> {
+    pub(super) fn constant_named(&self, name: &str) -> Option<&Constant> {
         match self.known.get(name) {
             Some(Known::Constant(constant)) => Some(constant),
             _ => None,
@@ -294,6 +326,14 @@ impl Lowering {
     /// Says which integers are behind a constant.
     pub(crate) fn set_grid(&mut self, id: ValueId, grid: Option<Arc<Grid>>) {
         self.graph.values[id.0].grid = grid;
+    }
+
+    /// The shape of an ONNX tensor, if it is known.
+    pub(super) fn shape_named(&self, name: &str) -> Option<&[usize]> {
+        match self.known.get(name)? {
+            Known::Value(id) => Some(self.graph.shape(*id)),
+            Known::Constant(constant) => Some(constant.shape()),
+        }
     }
 
     /// A value's shape.

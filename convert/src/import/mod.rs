@@ -12,6 +12,7 @@ mod lowering;
 mod node;
 mod problems;
 mod qoperator;
+mod survey;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
@@ -23,8 +24,11 @@ pub(crate) use constants::{AxisGrid, Constant};
 pub(crate) use decode::Source;
 pub(crate) use guard::quietly;
 pub(crate) use inputs::{InputType, declared};
+pub(crate) use lowering::Fate;
 pub(crate) use lowering::{Lowering, MAX_ELEMENTS, kind};
 pub(crate) use node::OnnxNode;
+pub use survey::Door;
+pub(crate) use survey::{SeenNode, Sight, survey};
 
 /// What the user says about a model that its file does not.
 #[derive(Clone, Debug, Default)]

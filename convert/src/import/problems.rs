@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::OnnxNode;
 use crate::error::{ConvertError, Problem};
 
 /// Problems that are told by name; of more, the number.
@@ -17,14 +16,6 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// Notes what became of a node; without a result its outputs are unknown.
-    pub(super) fn note(&mut self, node: &OnnxNode<'_>, result: Result<(), ConvertError>) {
-        if let Err(error) = result {
-            self.add(error);
-            self.hide(&node.pb.output);
-        }
-    }
-
     /// Notes an error that leaves a tensor unknown.
     pub(super) fn note_tensor(&mut self, name: &str, error: ConvertError) {
         self.add(error);
