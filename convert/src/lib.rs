@@ -10,6 +10,7 @@ pub mod encode;
 pub mod error;
 pub mod graph;
 pub mod import;
+pub mod isolated;
 mod ops;
 pub mod oracle;
 pub mod passes;

@@ -130,7 +130,7 @@ fn report(probes: Vec<Option<Probe<'_>>>) -> Vec<LayerNoise> {
 }
 
 /// The layers' names and scales from the file's metadata.
-fn layers(runner: &Runner) -> Vec<Layer> {
+pub(crate) fn layers(runner: &Runner) -> Vec<Layer> {
     let items = metadata::read(runner.model().metadata_bytes());
     let layers = |item| if let Item::Layers(layers) = item { Some(layers) } else { None };
     items.into_iter().find_map(layers).unwrap_or_default()

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use lacewing::format::Opcode;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing_convert::import;
+use lacewing_convert::isolated::isolated;
+use lacewing_convert::passes::simplify;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::top1;
 use lacewing_convert::{Options, Precision, Sample, convert};
@@ -96,5 +99,18 @@ fn weights_outside_int8_are_not_rounded_again() {
         let float = float_ops(&file);
         assert!(float.contains(&Opcode::FullyConnectedF32), "{name}: {float:?}");
         assert!(steps_apart(&case, &file, output_scale(&file)) <= 2.0, "{name}");
+    }
+}
+
+/// Each layer, given its own operands, is within one step of the arithmetic that the specification asks for.
+#[test]
+fn no_layer_is_more_than_a_step_from_its_exact_meaning() {
+    for (name, case) in cases() {
+        let graph = simplify(import::onnx(&case.onnx, &Default::default()).unwrap(), &Default::default()).unwrap();
+        let layers = isolated(&graph, &converted(&case.onnx, Precision::Int8), &case.inputs, || {}).unwrap();
+        assert!(layers.len() >= 3, "{name}");
+        for layer in layers {
+            assert!(layer.max_steps <= 1, "{name}: {layer:?}");
+        }
     }
 }

@@ -1,21 +1,23 @@
 //! `lacewing compare`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use lacewing::format::metadata::{self, Item};
 use lacewing_convert::data::Samples;
 use lacewing_convert::graph::Graph;
 use lacewing_convert::import::{self, ImportOptions};
+use lacewing_convert::isolated::{LayerSteps, isolated};
 use lacewing_convert::passes::{SimplifyOptions, simplify};
 use lacewing_convert::reference::Reference;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::states;
 use lacewing_convert::verify::{LayerNoise, Verification, verify};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::arguments::{ImportArgs, ScalingArgs};
-use super::convert::{compared_with, inputs, layers, layers_json};
+use super::convert::{compared_with, inputs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
@@ -57,15 +59,16 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let specs = inputs(&onnx, &import).map_err(named)?;
     let samples = Samples::read(&args.data, &specs, args.scaling.scaling()?)?;
     let verification = verified(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
+    let own = own_errors(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
     let sorted = worst_first(&verification);
-    report(&verification, &sorted, terminal);
+    report(&verification, &sorted, &own, terminal);
     compared_with(&verification, terminal);
     terminal.object(&json!({
         "sqnr_db": json_decibels(verification.sqnr_db),
         "top1_agreement": verification.top1_agreement,
         "n": verification.samples,
         "reference": verification.reference,
-        "layers": layers_json(&sorted),
+        "layers": sorted.iter().map(|layer| layer_json(layer, &own)).collect::<Vec<_>>(),
         "advice": advice(&verification, &sorted),
     }))
 }
@@ -82,6 +85,32 @@ fn verified(
     let reference = Reference::new(onnx, import, &graph, samples.rows())?;
     let mut progress = terminal.progress("comparing", samples.len());
     Ok(verify(&graph, file, &reference, samples.rows(), || progress.step())?)
+}
+
+/// The error of each layer by itself, by the layer's name.
+fn own_errors(
+    onnx: &[u8],
+    file: &[u8],
+    runner: &Runner,
+    import: &ImportOptions,
+    samples: &Samples,
+    terminal: &Terminal,
+) -> Result<HashMap<String, LayerSteps>, Failure> {
+    let graph = written_graph(onnx, runner, import)?;
+    let mut progress = terminal.progress("layer by layer", samples.len());
+    let layers = isolated(&graph, file, samples.rows(), || progress.step())?;
+    Ok(layers.into_iter().map(|layer| (layer.name.clone(), layer)).collect())
+}
+
+fn layer_json(layer: &LayerNoise, own: &HashMap<String, LayerSteps>) -> Value {
+    let own = own.get(&layer.name);
+    json!({
+        "name": layer.name,
+        "op": layer.op,
+        "sqnr_db": json_decibels(layer.sqnr_db),
+        "own_max_steps": own.map(|own| own.max_steps),
+        "own_differing": own.map(|own| own.differing),
+    })
 }
 
 /// The graph that the file was written from: channels last at the door if its inputs are not as the original's.
@@ -111,9 +140,9 @@ fn worst_first(verification: &Verification) -> Vec<LayerNoise> {
     layers
 }
 
-fn report(verification: &Verification, sorted: &[LayerNoise], terminal: &Terminal) {
+fn report(verification: &Verification, sorted: &[LayerNoise], own: &HashMap<String, LayerSteps>, terminal: &Terminal) {
     let shown = if terminal.verbose() { sorted.len() } else { sorted.len().min(SHOWN) };
-    layers(&sorted[..shown], terminal);
+    table(&sorted[..shown], own, terminal);
     if shown < sorted.len() {
         let rest = counted(sorted.len() - shown, "better layer");
         terminal.say(terminal.paint(format!("… and {rest}; -v shows all"), Paint::Dim));
@@ -125,6 +154,19 @@ fn report(verification: &Verification, sorted: &[LayerNoise], terminal: &Termina
         counted(verification.samples, "sample"),
     ));
     advice(verification, sorted).into_iter().for_each(|line| terminal.say(format_args!("• {line}")));
+}
+
+/// SQNR of layers against the original, and what of it is their own: given what the program gave them, the largest difference from
+/// their exact meaning in steps of their scale, and how many outputs differ.
+fn table(layers: &[LayerNoise], own: &HashMap<String, LayerSteps>, terminal: &Terminal) {
+    let mut table = terminal.table(["layer", "operation", "SQNR", "own error", "outputs off"], 2..5);
+    for layer in layers {
+        let own = own.get(&layer.name);
+        let steps = own.map_or_else(String::new, |own| counted(own.max_steps as usize, "step"));
+        let share = own.map_or_else(String::new, |own| percent(own.differing));
+        table.add_row([short(&layer.name), layer.op.clone(), decibels(layer.sqnr_db), steps, share]);
+    }
+    terminal.say(table);
 }
 
 /// What to do about the worst layers.
