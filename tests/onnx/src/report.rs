@@ -202,7 +202,8 @@ mod tests {
     }
 
     fn failed(stage: Stage) -> Outcome {
-        Outcome::Failed(vec![Failure::new(Stage::Convert, "no op"), Failure::new(stage, "second")])
+        let second = Failure { constants: vec![1], ..Failure::new(stage, "second") };
+        Outcome::Failed(vec![Failure::new(Stage::Convert, "no op"), second])
     }
 
     #[test]
