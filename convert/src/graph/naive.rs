@@ -74,6 +74,42 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
                 (0..shape.len()).map(|a| (starts[a] as isize + steps[a] * i[a] as isize) as usize).collect();
             x[0][IxDyn(&at)]
         }),
+        Op::Take { axis, indices } => x[0].select(Axis(*axis), indices),
+        Op::Gather { axis } => {
+            let n = x[0].shape()[*axis] as isize;
+            let place = |i: &f32| (if *i < 0.0 { *i as isize + n } else { *i as isize }).clamp(0, n - 1) as usize;
+            let places: Vec<usize> = x[1].iter().map(place).collect();
+            reshape(&x[0].select(Axis(*axis), &places), shape)
+        }
+        Op::Scatter { how, places } => {
+            let n = x[0].shape()[0] as isize;
+            let place = |i: &f32| (if *i < 0.0 { *i as isize + n } else { *i as isize }).clamp(0, n - 1) as usize;
+            let places = places.as_deref().map_or_else(|| x[2].iter().map(place).collect(), <[usize]>::to_vec);
+            let mut y = x[0].clone();
+            for (place, u) in places.iter().zip(x[1].outer_iter()) {
+                Zip::from(y.index_axis_mut(Axis(0), *place)).and(u).for_each(|y, u| *y = how.apply(*y, *u));
+            }
+            y
+        }
+        Op::Resample { axis, table } => {
+            let mut y = ArrayD::zeros(IxDyn(shape));
+            for (j, mut y) in y.axis_iter_mut(Axis(*axis)).enumerate() {
+                for t in 0..table.taps {
+                    let w = table.weights[j * table.taps + t];
+                    y.scaled_add(w, &x[0].index_axis(Axis(*axis), table.first[j] + t));
+                }
+            }
+            y
+        }
+        Op::TopK { k, largest } => {
+            let rows = x[0].as_slice().unwrap().chunks(x[0].shape()[shape.len() - 1]);
+            let first = rows.flat_map(|row| {
+                let mut order: Vec<usize> = (0..row.len()).collect();
+                order.sort_by(|a, b| if *largest { row[*b].total_cmp(&row[*a]) } else { row[*a].total_cmp(&row[*b]) });
+                order.into_iter().take(*k).map(|i| i as f32)
+            });
+            ArrayD::from_shape_vec(IxDyn(shape), first.collect()).unwrap()
+        }
         Op::Softmax { axis } => {
             let top = x[0].fold_axis(Axis(*axis), f32::NEG_INFINITY, |m, v| m.max(*v)).insert_axis(Axis(*axis));
             let e = (&x[0] - &top).mapv(f32::exp);

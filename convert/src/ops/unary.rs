@@ -84,7 +84,6 @@ fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertE
 /// The refusal of an operator that is not known.
 pub(crate) fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
     let way_out = match node.op() {
-        "Resize" | "Upsample" => "end the model before it, or resize before the model",
         "LSTM" | "GRU" | "RNN" => "recurrent layers are planned",
         "If" | "Loop" | "Scan" => "simplify the model with onnxsim, which removes control flow that is constant",
         _ => "replace it before exporting, or end the model before it",
