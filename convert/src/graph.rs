@@ -128,6 +128,13 @@ pub struct Resampling {
 /// What an update does in a scatter; the runtime's own.
 pub use lacewing::ops::Update;
 
+impl Default for Window {
+    /// One element.
+    fn default() -> Self {
+        Self { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] }
+    }
+}
+
 /// A function of one real variable; the runtime's own, so that its arithmetic is written once.
 pub use lacewing::ops::Function;
 
@@ -169,7 +176,7 @@ pub enum Op {
     FullyConnected,
     /// `x`: NCHW as imported, NHWC after the pass `nhwc`. A global pool has the kernel of the whole plane.
     Pool {
-        /// The window; dilations are 1 for averages.
+        /// The window.
         window: Window,
         /// Maximum or average.
         kind: PoolKind,

@@ -177,7 +177,7 @@ fn conv(
         for (i, r) in taps(window, 0, index[2], rows) {
             for (j, c) in taps(window, 1, index[3], columns) {
                 for k in 0..inputs {
-                    let xv = xs[((group * inputs + k) * rows + r) * columns + c];
+                    let xv = xs[(((index[0] * groups + group) * inputs + k) * rows + r) * columns + c];
                     total += f64::from(xv) * f64::from(ws[((o * inputs + k) * kh + i) * kw + j]);
                 }
             }
@@ -191,7 +191,7 @@ fn pool(x: &ArrayD<f32>, window: &Window, kind: PoolKind, y: &mut ArrayD<f32>) {
     for (index, result) in y.indexed_iter_mut() {
         let taps = taps(window, 0, index[2], rows)
             .flat_map(|(_, r)| taps(window, 1, index[3], columns).map(move |(_, c)| (r, c)));
-        let seen: Vec<f32> = taps.map(|(r, c)| x[[0, index[1], r, c]]).collect();
+        let seen: Vec<f32> = taps.map(|(r, c)| x[[index[0], index[1], r, c]]).collect();
         let area = window.kernel[0] * window.kernel[1];
         *result = match kind {
             PoolKind::Max => seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),

@@ -159,9 +159,8 @@ fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
         "alpha" | "beta" | "cubic_coeff_a" | "epsilon" | "extrapolation_value" | "gamma" | "max" | "min" => {
             Some((AttributeType::Float, "a float"))
         }
-        "axes" | "dilations" | "ends" | "kernel_shape" | "pads" | "perm" | "shape" | "split" | "starts" | "strides" => {
-            Some((AttributeType::Ints, "a list of integers"))
-        }
+        "axes" | "dilations" | "ends" | "kernel_shape" | "output_padding" | "output_shape" | "pads" | "perm"
+        | "shape" | "split" | "starts" | "strides" => Some((AttributeType::Ints, "a list of integers")),
         "approximate"
         | "auto_pad"
         | "coordinate_transformation_mode"

@@ -16,7 +16,12 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     let (split, perm, result) = match node.op() {
         "SpaceToDepth" if h % b == 0 && w % b == 0 => {
             let split = vec![n, c, h / b, b, w / b, b];
-            (split, [0, 3, 5, 1, 2, 4], vec![n, c * b * b, h / b, w / b])
+            let perm = match node.string("mode") {
+                "" | "DCR" => [0, 3, 5, 1, 2, 4],
+                "CRD" => [0, 1, 3, 5, 2, 4],
+                other => return Err(node.error(format!("mode `{other}` does not exist"))),
+            };
+            (split, perm, vec![n, c * b * b, h / b, w / b])
         }
         "DepthToSpace" if c % (b * b) == 0 => {
             let (depth, result) = (c / (b * b), vec![n, c / (b * b), h * b, w * b]);

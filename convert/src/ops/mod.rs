@@ -3,12 +3,16 @@
 mod argmax;
 mod batch_norm;
 mod binary;
+mod col2im;
 mod concat;
 mod conv;
+mod conv_transpose;
+mod crop;
 mod depth;
 mod depthwise;
 mod fully_connected;
 mod gather;
+mod one_hot;
 mod pad;
 mod pool;
 pub(crate) mod quantize;
@@ -33,10 +37,14 @@ pub(crate) use unary::unsupported;
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     match node.op() {
         "Conv" => conv::lower(node, to),
+        "ConvTranspose" => conv_transpose::lower(node, to),
+        "Col2Im" => col2im::lower(node, to),
+        "MaxUnpool" => col2im::lower_unpool(node, to),
         "Gemm" => fully_connected::lower_gemm(node, to),
         "MatMul" => fully_connected::lower_matmul(node, to),
         "AveragePool" | "MaxPool" => pool::lower(node, to),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
+        "LpPool" | "GlobalLpPool" => pool::lp::lower(node, to),
         "ReduceMean" | "ReduceMax" | "ReduceSum" => pool::lower_reduce(node, to),
         "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
         "BatchNormalization" => batch_norm::lower(node, to),
@@ -53,6 +61,8 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "Tile" | "Expand" | "ReverseSequence" | "Compress" => take::lower(node, to),
         "DepthToSpace" | "SpaceToDepth" => depth::lower(node, to),
         "Resize" | "Upsample" => resample::lower(node, to),
+        "CenterCropPad" | "Trilu" | "EyeLike" => crop::lower(node, to),
+        "OneHot" => one_hot::lower(node, to),
         "TopK" => top_k::lower(node, to),
         "Softmax" | "LogSoftmax" => softmax::lower(node, to),
         "ArgMax" | "ArgMin" => argmax::lower(node, to),
