@@ -113,6 +113,28 @@ pub struct Window {
     pub pads: [usize; 4],
 }
 
+/// For each element along an axis, neighbors and their weights: `y[j] = Σ_t weights[j·taps + t] · x[first[j] + t]`. Weights of an element add
+/// up to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resampling {
+    /// First neighbor of each element; the last is inside.
+    pub first: Vec<usize>,
+    /// How many each has.
+    pub taps: usize,
+    /// Their weights.
+    pub weights: Vec<f32>,
+}
+
+/// What an update does in a scatter; the runtime's own.
+pub use lacewing::ops::Update;
+
+impl Default for Window {
+    /// One element.
+    fn default() -> Self {
+        Self { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] }
+    }
+}
+
 /// A function of one real variable; the runtime's own, so that its arithmetic is written once.
 pub use lacewing::ops::Function;
 
@@ -154,7 +176,7 @@ pub enum Op {
     FullyConnected,
     /// `x`: NCHW as imported, NHWC after the pass `nhwc`. A global pool has the kernel of the whole plane.
     Pool {
-        /// The window; dilations are 1 for averages.
+        /// The window.
         window: Window,
         /// Maximum or average.
         kind: PoolKind,
@@ -188,6 +210,40 @@ pub enum Op {
         starts: Vec<usize>,
         /// Step of each axis, not zero.
         steps: Vec<isize>,
+    },
+    /// `x`: along `axis`, its parts `indices`.
+    Take {
+        /// The axis.
+        axis: usize,
+        /// Each below the axis's size.
+        indices: Arc<[usize]>,
+    },
+    /// `x, indices`: along `axis`, the parts of `x` that the indices name at run time; the axis becomes those of the indices. A negative
+    /// index counts from the end.
+    Gather {
+        /// The axis.
+        axis: usize,
+    },
+    /// `x, updates[, indices]`: x is `[n][..]`, updates are `[count][..]`, and each changes one part of x, in their order.
+    Scatter {
+        /// What an update does.
+        how: Update,
+        /// The parts, below `n`; `None` if the indices `[count]` are computed at run time.
+        places: Option<Arc<[usize]>>,
+    },
+    /// `x`: weighted sums of neighbors along `axis`.
+    Resample {
+        /// The axis.
+        axis: usize,
+        /// The neighbors and their weights.
+        table: Arc<Resampling>,
+    },
+    /// `x`: along the last axis, the indices of the `k` first, as whole numbers; of equals the lower index first.
+    TopK {
+        /// How many.
+        k: usize,
+        /// Whether the largest come first, not the smallest.
+        largest: bool,
     },
     /// `x`: `exp(x) / sum(exp(x))` along `axis`.
     Softmax {

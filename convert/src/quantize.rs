@@ -188,7 +188,7 @@ pub fn nodes(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
 fn activations(graph: &Graph, ranges: &Ranges) -> Vec<Option<Params>> {
     let mut classes = Classes::new(graph.values.len());
     for node in graph.nodes.iter().filter(|node| moves_only(&node.op)) {
-        node.inputs.iter().for_each(|input| classes.join(*input, node.outputs[0]));
+        activation_operands(node).iter().for_each(|input| classes.join(*input, node.outputs[0]));
     }
     graph.states.iter().for_each(|state| classes.join(state.input, state.output));
     let fixed = fixed(graph, &mut classes);
@@ -260,6 +260,7 @@ fn moves_only(op: &Op) -> bool {
     match op {
         Op::Pool { kind, .. } => *kind == PoolKind::Max,
         Op::Pad { .. } | Op::Concat { .. } | Op::Transpose { .. } | Op::Reshape | Op::Slice { .. } => true,
+        Op::Take { .. } | Op::Gather { .. } | Op::Resample { .. } => true,
         _ => false,
     }
 }
@@ -277,10 +278,10 @@ fn int8_values(graph: &Graph) -> Vec<ValueId> {
     values
 }
 
-/// The operands of a node that are no weights and no bias.
+/// The operands of a node that are no weights, no bias and no indices.
 fn activation_operands(node: &Node) -> &[ValueId] {
     match node.op {
-        Op::Conv { .. } | Op::FullyConnected => &node.inputs[..1],
+        Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } => &node.inputs[..1],
         _ => &node.inputs,
     }
 }

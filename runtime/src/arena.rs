@@ -179,17 +179,51 @@ impl<'a> Memory<'a> {
     /// # Errors
     /// [`Fault`] if they overlap in part or lie outside.
     pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
-        let same = |input: &Tensor| input.place() != Place::Constant && input.span() == output.span();
+        let (others, output) = self.around(output)?;
+        Ok((others.operand(a)?, others.operand(b)?, output))
+    }
+
+    /// The output, and where any number of operands of any types are found.
+    ///
+    /// # Errors
+    /// [`Fault`] if it lies outside.
+    pub fn around<T: Pod>(&mut self, output: &Tensor) -> Result<(Others<'_>, &mut [T]), Fault> {
         let out = range(output)?;
         let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
-        let (out_bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;
+        let (bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;
         let arena = Outside { before, after, end: out.end };
-        let operand = |input: &Tensor| match (same(input), self.constants.instead(input)?) {
+        Ok((Others { arena, constants: self.constants, output: *output }, cast_mut(bytes).ok_or(Fault)?))
+    }
+}
+
+/// Everything that a record may read beside its output.
+#[derive(Clone, Copy, Debug)]
+pub struct Others<'a> {
+    arena: Outside<'a>,
+    constants: Constants<'a>,
+    output: Tensor,
+}
+
+impl<'a> Others<'a> {
+    /// An operand, `None` if it is the output itself.
+    ///
+    /// # Errors
+    /// [`Fault`] if it overlaps the output in part or lies outside.
+    pub fn operand<T: Pod>(&self, input: &Tensor) -> Result<Operand<'a, T>, Fault> {
+        let same = input.place() != Place::Constant && input.span() == self.output.span();
+        match (same, self.constants.instead(input)?) {
             (true, _) => Ok(None),
             (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
-            (false, None) => arena.get(range(input)?).and_then(cast).map(Some).ok_or(Fault),
-        };
-        Ok((operand(a)?, operand(b)?, cast_mut(out_bytes).ok_or(Fault)?))
+            (false, None) => self.arena.get(range(input)?).and_then(cast).map(Some).ok_or(Fault),
+        }
+    }
+
+    /// An operand that is never the output itself.
+    ///
+    /// # Errors
+    /// As [`Others::operand`], and [`Fault`] if it is.
+    pub fn apart<T: Pod>(&self, input: &Tensor) -> Result<&'a [T], Fault> {
+        self.operand(input)?.ok_or(Fault)
     }
 }
 
@@ -204,6 +238,7 @@ impl<'a> Constants<'a> {
 }
 
 /// The arena without the output's bytes.
+#[derive(Clone, Copy, Debug)]
 struct Outside<'a> {
     before: &'a [u8],
     after: &'a [u8],

@@ -41,6 +41,7 @@ pub fn every_operation() -> Vec<u8> {
     let factors = chain.tensor(DType::I8, [1, 1, 1, 8]);
     let ports = [port(b"image", image, 1.0, 0), port(b"factors", factors, 0.01, 2)];
     let (scores, shares, best) = int8(&mut chain, image, factors);
+    let (found, ordered) = indexed(&mut chain, image);
     let (shares_f32, best_f32) = float(&mut chain, image);
     let outputs = [
         port(b"scores", scores, 1.0, 0),
@@ -48,6 +49,8 @@ pub fn every_operation() -> Vec<u8> {
         port(b"best", best, 1.0, 0),
         port(b"shares_f32", shares_f32, 1.0, 0),
         port(b"best_f32", best_f32, 1.0, 0),
+        port(b"found", found, 0.02, 0),
+        port(b"ordered", ordered, 1.0, 0),
     ];
     chain.finish(&ports, &outputs)
 }
@@ -121,6 +124,29 @@ fn int8(chain: &mut Chain, image: Tensor, factors: Tensor) -> (Tensor, Tensor, T
     let scores = chain.f32([1, 1, 1, 10]);
     chain.push(DequantizeI8 { input: logits.last(), output: scores, scale: 0.25, zero });
     (scores, shares, best)
+}
+
+/// Rows of the image by indices, resized, in int8; and the order of its rows, by which others are changed, in f32.
+fn indexed(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
+    let q = chain.i8([1, 6, 6, 4]);
+    chain.push(QuantizeI8 { input: image, output: q, scale: 0.02, zero: 0 });
+    let span = chain.builder.constant(&[5i32, -1, 2, 9]);
+    let places = Tensor::new(Place::Constant, DType::I32, span.offset, [1, 1, 1, 4]);
+    let rows = chain.i8([1, 4, 6, 4]);
+    chain.push(GatherI8 { inputs: [q.last(), places], output: rows, n: 6, inner: 24 });
+    let found = chain.i8([1, 4, 3, 4]);
+    let (first, weights) = (chain.builder.constant(&[0u32, 2, 4]), chain.builder.constant(&[[8192i16; 2]; 3].concat()));
+    chain.push(ResampleI8 { input: rows.last(), output: found, n: 6, inner: 4, first, taps: 2, weights });
+    let order = chain.f32([1, 1, 6, 3]);
+    let columns = chain.f32([1, 1, 6, 6]);
+    let (first, weights) = (chain.builder.constant(&[0u32]), chain.builder.constant(&[0.25f32; 4]));
+    chain.push(ResampleF32 { input: image, output: columns, n: 4, inner: 1, first, taps: 4, weights });
+    chain.push(TopKF32 { input: columns, output: order, n: 6, k: 3, largest: true });
+    let picked = chain.f32([1, 1, 18, 6]);
+    chain.push(GatherF32 { inputs: [columns, order], output: picked, n: 6, inner: 6 });
+    let (how, inputs) = (Update::Add, [columns.last(), order.last(), picked.last()]);
+    chain.push(ScatterF32 { inputs, output: columns, inner: 6, how });
+    (found, columns)
 }
 
 fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {

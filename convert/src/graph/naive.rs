@@ -74,6 +74,42 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
                 (0..shape.len()).map(|a| (starts[a] as isize + steps[a] * i[a] as isize) as usize).collect();
             x[0][IxDyn(&at)]
         }),
+        Op::Take { axis, indices } => x[0].select(Axis(*axis), indices),
+        Op::Gather { axis } => {
+            let n = x[0].shape()[*axis] as isize;
+            let place = |i: &f32| (if *i < 0.0 { *i as isize + n } else { *i as isize }).clamp(0, n - 1) as usize;
+            let places: Vec<usize> = x[1].iter().map(place).collect();
+            reshape(&x[0].select(Axis(*axis), &places), shape)
+        }
+        Op::Scatter { how, places } => {
+            let n = x[0].shape()[0] as isize;
+            let place = |i: &f32| (if *i < 0.0 { *i as isize + n } else { *i as isize }).clamp(0, n - 1) as usize;
+            let places = places.as_deref().map_or_else(|| x[2].iter().map(place).collect(), <[usize]>::to_vec);
+            let mut y = x[0].clone();
+            for (place, u) in places.iter().zip(x[1].outer_iter()) {
+                Zip::from(y.index_axis_mut(Axis(0), *place)).and(u).for_each(|y, u| *y = how.apply(*y, *u));
+            }
+            y
+        }
+        Op::Resample { axis, table } => {
+            let mut y = ArrayD::zeros(IxDyn(shape));
+            for (j, mut y) in y.axis_iter_mut(Axis(*axis)).enumerate() {
+                for t in 0..table.taps {
+                    let w = table.weights[j * table.taps + t];
+                    y.scaled_add(w, &x[0].index_axis(Axis(*axis), table.first[j] + t));
+                }
+            }
+            y
+        }
+        Op::TopK { k, largest } => {
+            let rows = x[0].as_slice().unwrap().chunks(x[0].shape()[shape.len() - 1]);
+            let first = rows.flat_map(|row| {
+                let mut order: Vec<usize> = (0..row.len()).collect();
+                order.sort_by(|a, b| if *largest { row[*b].total_cmp(&row[*a]) } else { row[*a].total_cmp(&row[*b]) });
+                order.into_iter().take(*k).map(|i| i as f32)
+            });
+            ArrayD::from_shape_vec(IxDyn(shape), first.collect()).unwrap()
+        }
         Op::Softmax { axis } => {
             let top = x[0].fold_axis(Axis(*axis), f32::NEG_INFINITY, |m, v| m.max(*v)).insert_axis(Axis(*axis));
             let e = (&x[0] - &top).mapv(f32::exp);
@@ -141,7 +177,7 @@ fn conv(
         for (i, r) in taps(window, 0, index[2], rows) {
             for (j, c) in taps(window, 1, index[3], columns) {
                 for k in 0..inputs {
-                    let xv = xs[((group * inputs + k) * rows + r) * columns + c];
+                    let xv = xs[(((index[0] * groups + group) * inputs + k) * rows + r) * columns + c];
                     total += f64::from(xv) * f64::from(ws[((o * inputs + k) * kh + i) * kw + j]);
                 }
             }
@@ -155,7 +191,7 @@ fn pool(x: &ArrayD<f32>, window: &Window, kind: PoolKind, y: &mut ArrayD<f32>) {
     for (index, result) in y.indexed_iter_mut() {
         let taps = taps(window, 0, index[2], rows)
             .flat_map(|(_, r)| taps(window, 1, index[3], columns).map(move |(_, c)| (r, c)));
-        let seen: Vec<f32> = taps.map(|(r, c)| x[[0, index[1], r, c]]).collect();
+        let seen: Vec<f32> = taps.map(|(r, c)| x[[index[0], index[1], r, c]]).collect();
         let area = window.kernel[0] * window.kernel[1];
         *result = match kind {
             PoolKind::Max => seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),

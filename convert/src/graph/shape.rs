@@ -1,6 +1,6 @@
 //! The shape equation of every operation: said once, used at import and by [`Graph::check`](super::Graph::check).
 
-use super::{Layout, Op, Window};
+use super::{Layout, Op, Resampling, Window};
 
 /// The output's shape under `op`, or why the inputs do not fit.
 ///
@@ -21,6 +21,14 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], layout: Layout) -> Result<Opti
         Op::Softmax { axis } => with_axis(one(inputs)?, *axis).map(Some),
         Op::ArgMax { axis } => with_axis(one(inputs)?, *axis).map(|_| None),
         Op::Reshape => one(inputs).map(|_| None),
+        Op::Take { axis, indices } => take(one(inputs)?, *axis, indices).map(Some),
+        Op::Gather { axis } => match inputs {
+            [x, indices] => with_axis(x, *axis).map(|x| Some([&x[..*axis], indices, &x[axis + 1..]].concat())),
+            _ => Err(format!("takes two inputs, not {}", inputs.len())),
+        },
+        Op::Scatter { places, .. } => scatter(inputs, places.as_deref()).map(Some),
+        Op::Resample { axis, table } => resample(one(inputs)?, *axis, table).map(Some),
+        Op::TopK { k, .. } => top_k(one(inputs)?, *k).map(Some),
         Op::Slice { starts, steps } => slice(one(inputs)?, starts, steps).map(|()| None),
     }
 }
@@ -154,6 +162,47 @@ fn transpose(x: &[usize], perm: &[usize]) -> Result<Vec<usize>, String> {
 
 fn with_axis(x: &[usize], axis: usize) -> Result<Vec<usize>, String> {
     if axis < x.len() { Ok(x.to_vec()) } else { Err(format!("axis {axis} is not in shape {x:?}")) }
+}
+
+fn take(x: &[usize], axis: usize, indices: &[usize]) -> Result<Vec<usize>, String> {
+    let mut shape = with_axis(x, axis)?;
+    if let Some(index) = indices.iter().find(|index| **index >= shape[axis]) {
+        return Err(format!("index {index} is outside axis {axis} of shape {x:?}"));
+    }
+    shape[axis] = indices.len();
+    Ok(shape)
+}
+
+fn scatter(inputs: &[&[usize]], places: Option<&[usize]>) -> Result<Vec<usize>, String> {
+    let (x, updates, count) = match (inputs, places) {
+        ([x, updates], Some(places)) => (x, updates, places.len()),
+        ([x, updates, indices], None) => (x, updates, indices.iter().product()),
+        _ => return Err(format!("takes two inputs or three, not {}", inputs.len())),
+    };
+    let ([n, part @ ..], [updated, of @ ..]) = (x, updates) else {
+        return Err(format!("needs parts to change, not {updates:?} on {x:?}"));
+    };
+    match part == of && *updated == count && places.is_none_or(|places| places.iter().all(|place| place < n)) {
+        true => Ok(x.to_vec()),
+        false => Err(format!("{count} updates of shape {updates:?} do not fit shape {x:?}")),
+    }
+}
+
+fn resample(x: &[usize], axis: usize, table: &Resampling) -> Result<Vec<usize>, String> {
+    let mut shape = with_axis(x, axis)?;
+    let inside = table.taps > 0 && table.first.iter().all(|first| first + table.taps <= shape[axis]);
+    if !inside || table.weights.len() != table.first.len() * table.taps {
+        return Err(format!("its neighbors are outside axis {axis} of shape {x:?}"));
+    }
+    shape[axis] = table.first.len();
+    Ok(shape)
+}
+
+fn top_k(x: &[usize], k: usize) -> Result<Vec<usize>, String> {
+    match x {
+        [rows @ .., n] if (1..=*n).contains(&k) && *n < 1 << 24 => Ok([rows, &[k]].concat()),
+        _ => Err(format!("{k} elements cannot be selected along the last axis of shape {x:?}")),
+    }
 }
 
 fn slice(x: &[usize], starts: &[usize], steps: &[isize]) -> Result<(), String> {

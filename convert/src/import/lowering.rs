@@ -207,7 +207,7 @@ impl Lowering {
         let (start, end) = (at(bound("start", 0)), at(bound("end", rank)));
         let name = node.pb.output.first().map_or("", String::as_str);
         let constant = match node.op() {
-            "Size" => Constant::of_integers(name, &[shape.iter().product()]),
+            "Size" => Constant::new(name, tract_core::prelude::tensor0(shape.iter().product::<i64>())),
             _ => Constant::of_integers(name, shape.get(start..end).unwrap_or(&[])),
         };
         self.know_all(node, vec![constant])
@@ -308,6 +308,15 @@ impl Lowering {
         }
     }
 
+    /// The real numbers of input `i`, none if the node does not have it; they must be constant and may be infinite.
+    pub(crate) fn floats(&self, node: &OnnxNode<'_>, i: usize) -> Result<Vec<f32>, ConvertError> {
+        match (node.input(i), self.constant(node, i)) {
+            (None, _) => Ok(Vec::new()),
+            (Some(_), Some(constant)) => Ok(constant.floats()?.iter().copied().collect()),
+            (Some(name), None) => Err(node.error(format!("input {i}, `{name}`, must be a constant"))),
+        }
+    }
+
     /// The one real number of input `i`, if the node has it; it may be infinite.
     pub(crate) fn scalar(&self, node: &OnnxNode<'_>, i: usize) -> Result<Option<f32>, ConvertError> {
         let Some(name) = node.input(i) else { return Ok(None) };
@@ -374,6 +383,15 @@ impl Lowering {
         }
     }
 
+    /// Refuses a result that is empty or has more elements than any tensor may have.
+    pub(crate) fn check_size(&self, node: &OnnxNode<'_>, shape: &[usize]) -> Result<(), ConvertError> {
+        match shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d)) {
+            Some(1..=MAX_ELEMENTS) => Ok(()),
+            Some(0) => Err(node.error(format!("its result of shape {shape:?} is empty"))),
+            _ => Err(node.error(format!("its result of shape {shape:?} has too many elements"))),
+        }
+    }
+
     /// Adds an operation with its output's shape.
     pub(crate) fn emit_shaped(
         &mut self,
@@ -383,11 +401,7 @@ impl Lowering {
         inputs: &[ValueId],
         shape: Vec<usize>,
     ) -> Result<ValueId, ConvertError> {
-        match shape.iter().try_fold(1, |n: usize, d| n.checked_mul(*d)) {
-            Some(1..=MAX_ELEMENTS) => {}
-            Some(0) => return Err(node.error(format!("its result of shape {shape:?} is empty"))),
-            _ => return Err(node.error(format!("its result of shape {shape:?} has too many elements"))),
-        }
+        self.check_size(node, &shape)?;
         let kind = self.kind_of(&op, inputs);
         let name = if part.is_empty() { node.name() } else { format!("{}.{part}", node.name()) };
         let output = self.graph.add(Value::activation(&name, &shape, kind));
@@ -396,9 +410,18 @@ impl Lowering {
     }
 
     /// What the result holds: what the operands that are computed hold. Who computes with an index takes it as an integer.
-    fn kind_of(&mut self, op: &Op, inputs: &[ValueId]) -> Kind {
+    fn kind_of(&mut self, op: &Op, mut inputs: &[ValueId]) -> Kind {
         match op {
             Op::ArgMax { .. } => return Kind::Index,
+            Op::TopK { .. } => return Kind::Integer,
+            Op::Gather { .. } => {
+                inputs.iter().for_each(|id| self.as_integer(*id));
+                return self.kind(inputs[0]);
+            }
+            Op::Scatter { .. } => {
+                inputs.iter().for_each(|id| self.as_integer(*id));
+                inputs = &inputs[..2];
+            }
             Op::Unary(Function::Quantize { lo, hi, .. }) => return integers_in(*lo, *hi),
             Op::Unary(Function::Dequantize { .. }) => return Kind::F32,
             Op::Reshape => {}

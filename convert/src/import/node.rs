@@ -63,6 +63,11 @@ impl<'a> OnnxNode<'a> {
         Ok(())
     }
 
+    /// Whether the node has an attribute of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
     /// An integer attribute.
     pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).map_or(default, |a| a.i)
@@ -84,6 +89,11 @@ impl<'a> OnnxNode<'a> {
     /// A list of integers.
     pub(crate) fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attribute(name).map(|a| a.ints.as_slice())
+    }
+
+    /// A list of floats.
+    pub(crate) fn floats(&self, name: &str) -> Option<&'a [f32]> {
+        self.attribute(name).map(|a| a.floats.as_slice())
     }
 
     /// A list of sizes, each from `least` to 2^24.
@@ -125,23 +135,39 @@ impl<'a> OnnxNode<'a> {
 fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
     match name {
         "allowzero"
+        | "antialias"
         | "axis"
+        | "batch_axis"
+        | "batch_dims"
+        | "blocksize"
         | "ceil_mode"
         | "count_include_pad"
         | "end"
+        | "exclude_outside"
         | "group"
         | "keepdims"
+        | "largest"
         | "noop_with_empty_axes"
         | "select_last_index"
         | "start"
+        | "storage_order"
+        | "time_axis"
         | "to"
         | "transA"
-        | "transB" => Some((AttributeType::Int, "an integer")),
-        "alpha" | "beta" | "epsilon" | "gamma" | "max" | "min" => Some((AttributeType::Float, "a float")),
-        "axes" | "dilations" | "ends" | "kernel_shape" | "pads" | "perm" | "shape" | "split" | "starts" | "strides" => {
-            Some((AttributeType::Ints, "a list of integers"))
+        | "transB"
+        | "upper" => Some((AttributeType::Int, "an integer")),
+        "alpha" | "beta" | "cubic_coeff_a" | "epsilon" | "extrapolation_value" | "gamma" | "max" | "min" => {
+            Some((AttributeType::Float, "a float"))
         }
-        "approximate" | "auto_pad" | "mode" => Some((AttributeType::String, "a string")),
+        "axes" | "dilations" | "ends" | "kernel_shape" | "output_padding" | "output_shape" | "pads" | "perm"
+        | "shape" | "split" | "starts" | "strides" => Some((AttributeType::Ints, "a list of integers")),
+        "approximate"
+        | "auto_pad"
+        | "coordinate_transformation_mode"
+        | "keep_aspect_ratio_policy"
+        | "mode"
+        | "nearest_mode"
+        | "reduction" => Some((AttributeType::String, "a string")),
         _ => None,
     }
 }

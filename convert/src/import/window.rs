@@ -4,46 +4,75 @@ use super::OnnxNode;
 use crate::error::ConvertError;
 use crate::graph::Window;
 
+/// The windows of a node over one, two or three spatial axes.
+pub(crate) struct Windows {
+    /// Over rows and columns; one axis is a row.
+    pub(crate) plane: Windowed,
+    /// Over the first of three axes, as rows of one column.
+    pub(crate) depth: Option<Windowed>,
+}
+
 /// A window and what `ceil_mode` adds to it.
+#[derive(Default)]
 pub(crate) struct Windowed {
     /// The window. Padding that no window touches is left out; padding at the end includes the overhang.
     pub(crate) window: Window,
+    /// Declared padding at the end of each axis, as far as windows touch it.
+    pub(crate) declared: [usize; 2],
     /// Whether windows reach beyond the declared padding.
     pub(crate) overhang: bool,
 }
 
-/// Reads strides, dilations, pads, `auto_pad` and `ceil_mode` for a kernel over the axes `spatial`:
-/// rows and columns, or columns alone.
-pub(crate) fn read(node: &OnnxNode<'_>, spatial: &[usize], kernel: &[usize]) -> Result<Windowed, ConvertError> {
+/// Reads strides, dilations, pads, `auto_pad` and `ceil_mode` for a kernel over the axes `spatial`: columns, rows and columns, or depth
+/// before them.
+pub(crate) fn read(node: &OnnxNode<'_>, spatial: &[usize], kernel: &[usize]) -> Result<Windows, ConvertError> {
     let rank = spatial.len();
-    if !(1..=2).contains(&rank) || kernel.len() != rank {
-        let reason = format!("a kernel {kernel:?} over {rank} spatial axes is not supported; only 1-D and 2-D are");
+    if !(1..=3).contains(&rank) || kernel.len() != rank {
+        let reason = format!("a kernel {kernel:?} over {rank} spatial axes is not supported; over one to three it is");
         return Err(node.error(reason));
     }
     let strides = list(node, "strides", 1, vec![1; rank])?;
     let dilations = list(node, "dilations", 1, vec![1; rank])?;
     let pads = list(node, "pads", 0, vec![0; 2 * rank])?;
-    let mut window = Window { kernel: [1; 2], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
-    let mut overhang = false;
+    let (mut plane, mut depth) = (Windowed::default(), (rank == 3).then(Windowed::default));
     for i in 0..rank {
-        let size = spatial[i];
         let reach = dilations[i] * (kernel[i].max(1) - 1) + 1;
-        let axis = Axis { size, reach, stride: strides[i], before: pads[i], after: pads[rank + i] };
-        let (before, outputs, declared) = axis.resolve(node)?;
-        let needed = ((outputs - 1) * strides[i] + reach).saturating_sub(size + before);
-        overhang |= needed > declared;
-        let at = i + 2 - rank;
-        window.kernel[at] = kernel[i];
-        window.strides[at] = strides[i];
-        window.dilations[at] = dilations[i];
-        window.pads[at] = before;
-        window.pads[at + 2] = needed;
+        let axis = Axis { size: spatial[i], reach, stride: strides[i], before: pads[i], after: pads[rank + i] };
+        match &mut depth {
+            Some(depth) if i == 0 => depth.set(node, 0, &axis, [kernel[i], dilations[i]])?,
+            _ => plane.set(node, i + 2 - rank, &axis, [kernel[i], dilations[i]])?,
+        }
     }
-    Ok(Windowed { window, overhang })
+    Ok(Windows { plane, depth })
+}
+
+impl Windowed {
+    /// Makes one axis of the window.
+    fn set(
+        &mut self,
+        node: &OnnxNode<'_>,
+        at: usize,
+        axis: &Axis,
+        [kernel, dilation]: [usize; 2],
+    ) -> Result<(), ConvertError> {
+        let (before, outputs, declared) = axis.resolve(node)?;
+        let needed = ((outputs - 1) * axis.stride + axis.reach).saturating_sub(axis.size + before);
+        let window = &mut self.window;
+        (window.kernel[at], window.strides[at], window.dilations[at]) = (kernel, axis.stride, dilation);
+        (window.pads[at], window.pads[at + 2]) = (before, needed);
+        self.declared[at] = declared.min(needed);
+        self.overhang |= needed > declared;
+        Ok(())
+    }
 }
 
 /// An attribute with one entry for each of as many axes as `default` has.
-fn list(node: &OnnxNode<'_>, name: &str, least: usize, default: Vec<usize>) -> Result<Vec<usize>, ConvertError> {
+pub(crate) fn list(
+    node: &OnnxNode<'_>,
+    name: &str,
+    least: usize,
+    default: Vec<usize>,
+) -> Result<Vec<usize>, ConvertError> {
     match node.sizes(name, least)? {
         None => Ok(default),
         Some(found) if found.is_empty() => Ok(default),
@@ -101,7 +130,7 @@ mod tests {
         }
         let s = auto_pad.as_bytes().to_vec();
         pb.attribute.push(AttributeProto { name: "auto_pad".into(), s, ..Default::default() });
-        read(&OnnxNode { pb: &pb, index: 0, opset: 13 }, &[size], &[kernel]).unwrap()
+        read(&OnnxNode { pb: &pb, index: 0, opset: 13 }, &[size], &[kernel]).unwrap().plane
     }
 
     #[test]

@@ -12,7 +12,32 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     let inputs: Vec<ValueId> = (0..node.pb.input.len()).map(|i| to.value(node, i)).collect::<Result<_, _>>()?;
     let first = *inputs.first().ok_or_else(|| node.error("has no inputs"))?;
     let axis = node.axis(node.int("axis", 1), to.shape(first).len())?;
-    Ok(vec![if inputs.len() == 1 { first } else { to.emit(node, "", Op::Concat { axis }, &inputs)? }])
+    Ok(vec![joined(node, to, inputs, axis)?])
+}
+
+/// The parts one after another along `axis`: more than a record takes are joined in steps.
+pub(super) fn joined(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    mut parts: Vec<ValueId>,
+    axis: usize,
+) -> Result<ValueId, ConvertError> {
+    let mut step = 0;
+    while parts.len() > MAX_INPUTS {
+        let mut wider = Vec::with_capacity(parts.len().div_ceil(MAX_INPUTS));
+        for some in parts.chunks(MAX_INPUTS) {
+            step += 1;
+            wider.push(match some {
+                [one] => *one,
+                _ => to.emit(node, &format!("joined_{step}"), Op::Concat { axis }, some)?,
+            });
+        }
+        parts = wider;
+    }
+    match parts[..] {
+        [one] => Ok(one),
+        _ => to.emit(node, "", Op::Concat { axis }, &parts),
+    }
 }
 
 /// Writes a concatenation.

@@ -5,49 +5,96 @@ use ndarray::{ArrayD, IxDyn};
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, QUARTER, multipliers};
 use crate::error::ConvertError;
-use crate::graph::Window;
-use crate::graph::{Op, ValueId};
-use crate::import::{Lowering, OnnxNode, window};
+use crate::graph::{Op, ValueId, Window};
+use crate::import::window::{self, Windowed, Windows};
+use crate::import::{Lowering, OnnxNode};
 use crate::quantize::{Params, Weights};
 use lacewing::format::{Layout, Requant, Span};
 use lacewing::ops::{ConvF32, ConvI8};
 
+use super::concat::joined;
 use super::depthwise;
 
-/// `Conv` over one or two spatial axes; one axis is a row of height 1.
+/// `Conv` over one to three spatial axes; one axis is a row of height 1.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
     let w = to.weights(node, 1)?;
-    if w.ndim() != shape.len() || !(3..=4).contains(&w.ndim()) {
-        let reason = format!("weights {:?} on an input {shape:?}; only 1-D and 2-D are supported", w.shape());
+    if w.ndim() != shape.len() || !(3..=5).contains(&w.ndim()) {
+        let reason = format!("weights {:?} on an input {shape:?}; only 1-D, 2-D and 3-D are supported", w.shape());
         return Err(node.error(reason));
     }
-    check_batch(node, &shape)?;
     let kernel = &w.shape()[2..];
     if node.sizes("kernel_shape", 1)?.is_some_and(|k| k != kernel) {
         return Err(node.error(format!("kernel_shape differs from its weights {:?}", w.shape())));
     }
-    let window = window::read(node, &shape[2..], kernel)?.window;
-    let groups = node.int("group", 1);
-    let groups = usize::try_from(groups).map_err(|_| node.error(format!("group {groups} is not supported")))?;
+    let Windows { plane: Windowed { mut window, .. }, depth } = window::read(node, &shape[2..], kernel)?;
+    let groups = groups(node)?;
     let (grid, w) = (to.grid(node, 1, 0), to.add_constant(node, "weights", flat(node, w)?)?);
     to.set_grid(w, grid);
-    let mut inputs = vec![plane(node, to, x)?, w];
+    let mut weights = vec![w];
     if node.input(2).is_some() {
-        inputs.push(to.add_constant(node, "bias", to.weights(node, 2)?)?);
+        weights.push(to.add_constant(node, "bias", to.weights(node, 2)?)?);
     }
+    if let Some(depth) = depth {
+        return Ok(vec![volume(node, to, x, (Op::Conv { window, groups }, &weights), &depth.window)?]);
+    }
+    let x = plane(node, to, x)?;
+    let inputs = [&[padded(node, to, x, &mut window)?], &weights[..]].concat();
     let line = shape.len() == 3;
     let y = to.emit(node, if line { "plane" } else { "" }, Op::Conv { window, groups }, &inputs)?;
     Ok(vec![if line { unplane(node, to, y)? } else { y }])
 }
 
-/// Convolutions and pools run on one sample.
-pub(super) fn check_batch(node: &OnnxNode<'_>, shape: &[usize]) -> Result<(), ConvertError> {
-    match shape.first() {
-        Some(1) => Ok(()),
-        _ => Err(node.error(format!("its input {shape:?} has a batch; export the model with batch size 1"))),
+/// A window in a record pads no further than its kernel reaches: the rest is a `Pad` in front.
+pub(super) fn padded(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    x: ValueId,
+    window: &mut Window,
+) -> Result<ValueId, ConvertError> {
+    let reach = [0, 1, 0, 1].map(|axis: usize| (window.kernel[axis].max(1) - 1) * window.dilations[axis]);
+    let [top, left, bottom, right] = std::array::from_fn(|side| window.pads[side].saturating_sub(reach[side]));
+    if [top, left, bottom, right] == [0; 4] {
+        return Ok(x);
     }
+    window.pads = std::array::from_fn(|side| window.pads[side].min(reach[side]));
+    let pads = vec![(0, 0), (0, 0), (top, bottom), (left, right)];
+    to.emit(node, "border", Op::Pad { pads, value: 0.0 }, &[x])
+}
+
+/// The attribute `group`.
+pub(super) fn groups(node: &OnnxNode<'_>) -> Result<usize, ConvertError> {
+    let groups = node.int("group", 1);
+    let found = usize::try_from(groups).ok().filter(|groups| *groups > 0);
+    found.ok_or_else(|| node.error(format!("group {groups} is not supported")))
+}
+
+/// Each slice of the result is a convolution over two axes, of the slices that its window meets: their channels are inputs side by side.
+fn volume(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    x: ValueId,
+    (op, weights): (Op, &[ValueId]),
+    depth: &Window,
+) -> Result<ValueId, ConvertError> {
+    let pads = vec![(0, 0), (0, 0), (depth.pads[0], depth.pads[2]), (0, 0), (0, 0)];
+    let x = if pads[2] == (0, 0) { x } else { to.emit(node, "pad", Op::Pad { pads, value: 0.0 }, &[x])? };
+    let &[n, c, d, h, w] = &to.shape(x)[..] else { return Err(node.error("needs three spatial axes")) };
+    let (taps, step, dilation) = (depth.kernel[0], depth.strides[0], depth.dilations[0]);
+    let outputs = (d - dilation * (taps - 1) - 1) / step + 1;
+    let mut slices = Vec::with_capacity(outputs);
+    for o in 0..outputs {
+        let (starts, steps) = (vec![0, 0, o * step, 0, 0], vec![1, 1, dilation as isize, 1, 1]);
+        let part =
+            to.emit_shaped(node, &format!("slice_{o}"), Op::Slice { starts, steps }, &[x], vec![n, c, taps, h, w])?;
+        let part = to.emit_shaped(node, &format!("channels_{o}"), Op::Reshape, &[part], vec![n, c * taps, h, w])?;
+        let y = to.emit(node, &format!("conv_{o}"), op.clone(), &[&[part], weights].concat())?;
+        let shape = to.shape(y);
+        let shape = [&shape[..2], &[1], &shape[2..]].concat();
+        slices.push(to.emit_shaped(node, &format!("depth_{o}"), Op::Reshape, &[y], shape)?);
+    }
+    joined(node, to, slices, 2)
 }
 
 /// `[n, c, l]` as `[n, c, 1, l]`; a rank-4 value as it is.
@@ -64,11 +111,14 @@ pub(super) fn unplane(node: &OnnxNode<'_>, to: &mut Lowering, y: ValueId) -> Res
     to.emit_shaped(node, "", Op::Reshape, &[y], [&shape[..2], &shape[3..]].concat())
 }
 
+/// Weights over two spatial axes: one axis is a row, the first of three is beside the input channels.
 fn flat(node: &OnnxNode<'_>, w: ArrayD<f32>) -> Result<ArrayD<f32>, ConvertError> {
-    match *w.shape() {
-        [o, i, k] => w.into_shape_with_order(IxDyn(&[o, i, 1, k])).map_err(|e| node.error(e.to_string())),
-        _ => Ok(w),
-    }
+    let shape = match *w.shape() {
+        [o, i, k] => [o, i, 1, k],
+        [o, i, d, h, w] => [o, i * d, h, w],
+        _ => return Ok(w),
+    };
+    w.into_shape_with_order(IxDyn(&shape)).map_err(|e| node.error(e.to_string()))
 }
 
 /// Writes a convolution, depthwise where each output channel reads one input channel.

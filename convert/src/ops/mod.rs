@@ -3,17 +3,27 @@
 mod argmax;
 mod batch_norm;
 mod binary;
+mod col2im;
 mod concat;
 mod conv;
+mod conv_transpose;
+mod crop;
+mod depth;
 mod depthwise;
 mod fully_connected;
+mod gather;
+mod one_hot;
 mod pad;
 mod pool;
 pub(crate) mod quantize;
+mod resample;
 mod reshape;
+mod scatter;
 mod slice;
 mod softmax;
 mod strided_copy;
+mod take;
+mod top_k;
 mod transpose;
 mod unary;
 
@@ -27,22 +37,33 @@ pub(crate) use unary::unsupported;
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     match node.op() {
         "Conv" => conv::lower(node, to),
+        "ConvTranspose" => conv_transpose::lower(node, to),
+        "Col2Im" => col2im::lower(node, to),
+        "MaxUnpool" => col2im::lower_unpool(node, to),
         "Gemm" => fully_connected::lower_gemm(node, to),
         "MatMul" => fully_connected::lower_matmul(node, to),
         "AveragePool" | "MaxPool" => pool::lower(node, to),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
+        "LpPool" | "GlobalLpPool" => pool::lp::lower(node, to),
         "ReduceMean" | "ReduceMax" | "ReduceSum" => pool::lower_reduce(node, to),
         "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
         "BatchNormalization" => batch_norm::lower(node, to),
         "Pad" => pad::lower(node, to),
         "Concat" => concat::lower(node, to),
         "Transpose" => transpose::lower(node, to),
-        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Expand" => reshape::lower(node, to),
+        "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => reshape::lower(node, to),
         "Slice" => slice::lower(node, to),
         "Split" => slice::lower_split(node, to),
-        "Gather" => slice::lower_gather(node, to),
         "QuantizeLinear" => quantize::lower_quantize(node, to),
         "DequantizeLinear" => quantize::lower_dequantize(node, to),
+        "Gather" | "GatherElements" | "GatherND" => gather::lower(node, to),
+        "Scatter" | "ScatterElements" | "ScatterND" => scatter::lower(node, to),
+        "Tile" | "Expand" | "ReverseSequence" | "Compress" => take::lower(node, to),
+        "DepthToSpace" | "SpaceToDepth" => depth::lower(node, to),
+        "Resize" | "Upsample" => resample::lower(node, to),
+        "CenterCropPad" | "Trilu" | "EyeLike" => crop::lower(node, to),
+        "OneHot" => one_hot::lower(node, to),
+        "TopK" => top_k::lower(node, to),
         "Softmax" | "LogSoftmax" => softmax::lower(node, to),
         "ArgMax" | "ArgMin" => argmax::lower(node, to),
         _ => unary::lower(node, to),
@@ -62,6 +83,11 @@ pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertErro
         Op::Transpose { perm } => transpose::encode(perm, to),
         Op::Reshape => reshape::encode(to),
         Op::Slice { starts, steps } => slice::encode(starts, steps, to),
+        Op::Take { axis, indices } => take::encode(*axis, indices, to),
+        Op::Gather { axis } => gather::encode(*axis, to),
+        Op::Scatter { how, places } => scatter::encode(*how, places.as_ref(), to),
+        Op::Resample { axis, table } => resample::encode(*axis, table, to),
+        Op::TopK { k, largest } => top_k::encode(*k, *largest, to),
         Op::Softmax { axis } => softmax::encode(*axis, to),
         Op::ArgMax { axis } => argmax::encode(*axis, to),
         Op::Quantize => quantize::encode_quantize(to),

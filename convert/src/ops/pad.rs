@@ -1,17 +1,14 @@
 //! Constant padding.
 
+use super::take::take;
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use lacewing::ops::{PadF32, PadI8};
 
-/// `Pad` in its attribute form (up to version 10) and its input form. Negative pads cut off.
+/// `Pad` in its attribute form (up to version 10) and its input form, in every mode. Negative pads cut off.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let mode = node.string("mode");
-    if !matches!(mode, "" | "constant") {
-        return Err(node.error(format!("mode `{mode}` is not supported; pad with a constant")));
-    }
     let mut x = to.value(node, 0)?;
     let shape = to.shape(x);
     let pads = pads(node, to, shape.len())?;
@@ -23,8 +20,35 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         x = cut(node, to, x, &pads)?;
     }
     let size = |p: i64| usize::try_from(p.max(0)).unwrap_or(0);
-    let pads = pads.iter().map(|(before, after)| (size(*before), size(*after))).collect();
-    Ok(vec![to.emit(node, "", Op::Pad { pads, value }, &[x])?])
+    let pads: Vec<(usize, usize)> = pads.iter().map(|(before, after)| (size(*before), size(*after))).collect();
+    Ok(vec![match node.string("mode") {
+        "" | "constant" => to.emit(node, "", Op::Pad { pads, value }, &[x])?,
+        mode => continued(node, to, x, &pads, mode)?,
+    }])
+}
+
+/// Padding with elements of the tensor, one axis after the other.
+fn continued(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    mut x: ValueId,
+    pads: &[(usize, usize)],
+    mode: &str,
+) -> Result<ValueId, ConvertError> {
+    for (axis, (before, after)) in pads.iter().enumerate() {
+        let n = to.shape(x)[axis] as i64;
+        let source = |i: i64| match mode {
+            "edge" => Some(i.clamp(0, n - 1)),
+            "reflect" => Some(n - 1 - (i.rem_euclid((2 * n - 2).max(1)) - (n - 1)).abs()),
+            "wrap" => Some(i.rem_euclid(n)),
+            _ => None,
+        };
+        let indices = (-(*before as i64)..n + *after as i64).map(|i| source(i).and_then(|i| usize::try_from(i).ok()));
+        let indices: Option<Vec<usize>> = indices.collect();
+        let indices = indices.ok_or_else(|| node.error(format!("mode `{mode}` does not exist")))?;
+        x = take(node, to, &format!("axis_{axis}"), (x, axis), indices)?;
+    }
+    Ok(x)
 }
 
 /// `(before, after)` of each axis.

@@ -1,14 +1,17 @@
 //! Pools and reductions.
 
+pub(super) mod lp;
+pub(super) mod positions;
+
 use ndarray::{ArrayD, IxDyn};
 
 use super::conv::window_of;
-use super::conv::{check_batch, plane, unplane};
+use super::conv::{plane, unplane};
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, multipliers};
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, PoolKind, ValueId, Window};
-use crate::import::window::{self, Windowed};
+use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::Params;
 use lacewing::format::Requant;
@@ -16,66 +19,96 @@ use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 
 const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
 
-/// `AveragePool` and `MaxPool` over one or two spatial axes.
+/// `AveragePool` and `MaxPool` over one to three spatial axes.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
-    let shape = to.shape(x);
-    let spatial = spatial(node, &shape)?;
     let kernel = node.sizes("kernel_shape", 1)?.ok_or_else(|| node.error("has no kernel_shape"))?;
-    let mut windowed = window::read(node, spatial, &kernel)?;
-    let mut x = plane(node, to, x)?;
+    let windows = window::read(node, spatial(node, &to.shape(x))?, &kernel)?;
     let kind = match node.op() {
         "MaxPool" => PoolKind::Max,
-        _ if windowed.window.dilations != [1, 1] => return Err(node.error("dilated averages are not supported")),
-        _ if node.flag("count_include_pad") && windowed.overhang => {
-            x = pad_alone(node, to, x, &mut windowed)?;
-            MEAN
-        }
         _ => PoolKind::Average { count_include_pad: node.flag("count_include_pad") },
     };
-    let line = shape.len() == 3;
-    let op = Op::Pool { window: windowed.window, kind };
-    let y = to.emit(node, if line { "plane" } else { "" }, op, &[x])?;
-    Ok(vec![if line { unplane(node, to, y)? } else { y }])
+    let indices = node.pb.output.get(1).is_some_and(|name| !name.is_empty());
+    let indices = if indices { Some(positions::lower(node, to, x, &windows)?) } else { None };
+    let y = pooled(node, to, x, kind, windows)?;
+    Ok([y].into_iter().chain(indices).collect())
 }
 
 fn spatial<'s>(node: &OnnxNode<'_>, shape: &'s [usize]) -> Result<&'s [usize], ConvertError> {
-    check_batch(node, shape)?;
     match shape.len() {
-        3 | 4 => Ok(&shape[2..]),
-        _ => Err(node.error(format!("an input of shape {shape:?}; only 1-D and 2-D are supported"))),
+        3..=5 => Ok(&shape[2..]),
+        _ => Err(node.error(format!("an input of shape {shape:?}; only 1-D, 2-D and 3-D are supported"))),
     }
 }
 
-/// Declared padding counts in the divisor and the overhang of `ceil_mode` does not: the first becomes a `Pad`.
-fn pad_alone(
+/// A pool over rows and columns; where there is a third axis, another pool over that follows.
+pub(super) fn pooled(
     node: &OnnxNode<'_>,
     to: &mut Lowering,
     x: ValueId,
-    windowed: &mut Windowed,
+    kind: PoolKind,
+    windows: Windows,
 ) -> Result<ValueId, ConvertError> {
-    let pads = node.sizes("pads", 0)?.unwrap_or_default();
-    let Window { pads: all, .. } = &mut windowed.window;
-    let (after_rows, after_columns) = match pads[..] {
-        [_, _, h, w] => (h, w),
-        [_, w] => (0, w),
-        _ => (0, 0),
+    let shape = to.shape(x);
+    let Windows { plane: windowed, depth } = windows;
+    let (&[n, c, d, h, w], Some(depth)) = (&shape[..], depth) else {
+        let (x, line) = (plane(node, to, x)?, shape.len() == 3);
+        let y = stage(node, to, if line { "plane" } else { "" }, x, (kind, windowed))?;
+        return if line { unplane(node, to, y) } else { Ok(y) };
     };
-    let ends = (after_rows.min(all[2]), after_columns.min(all[3]));
-    let declared = vec![(0, 0), (0, 0), (all[0], ends.0), (all[1], ends.1)];
-    *all = [0, 0, all[2] - ends.0, all[3] - ends.1];
-    to.emit(node, "pad", Op::Pad { pads: declared, value: 0.0 }, &[x])
+    let slices = to.emit_shaped(node, "slices", Op::Reshape, &[x], vec![n, c * d, h, w])?;
+    let slices = stage(node, to, "plane", slices, (kind, windowed))?;
+    let &[.., h, w] = &to.shape(slices)[..] else { return Err(node.error("has no plane")) };
+    let columns = to.emit_shaped(node, "columns", Op::Reshape, &[slices], vec![n, c, d, h * w])?;
+    let columns = stage(node, to, "depth", columns, (kind, depth))?;
+    let d = to.shape(columns)[2];
+    to.emit_shaped(node, "", Op::Reshape, &[columns], vec![n, c, d, h, w])
+}
+
+/// One pool. Declared padding that counts in the divisor beside an overhang of `ceil_mode` that does not is a `Pad`.
+fn stage(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    part: &str,
+    mut x: ValueId,
+    (mut kind, windowed): (PoolKind, Windowed),
+) -> Result<ValueId, ConvertError> {
+    let Windowed { mut window, declared: [rows, columns], overhang } = windowed;
+    if overhang && kind == (PoolKind::Average { count_include_pad: true }) {
+        let all = &mut window.pads;
+        let pads = vec![(0, 0), (0, 0), (all[0], rows), (all[1], columns)];
+        *all = [0, 0, all[2] - rows, all[3] - columns];
+        x = to.emit(node, &format!("{part}.pad"), Op::Pad { pads, value: 0.0 }, &[x])?;
+        kind = MEAN;
+    }
+    to.emit(node, part, Op::Pool { window, kind }, &[x])
 }
 
 /// `GlobalAveragePool` and `GlobalMaxPool`.
 pub(crate) fn lower_global(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
-    let line = to.shape(x).len() == 3;
-    spatial(node, &to.shape(x))?;
-    let x = plane(node, to, x)?;
     let kind = if node.op() == "GlobalMaxPool" { PoolKind::Max } else { MEAN };
-    let y = whole(node, to, if line { "plane" } else { "" }, kind, x)?;
-    Ok(vec![if line { unplane(node, to, y)? } else { y }])
+    Ok(vec![global(node, to, x, kind)?])
+}
+
+/// A pool over all spatial axes, which stay as ones.
+pub(super) fn global(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    x: ValueId,
+    kind: PoolKind,
+) -> Result<ValueId, ConvertError> {
+    let shape = to.shape(x);
+    let (&[n, c], rest) = shape
+        .split_at_checked(2)
+        .and_then(|(a, b)| Some((<&[usize; 2]>::try_from(a).ok()?, b)))
+        .ok_or_else(|| node.error(format!("an input of shape {shape:?} has no channels")))?;
+    if let [_, _] = rest {
+        return whole(node, to, "", kind, x);
+    }
+    let image = to.emit_shaped(node, "image", Op::Reshape, &[x], vec![n, c, 1, rest.iter().product()])?;
+    let y = whole(node, to, "plane", kind, image)?;
+    to.emit_shaped(node, "", Op::Reshape, &[y], [vec![n, c], vec![1; rest.len()]].concat())
 }
 
 /// A pool over the whole plane.
@@ -87,7 +120,7 @@ fn whole(
     x: ValueId,
 ) -> Result<ValueId, ConvertError> {
     let shape = to.shape(x);
-    let window = Window { kernel: [shape[2], shape[3]], strides: [1; 2], dilations: [1; 2], pads: [0; 4] };
+    let window = Window { kernel: [shape[2], shape[3]], ..Window::default() };
     to.emit(node, part, Op::Pool { window, kind }, &[x])
 }
 
@@ -207,6 +240,8 @@ fn taps(window: &Window) -> usize {
 /// Whether every window lies inside the image.
 fn always_whole(window: &Window, [_, h, w, _]: [u32; 4], [_, out_h, out_w, _]: [u32; 4]) -> bool {
     let [top, left, ..] = window.pads;
-    let end = |out: u32, axis: usize| (out as usize - 1) * window.strides[axis] + window.kernel[axis];
+    let end = |out: u32, axis: usize| {
+        (out as usize - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis] + 1
+    };
     top == 0 && left == 0 && end(out_h, 0) <= h as usize && end(out_w, 1) <= w as usize
 }

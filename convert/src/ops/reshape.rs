@@ -6,7 +6,7 @@ use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 
-/// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`, and `Expand` where it changes nothing.
+/// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
@@ -14,8 +14,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "Reshape" => reshape(node, to, &shape)?,
         "Flatten" => flatten(node, &shape)?,
         "Squeeze" => squeeze(node, to, &shape)?,
-        "Unsqueeze" => unsqueeze(node, to, &shape)?,
-        _ => return expand(node, to, x),
+        _ => unsqueeze(node, to, &shape)?,
     };
     if shape.iter().product::<usize>() != target.iter().product::<usize>() {
         return Err(node.error(format!("cannot give shape {target:?} to elements of shape {shape:?}")));
@@ -87,16 +86,6 @@ fn unsqueeze(node: &OnnxNode<'_>, to: &Lowering, shape: &[usize]) -> Result<Vec<
     let added = node.axes(&listed, rank)?;
     let mut old = shape.iter();
     Ok((0..rank).map(|a| if added.contains(&a) { 1 } else { old.next().copied().unwrap_or(1) }).collect())
-}
-
-fn expand(node: &OnnxNode<'_>, to: &Lowering, x: ValueId) -> Result<Vec<ValueId>, ConvertError> {
-    let target = to.integers(node, 1)?.unwrap_or_default();
-    let target: Option<Vec<usize>> = target.iter().map(|d| usize::try_from(*d).ok()).collect();
-    let shape = to.shape(x);
-    match target.map(|t| crate::graph::shape::broadcast(&shape, &t)) {
-        Some(Ok(result)) if result == shape => Ok(vec![x]),
-        _ => Err(node.error("repeats elements, which is not supported; let the next operator broadcast instead")),
-    }
 }
 
 /// Writes nothing where the output is the input's bytes, else a copy.

@@ -85,32 +85,6 @@ fn split_sizes(node: &OnnxNode<'_>, to: &Lowering, size: usize) -> Result<Vec<us
     }
 }
 
-/// `Gather` of one constant index, or of consecutive ones: a slice.
-pub(crate) fn lower_gather(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let x = to.value(node, 0)?;
-    let shape = to.shape(x);
-    let axis = node.axis(node.int("axis", 0), shape.len())?;
-    let rank = to.constant(node, 1).map_or(0, |c| c.shape().len());
-    let indices = to.integers(node, 1)?.unwrap_or_default();
-    let first = indices.first().copied().unwrap_or(0);
-    let first = node.axis(first, shape[axis])?;
-    let consecutive = indices.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1]));
-    if !consecutive || rank > 1 || first + indices.len() > shape[axis] {
-        return Err(node.error(format!("indices {indices:?} are not supported; only consecutive ones are")));
-    }
-    let mut starts = vec![0; shape.len()];
-    starts[axis] = first;
-    let mut part = shape.clone();
-    part[axis] = indices.len();
-    let op = Op::Slice { starts, steps: vec![1; shape.len()] };
-    let slice = to.emit_shaped(node, if rank == 0 { "slice" } else { "" }, op, &[x], part.clone())?;
-    if rank == 1 {
-        return Ok(vec![slice]);
-    }
-    part.remove(axis);
-    Ok(vec![to.emit_shaped(node, "", Op::Reshape, &[slice], part)?])
-}
-
 /// Writes a slice.
 pub(crate) fn encode(starts: &[usize], steps: &[isize], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let strides = strides(to.shape(to.node().inputs[0]));

@@ -1,5 +1,6 @@
 //! Functions of one variable, and nodes that change nothing.
 
+use ndarray::ArrayD;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::encode::Writer;
@@ -12,13 +13,24 @@ use lacewing::ops::{TableI8, UnaryF32};
 /// Every operator of one operand, and the refusal of all that are unknown.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     match node.op() {
-        "Identity" | "Dropout" => return Ok(vec![to.value(node, 0)?]),
+        "Identity" => return Ok(vec![to.value(node, 0)?]),
+        "Dropout" => return dropout(node, to),
         "Cast" | "CastLike" => return cast(node, to),
         _ => {}
     }
     let function = function(node, to)?;
     let x = to.value(node, 0)?;
     Ok(vec![to.emit(node, "", Op::Unary(function), &[x])?])
+}
+
+/// In inference everything passes, and the mask says so.
+fn dropout(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    let x = to.value(node, 0)?;
+    if node.pb.output.get(1).is_none_or(String::is_empty) {
+        return Ok(vec![x]);
+    }
+    let mask = ArrayD::from_elem(to.shape(x), 1.0);
+    Ok(vec![x, to.add_constant(node, "mask", mask)?])
 }
 
 fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
@@ -84,7 +96,6 @@ fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertE
 /// The refusal of an operator that is not known.
 pub(crate) fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
     let way_out = match node.op() {
-        "Resize" | "Upsample" => "end the model before it, or resize before the model",
         "LSTM" | "GRU" | "RNN" => "recurrent layers are planned",
         "If" | "Loop" | "Scan" => "simplify the model with onnxsim, which removes control flow that is constant",
         _ => "replace it before exporting, or end the model before it",

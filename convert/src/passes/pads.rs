@@ -13,6 +13,12 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     })
 }
 
+/// Whether a window pads no further than its kernel reaches, as a record needs it.
+fn reaches(window: &Window) -> bool {
+    let reach = |side: usize| (window.kernel[side % 2].max(1) - 1) * window.dilations[side % 2];
+    (0..4).all(|side| window.pads[side] <= reach(side))
+}
+
 /// The operation with the padding in front of it taken in, and what it then reads.
 fn absorbed(edit: &Edit, node: usize) -> Option<(Op, ValueId)> {
     let pad = edit.node(edit.writer(*edit.node(node).inputs.first()?)?);
@@ -29,6 +35,7 @@ fn absorbed(edit: &Edit, node: usize) -> Option<(Op, ValueId)> {
         Window { pads: [top + rows.0, left + columns.0, bottom + rows.1, right + columns.1], ..window.clone() }
     };
     let op = match &edit.node(node).op {
+        Op::Conv { window, .. } | Op::Pool { window, .. } if !reaches(&widened(window)) => return None,
         Op::Conv { window, groups } if *value == 0.0 => Op::Conv { window: widened(window), groups: *groups },
         Op::Pool { window, kind: PoolKind::Max } if never_wins(edit, x, *value, &widened(window)) => {
             Op::Pool { window: widened(window), kind: PoolKind::Max }

@@ -52,6 +52,9 @@ impl Walk {
         for input in &mut node.inputs[..operands] {
             *input = self.in_type(*input, int8);
         }
+        if matches!(node.op, Op::Gather { .. }) {
+            node.inputs[1] = self.in_type(node.inputs[1], false);
+        }
         let output = node.outputs[0];
         self.held[output.0] = self.known[output.0].filter(|_| int8);
         self.graph.nodes.push(node);
@@ -64,8 +67,9 @@ impl Walk {
         let output = node.outputs[0];
         let result = self.known[output.0].is_some() || matches!(node.op, Op::ArgMax { .. });
         let int8 = result && has_int8_form(&node.op) && operands.iter().all(|id| self.known[id.0].is_some());
-        let computed = |id: &&ValueId| self.graph.constant(**id).is_none();
-        let lies = operands.iter().filter(computed).any(|id| self.held[id.0].is_some());
+        let constant = |id: &ValueId| self.graph.constant(*id).is_some();
+        let lies =
+            operands.iter().all(constant) || operands.iter().any(|id| !constant(id) && self.held[id.0].is_some());
         int8 && !node.float && (lies || !moves_only(&node.op))
     }
 

@@ -43,6 +43,12 @@ macro_rules! for_each_op {
             26 QuantizeI8,
             27 DequantizeI8,
             28 SubF32,
+            33 GatherF32,
+            34 GatherI8,
+            35 ScatterF32,
+            36 ResampleF32,
+            37 ResampleI8,
+            39 TopKF32,
         }
     };
 }

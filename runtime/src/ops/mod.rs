@@ -6,14 +6,19 @@ pub mod concat;
 pub mod conv;
 pub mod depthwise;
 pub mod fully_connected;
+pub mod gather;
 pub mod pad;
 pub mod pool;
 pub mod quantize;
+pub mod resample;
+pub mod scatter;
 pub mod softmax;
 pub mod strided_copy;
+pub mod top_k;
 pub mod unary;
 
 mod broadcast;
+mod indices;
 mod spatial;
 
 pub use argmax::{ArgMaxF32, ArgMaxI8};
@@ -22,11 +27,15 @@ pub use concat::{ConcatF32, ConcatI8};
 pub use conv::{ConvF32, ConvI8};
 pub use depthwise::{DepthwiseF32, DepthwiseI8};
 pub use fully_connected::{FullyConnectedF32, FullyConnectedI8};
+pub use gather::{GatherF32, GatherI8};
 pub use pad::{PadF32, PadI8};
 pub use pool::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 pub use quantize::{DequantizeI8, QuantizeI8};
+pub use resample::{ResampleF32, ResampleI8};
+pub use scatter::{ScatterF32, Update};
 pub use softmax::{SoftmaxF32, SoftmaxI8};
 pub use strided_copy::{StridedCopyF32, StridedCopyI8};
+pub use top_k::TopKF32;
 pub use unary::{Function, TableI8, UnaryF32};
 
 /// `min(max(x, lo), hi)` that keeps NaN, so that a float program does not hide one.

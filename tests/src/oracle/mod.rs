@@ -8,6 +8,7 @@ use lacewing::format::Op;
 mod binary;
 mod copy;
 mod function;
+mod gather;
 mod linear;
 mod pool;
 mod position;
@@ -54,6 +55,12 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::UnaryF32(op) => function::unary_f32(op, first().f32()),
         Op::QuantizeI8(op) => function::quantize_i8(op, first().f32()),
         Op::DequantizeI8(op) => function::dequantize_i8(op, first().i8()),
+        Op::GatherF32(op) => Values::F32(gather::gather(op.n, op.inner, first().f32(), &inputs[1])).into(),
+        Op::GatherI8(op) => Values::I8(gather::gather(op.n, op.inner, first().i8(), &inputs[1])).into(),
+        Op::ScatterF32(op) => gather::scatter_f32(op, inputs),
+        Op::ResampleF32(op) => gather::resample_f32(op, constants, first().f32()),
+        Op::ResampleI8(op) => gather::resample_i8(op, constants, first().i8()),
+        Op::TopKF32(op) => gather::top_k_f32(op, first().f32()),
         other => panic!("{} has no oracle: write it from its equation in FORMAT.md", other.opcode().name()),
     }
 }

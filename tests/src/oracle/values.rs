@@ -78,6 +78,10 @@ impl Constants<'_> {
         self.bytes(span).iter().map(|byte| *byte as i8).collect()
     }
 
+    pub(super) fn i16(&self, span: Span) -> Vec<i16> {
+        self.bytes(span).chunks_exact(2).map(|half| i16::from_le_bytes([half[0], half[1]])).collect()
+    }
+
     pub(super) fn i32(&self, span: Span) -> Vec<i32> {
         words(self.bytes(span)).map(i32::from_le_bytes).collect()
     }

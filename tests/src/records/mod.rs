@@ -8,6 +8,7 @@ mod case;
 mod copy;
 mod fill;
 mod function;
+mod gather;
 mod linear;
 mod pool;
 mod scene;
@@ -51,11 +52,17 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::UnaryF32 => function::unary_f32(),
         Opcode::QuantizeI8 => function::quantize_i8(),
         Opcode::DequantizeI8 => function::dequantize_i8(),
+        Opcode::GatherF32 => gather::gather_f32(),
+        Opcode::GatherI8 => gather::gather_i8(),
+        Opcode::ScatterF32 => gather::scatter_f32(),
+        Opcode::ResampleF32 => gather::resample_f32(),
+        Opcode::ResampleI8 => gather::resample_i8(),
+        Opcode::TopKF32 => gather::top_k_f32(),
         other => panic!("{} has no strategy: write one, so that the suites cover it", other.name()),
     }
 }
 
 /// Every operation.
 pub fn opcodes() -> impl Iterator<Item = Opcode> {
-    (0..=u8::MAX).map_while(Opcode::from_number)
+    (0..=u8::MAX).filter_map(Opcode::from_number)
 }

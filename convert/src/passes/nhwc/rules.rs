@@ -19,7 +19,11 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
         Op::Softmax { axis } => softmax(walk, node, *axis),
-        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } => along_axes(walk, node),
+        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Take { .. } | Op::Resample { .. } => {
+            along_axes(walk, node);
+        }
+        Op::Gather { axis } => gather(walk, node, *axis),
+        Op::Scatter { .. } | Op::TopK { .. } => ordered(walk, node),
     }
 }
 
@@ -167,6 +171,25 @@ fn along_axes(walk: &mut Walk<'_>, node: &Node) {
     walk.emit_for(node, renamed(&node.op, &view.perm), &[view.id], (&result, &view.perm));
 }
 
+/// One axis of indices takes the place of the axis that they index, wherever that lies.
+fn gather(walk: &mut Walk<'_>, node: &Node, axis: usize) {
+    let (x, indices, result) = (node.inputs[0], node.inputs[1], walk.from.shape(node.outputs[0]).to_vec());
+    if walk.from.shape(indices).len() != 1 {
+        return ordered(walk, node);
+    }
+    let (view, indices) = (walk.axes(x), walk.ordered(indices, &[0]));
+    walk.emit_for(node, renamed(&Op::Gather { axis }, &view.perm), &[view.id, indices], (&result, &view.perm));
+}
+
+/// Operations on elements in ONNX's order.
+fn ordered(walk: &mut Walk<'_>, node: &Node) {
+    let ranks: Vec<usize> = node.inputs.iter().map(|id| walk.from.shape(*id).len()).collect();
+    let inputs: Vec<ValueId> =
+        node.inputs.iter().zip(ranks).map(|(id, rank)| walk.ordered(*id, &in_order(rank))).collect();
+    let result = walk.from.shape(node.outputs[0]).to_vec();
+    walk.emit_for(node, node.op.clone(), &inputs, (&result, &in_order(result.len())));
+}
+
 /// The operation on axes that lie in the order `perm`.
 fn renamed(op: &Op, perm: &[usize]) -> Op {
     let at = |axis: usize| perm.iter().position(|p| *p == axis).unwrap_or(axis);
@@ -177,6 +200,9 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
         }
         Op::ArgMax { axis } => Op::ArgMax { axis: at(*axis) },
         Op::Concat { axis } => Op::Concat { axis: at(*axis) },
+        Op::Take { axis, indices } => Op::Take { axis: at(*axis), indices: indices.clone() },
+        Op::Gather { axis } => Op::Gather { axis: at(*axis) },
+        Op::Resample { axis, table } => Op::Resample { axis: at(*axis), table: table.clone() },
         other => other.clone(),
     }
 }
