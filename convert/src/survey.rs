@@ -165,3 +165,48 @@ fn owner<'i>(index: &'i HashMap<&str, usize>, name: &str) -> Option<&'i usize> {
     let ends = name.match_indices('.').map(|(end, _)| end).rev();
     [name.len()].into_iter().chain(ends).find_map(|end| index.get(&name[..end]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::tests::data;
+    use prost::Message;
+    use tract_onnx::pb::ModelProto;
+
+    /// torch_lenet with a change, as it is seen.
+    fn lenet(change: impl Fn(&mut ModelProto)) -> Survey {
+        let mut model = ModelProto::decode(&std::fs::read(data().join("torch_lenet.onnx")).unwrap()[..]).unwrap();
+        change(&mut model);
+        survey(&model.encode_to_vec(), &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn a_model_that_can_be_converted_is_int8() {
+        let seen = lenet(|_| ());
+        assert!(seen.problem.is_none() && seen.sizes.is_some());
+        let of = |op: &str| seen.nodes.iter().filter(move |node| node.op == op);
+        assert!(of("Conv").all(|node| node.becomes == Becomes::Int8 && node.macs > 0 && node.parameters > 0));
+        assert!(of("Relu").all(|node| node.becomes == Becomes::Merged && node.parameters == 0));
+    }
+
+    #[test]
+    fn what_comes_before_and_after_a_refused_node_is_told() {
+        let seen = lenet(|model| {
+            let nodes = &mut model.graph.as_mut().unwrap().node;
+            nodes.iter_mut().find(|node| node.op_type == "MaxPool").unwrap().op_type = "FancyPool".into();
+        });
+        assert!(seen.problem.unwrap().to_string().starts_with("FancyPool `"));
+        assert_eq!((seen.sizes, &seen.outputs[0].shape), (None, &None));
+        let refused = seen.nodes.iter().position(|node| node.op == "FancyPool").unwrap();
+        assert_eq!(seen.nodes[0].becomes, Becomes::Int8);
+        assert!(matches!(&seen.nodes[refused].becomes, Becomes::Refused(reason) if reason.contains("not supported")));
+        assert!(seen.nodes[refused + 1..].iter().all(|node| node.becomes == Becomes::Unknown && node.macs == 0));
+    }
+
+    #[test]
+    fn a_part_belongs_to_the_node_of_the_longest_name() {
+        let index = HashMap::from([("a", 0), ("a.b", 1)]);
+        let owners = ["a", "a.c", "a.b", "a.b.c", "b"].map(|name| owner(&index, name).copied());
+        assert_eq!(owners, [Some(0), Some(0), Some(1), Some(1), None]);
+    }
+}

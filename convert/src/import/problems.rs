@@ -1,6 +1,7 @@
 //! What is wrong with a model: all of it, not the first.
 
 use std::collections::HashSet;
+use std::mem::discriminant;
 
 use crate::error::{ConvertError, Problem};
 
@@ -64,7 +65,7 @@ fn is_like(a: &ConvertError, b: &ConvertError) -> bool {
         (ConvertError::Node { op, reason, .. }, ConvertError::Node { op: other, reason: same, .. }) => {
             op == other && reason == same
         }
-        _ => a.to_string() == b.to_string(),
+        _ => discriminant(a) == discriminant(b) && a.to_string() == b.to_string(),
     }
 }
 

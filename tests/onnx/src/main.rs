@@ -37,7 +37,7 @@ struct Args {
     /// Write what passes to `pass.txt` (or set BLESS=1)
     #[arg(long)]
     bless: bool,
-    /// Run these only: part of a name, with `*` for any text; several are separated by commas
+    /// Run these only: an operator, or part of a name, with `*` for any text; several are separated by commas
     #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
     only: Vec<String>,
     /// Say why cases fail, and which reasons are frequent; as with --only
@@ -64,8 +64,8 @@ fn run(args: &Args) -> Result<bool> {
     let all = cases(&args.cases)?;
     let idle = lists::idle(&rules, &all);
     ensure!(idle.is_empty(), "left_out.txt: no case matches {}", idle.join(", "));
-    let (chosen, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|facts| args.wants(&facts.name));
-    ensure!(!chosen.is_empty(), "no case is called {}", args.only.join(","));
+    let (chosen, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|facts| args.wants(facts));
+    ensure!(!chosen.is_empty(), "no case is called {} or has such an operator", args.only.join(","));
     let mut listed = lists::read(&fs::read_to_string(list("pass.txt"))?)?;
     let others = rest.iter().filter_map(|facts| listed.remove_entry(&facts.name)).collect();
     let report = Report { runs: outcomes(args, &rules, chosen)?, listed };
@@ -155,8 +155,9 @@ fn show(report: &Report, args: &Args) -> Result<()> {
 }
 
 impl Args {
-    fn wants(&self, name: &str) -> bool {
-        let wanted = |pattern: &String| lists::matches(&format!("*{pattern}*"), name);
+    fn wants(&self, facts: &Facts) -> bool {
+        let wanted =
+            |pattern: &String| facts.ops.contains(pattern) || lists::matches(&format!("*{pattern}*"), &facts.name);
         self.only.is_empty() || self.only.iter().any(wanted)
     }
 }
