@@ -134,7 +134,8 @@ impl<'a> OnnxNode<'a> {
 /// those that are not read.
 fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
     match name {
-        "allowzero"
+        "align_corners"
+        | "allowzero"
         | "antialias"
         | "axis"
         | "batch_axis"

@@ -12,6 +12,7 @@ mod depth;
 mod depthwise;
 mod fully_connected;
 mod gather;
+mod grid;
 mod one_hot;
 mod pad;
 mod pool;
@@ -62,6 +63,9 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "DepthToSpace" | "SpaceToDepth" => depth::lower(node, to),
         "Resize" | "Upsample" => resample::lower(node, to),
         "CenterCropPad" | "Trilu" | "EyeLike" => crop::lower(node, to),
+        "GridSample" => grid::lower(node, to),
+        "AffineGrid" => grid::lower_affine(node, to),
+        "TensorScatter" => scatter::lower_cache(node, to),
         "OneHot" => one_hot::lower(node, to),
         "TopK" => top_k::lower(node, to),
         "Softmax" | "LogSoftmax" => softmax::lower(node, to),

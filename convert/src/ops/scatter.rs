@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::gather::{along_axis, in_depth, indices};
+use super::strided_copy::strides;
+use super::take::{place as place_in, positions};
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, Update, ValueId};
@@ -30,6 +32,27 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     };
     let how = how(node)?;
     Ok(vec![scatter(node, to, how, [x, updates], (places, inner))?])
+}
+
+/// `TensorScatter`: updates from a position of each of the batch on, round the end if it is circular.
+pub(crate) fn lower_cache(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    let (x, updates) = (to.value(node, 0)?, to.value(node, 1)?);
+    let (shape, of) = (to.shape(x), to.shape(updates));
+    let axis = node.axis(node.int("axis", -2), shape.len())?;
+    let first = to.integers(node, 2)?.unwrap_or_else(|| vec![0; shape[0]]);
+    let fits = of.len() == shape.len() && axis > 0 && (0..of.len()).all(|a| a == axis || of[a] == shape[a]);
+    if !fits || first.len() != shape[0] {
+        return Err(node.error(format!("updates {of:?} do not fit shape {shape:?}")));
+    }
+    let circular = node.string("mode") == "circular";
+    let steps = strides(&shape);
+    let places = positions(&of).map(|mut at| {
+        let place = first[at[0]].saturating_add_unsigned(at[axis] as u64);
+        at[axis] = place_in(node, if circular { place.rem_euclid(shape[axis] as i64) } else { place }, shape[axis])?;
+        Ok(at.iter().zip(&steps).map(|(i, step)| i * *step as usize).sum())
+    });
+    let places = places.collect::<Result<Vec<usize>, ConvertError>>()?;
+    Ok(vec![scatter(node, to, Update::Set, [x, updates], (places, 1))?])
 }
 
 fn how(node: &OnnxNode<'_>) -> Result<Update, ConvertError> {
