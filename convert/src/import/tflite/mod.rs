@@ -33,7 +33,8 @@ pub(super) fn translate(bytes: &[u8]) -> Result<ModelProto, ConvertError> {
     let file = File::read(bytes)?;
     let mut translation = Translation::new(&file, bytes.len())?;
     for (index, translate) in translations(&translation)?.into_iter().enumerate() {
-        translate(&mut translation, &translation.op(index)?)?;
+        let op = translation.op(index)?;
+        translate(&mut translation, &op)?;
     }
     let (graph, metadata_props) = translation.finish()?;
     let opset = OperatorSetIdProto { domain: String::new(), version: onnx::OPSET };

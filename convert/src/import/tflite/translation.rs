@@ -104,10 +104,11 @@ impl<'a> Translation<'a> {
         if outputs.len() < graph.outputs.len() {
             return Err(broken("a tensor is two of its outputs".into()));
         }
+        let name = if graph.name.is_empty() { "model" } else { graph.name }.to_string();
         let mut new = Translation {
             file,
             graph,
-            onnx: GraphProto { name: graph.name.into(), ..GraphProto::default() },
+            onnx: GraphProto { name, ..GraphProto::default() },
             states: States::default(),
             names: Vec::new(),
             taken: HashSet::new(),
