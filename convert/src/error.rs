@@ -12,6 +12,12 @@ pub enum ConvertError {
         /// What is wrong with the bytes.
         reason: String,
     },
+    /// The bytes say that they are a TensorFlow Lite model, and are a broken one.
+    #[error("the TensorFlow Lite model is broken: {reason}")]
+    NotTflite {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
     /// The model decodes, but its graph contradicts itself.
     #[error("the ONNX graph is broken: {reason}")]
     BrokenGraph {

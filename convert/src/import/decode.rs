@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
-use super::qoperator;
+use super::{qoperator, tflite};
 use crate::error::ConvertError;
 
 /// A decoded model.
@@ -24,7 +24,10 @@ impl Source {
         if bytes.is_empty() {
             return Err(not_onnx("the file is empty".into()));
         }
-        let mut model = ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?;
+        let mut model = match tflite::is_tflite(bytes) {
+            true => tflite::translate(bytes)?,
+            false => ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?,
+        };
         qoperator::expand(&mut model);
         let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
         if graph.output.is_empty() {

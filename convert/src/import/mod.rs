@@ -13,9 +13,12 @@ mod node;
 mod problems;
 mod qoperator;
 mod survey;
+mod tflite;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
+
+use prost::Message;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
@@ -59,6 +62,14 @@ pub fn onnx(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ConvertError
         Ok(graph) => graph,
         Err(reason) => Err(ConvertError::BrokenGraph { reason }),
     }
+}
+
+/// A TensorFlow Lite model as the ONNX model that is read in its place.
+///
+/// # Errors
+/// What is wrong with the file, or which of its operators are not supported. Any bytes may be given.
+pub fn tflite_as_onnx(bytes: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    tflite::translate(bytes).map(|model| model.encode_to_vec())
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Write the suite's models, their inputs, and the outputs that LiteRT gives for them.
+
+    python3 -m venv venv && venv/bin/pip install -r requirements.txt
+    venv/bin/python make.py [case ...]
+
+The same versions give the same files.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from cases import CASES, Net
+
+HERE = Path(__file__).resolve().parent
+
+
+def interpreter(content):
+    """LiteRT as users have it, on one thread."""
+    found = Interpreter(model_content=content, num_threads=1)
+    found.allocate_tensors()
+    return found
+
+
+def run(engine, inputs):
+    for detail, value in zip(engine.get_input_details(), inputs, strict=True):
+        engine.set_tensor(detail["index"], value)
+    engine.invoke()
+    return [engine.get_tensor(detail["index"]).copy() for detail in engine.get_output_details()]
+
+
+def write_case(case):
+    """Writes NAME.tflite and NAME.npz."""
+    net = Net(case.name)
+    case.build(net)
+    inputs = [net.values() for _ in range(case.runs)]
+    engine = interpreter(net.bytes())
+    run(engine, inputs[0])
+    shapes = {detail["name"]: detail["shape"].tolist() for detail in engine.get_tensor_details()}
+    content = net.bytes(shapes)
+    engine = interpreter(content)
+    outputs = [run(engine, values) for values in inputs]
+    arrays = {}
+    for details, runs, prefix in (
+        (engine.get_input_details(), inputs, "in"),
+        (engine.get_output_details(), outputs, "out"),
+    ):
+        for i, detail in enumerate(details):
+            values = np.stack([values[i] for values in runs]) if case.runs > 1 else runs[0][i]
+            if not np.isfinite(values).all():
+                raise ValueError("a value is not finite")
+            arrays[f"{prefix}:{detail['name']}"] = values
+    (HERE / f"{case.name}.tflite").write_bytes(content)
+    np.savez_compressed(HERE / f"{case.name}.npz", **arrays)
+
+
+def main():
+    wanted = sys.argv[1:] or list(CASES)
+    if not sys.argv[1:]:
+        for old in [*HERE.glob("*.tflite"), *HERE.glob("*.npz")]:
+            old.unlink()
+    failed = []
+    for name in wanted:
+        try:
+            write_case(CASES[name])
+        except Exception as error:
+            failed.append(f"{name}: {error}")
+    about = {name: CASES[name].about for name in sorted(CASES)}
+    (HERE / "cases.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    files = [f for f in HERE.iterdir() if f.suffix in (".tflite", ".npz", ".json")]
+    print(f"{len(CASES)} cases, {sum(f.stat().st_size for f in files)} bytes")
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
