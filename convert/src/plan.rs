@@ -184,7 +184,7 @@ impl<'a> Sharing<'a> {
         let [input, output] = [node.inputs[operand], node.outputs[0]];
         let shape = |v: ValueId| &self.graph.values[v.0].shape;
         let others = node.inputs.iter().enumerate().filter(|&(other, _)| other != operand);
-        matches!(node.op, Op::Unary(_) | Op::Binary(_))
+        matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cumulative { .. })
             && shape(input) == shape(output)
             && self.bytes[input.0] == self.bytes[output.0]
             && self.dies_at(input.0, step)

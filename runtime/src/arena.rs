@@ -179,6 +179,19 @@ impl<'a> Memory<'a> {
     /// # Errors
     /// [`Fault`] if they overlap in part or lie outside.
     pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
+        let ([a, b], output) = self.operands(&[*a, *b], output)?;
+        Ok((a, b, output))
+    }
+
+    /// Any number of operands, each `None` if it is the output itself, and the output.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap in part or lie outside.
+    pub fn operands<T: Pod, const N: usize>(
+        &mut self,
+        inputs: &[Tensor; N],
+        output: &Tensor,
+    ) -> Result<([Operand<'_, T>; N], &mut [T]), Fault> {
         let same = |input: &Tensor| input.place() != Place::Constant && input.span() == output.span();
         let out = range(output)?;
         let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
@@ -189,7 +202,11 @@ impl<'a> Memory<'a> {
             (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
             (false, None) => arena.get(range(input)?).and_then(cast).map(Some).ok_or(Fault),
         };
-        Ok((operand(a)?, operand(b)?, cast_mut(out_bytes).ok_or(Fault)?))
+        let mut operands = [None; N];
+        for (to, input) in operands.iter_mut().zip(inputs) {
+            *to = operand(input)?;
+        }
+        Ok((operands, cast_mut(out_bytes).ok_or(Fault)?))
     }
 }
 

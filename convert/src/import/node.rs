@@ -1,7 +1,7 @@
 //! An ONNX node: its attributes and where its errors point.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use crate::error::ConvertError;
 
@@ -97,6 +97,22 @@ impl<'a> OnnxNode<'a> {
         }
     }
 
+    /// A list of floats, empty if absent.
+    pub(crate) fn floats(&self, name: &str) -> &'a [f32] {
+        self.attribute(name).map_or(&[], |a| &a.floats)
+    }
+
+    /// A list of strings, empty if absent.
+    pub(crate) fn strings(&self, name: &str) -> Vec<&'a str> {
+        let strings = self.attribute(name).map_or(&[][..], |a| &a.strings);
+        strings.iter().map(|s| std::str::from_utf8(s).unwrap_or("")).collect()
+    }
+
+    /// A graph, if the attribute holds one.
+    pub(crate) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.attribute(name)?.g.as_ref()
+    }
+
     /// A string attribute, empty if absent.
     pub(crate) fn string(&self, name: &str) -> &'a str {
         self.attribute(name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or("")
@@ -128,7 +144,10 @@ fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
         | "axis"
         | "ceil_mode"
         | "count_include_pad"
+        | "detect_negative"
+        | "detect_positive"
         | "end"
+        | "fmod"
         | "group"
         | "keepdims"
         | "noop_with_empty_axes"
@@ -137,7 +156,9 @@ fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
         | "to"
         | "transA"
         | "transB" => Some((AttributeType::Int, "an integer")),
-        "alpha" | "beta" | "epsilon" | "gamma" | "max" | "min" => Some((AttributeType::Float, "a float")),
+        "alpha" | "beta" | "bias" | "epsilon" | "gamma" | "lambd" | "max" | "min" => {
+            Some((AttributeType::Float, "a float"))
+        }
         "axes" | "dilations" | "ends" | "kernel_shape" | "pads" | "perm" | "shape" | "split" | "starts" | "strides" => {
             Some((AttributeType::Ints, "a list of integers"))
         }

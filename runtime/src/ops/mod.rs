@@ -2,29 +2,44 @@
 
 pub mod argmax;
 pub mod binary;
+pub mod binary_function;
 pub mod concat;
 pub mod conv;
+pub mod cumulative;
 pub mod depthwise;
 pub mod fully_connected;
+pub mod gru;
+pub mod lstm;
+pub mod matmul;
 pub mod pad;
 pub mod pool;
 pub mod quantize;
+pub mod rnn;
+pub mod select;
 pub mod softmax;
 pub mod strided_copy;
 pub mod unary;
 
 mod broadcast;
+mod recurrent;
 mod spatial;
 
 pub use argmax::{ArgMaxF32, ArgMaxI8};
 pub use binary::{AddF32, AddI8, MulF32, MulI8, SubF32};
+pub use binary_function::{BinaryF32, BinaryFunction};
 pub use concat::{ConcatF32, ConcatI8};
 pub use conv::{ConvF32, ConvI8};
+pub use cumulative::CumulativeF32;
 pub use depthwise::{DepthwiseF32, DepthwiseI8};
 pub use fully_connected::{FullyConnectedF32, FullyConnectedI8};
+pub use gru::GruF32;
+pub use lstm::LstmF32;
+pub use matmul::{MatMulF32, MatMulI8};
 pub use pad::{PadF32, PadI8};
 pub use pool::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 pub use quantize::{DequantizeI8, QuantizeI8};
+pub use rnn::RnnF32;
+pub use select::SelectF32;
 pub use softmax::{SoftmaxF32, SoftmaxI8};
 pub use strided_copy::{StridedCopyF32, StridedCopyI8};
 pub use unary::{Function, TableI8, UnaryF32};

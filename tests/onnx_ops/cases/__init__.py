@@ -1,6 +1,6 @@
 """The models of this suite; importing a module registers its cases in `net.CASES`."""
 
-from . import blocks, conv, dense, elementwise, shapes, windows
+from . import arithmetic, blocks, conv, dense, elementwise, shapes, windows
 from .net import CASES, Net
 
-__all__ = ["CASES", "Net", "blocks", "conv", "dense", "elementwise", "shapes", "windows"]
+__all__ = ["CASES", "Net", "arithmetic", "blocks", "conv", "dense", "elementwise", "shapes", "windows"]

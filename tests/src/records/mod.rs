@@ -9,7 +9,9 @@ mod copy;
 mod fill;
 mod function;
 mod linear;
+mod matmul;
 mod pool;
+mod recurrent;
 mod scene;
 mod softmax;
 mod window;
@@ -37,6 +39,14 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::SubF32 => binary::sub_f32(),
         Opcode::MulI8 => binary::mul_i8(),
         Opcode::MulF32 => binary::mul_f32(),
+        Opcode::BinaryF32 => binary::function_f32(),
+        Opcode::SelectF32 => binary::select_f32(),
+        Opcode::MatMulI8 => matmul::i8(),
+        Opcode::MatMulF32 => matmul::f32(),
+        Opcode::CumulativeF32 => recurrent::cumulative(),
+        Opcode::LstmF32 => recurrent::lstm(),
+        Opcode::GruF32 => recurrent::gru(),
+        Opcode::RnnF32 => recurrent::rnn(),
         Opcode::PadI8 => copy::pad_i8(),
         Opcode::PadF32 => copy::pad_f32(),
         Opcode::ConcatI8 => copy::concat_i8(),
@@ -57,5 +67,5 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
 
 /// Every operation.
 pub fn opcodes() -> impl Iterator<Item = Opcode> {
-    (0..=u8::MAX).map_while(Opcode::from_number)
+    (0..=u8::MAX).filter_map(Opcode::from_number)
 }

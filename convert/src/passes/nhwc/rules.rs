@@ -13,13 +13,14 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Conv { .. } => conv(walk, node),
         Op::Pool { .. } => spatial(walk, node, vec![]),
         Op::FullyConnected => fully_connected(walk, node),
-        Op::Binary(_) => binary(walk, node),
+        Op::Binary(_) | Op::Select => binary(walk, node),
         Op::Unary(_) | Op::Quantize | Op::Dequantize => elementwise(walk, node),
         Op::Concat { axis } => concat(walk, node, *axis),
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
         Op::Softmax { axis } => softmax(walk, node, *axis),
-        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } => along_axes(walk, node),
+        Op::MatMul { .. } | Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. } => in_onnx_order(walk, node),
+        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Cumulative { .. } => along_axes(walk, node),
     }
 }
 
@@ -149,6 +150,15 @@ fn flattened_like(walk: &mut Walk<'_>, old: ValueId, lead: (&[usize], &[usize]),
     Some(walk.to.add(value))
 }
 
+/// Operations that take their operands as the original has them.
+fn in_onnx_order(walk: &mut Walk<'_>, node: &Node) {
+    let shapes: Vec<usize> = node.inputs.iter().map(|id| walk.from.shape(*id).len()).collect();
+    let inputs: Vec<ValueId> =
+        node.inputs.iter().zip(shapes).map(|(id, rank)| walk.ordered(*id, &in_order(rank))).collect();
+    let result = walk.from.shape(node.outputs[0]).to_vec();
+    walk.emit_for(node, node.op.clone(), &inputs, (&result, &in_order(result.len())));
+}
+
 /// Operations whose axes are renamed.
 fn along_axes(walk: &mut Walk<'_>, node: &Node) {
     let (old, result) = (node.inputs[0], walk.from.shape(node.outputs[0]).to_vec());
@@ -177,6 +187,9 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
         }
         Op::ArgMax { axis } => Op::ArgMax { axis: at(*axis) },
         Op::Concat { axis } => Op::Concat { axis: at(*axis) },
+        Op::Cumulative { axis, product, exclusive, reverse } => {
+            Op::Cumulative { axis: at(*axis), product: *product, exclusive: *exclusive, reverse: *reverse }
+        }
         other => other.clone(),
     }
 }
