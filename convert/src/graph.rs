@@ -138,6 +138,9 @@ impl Default for Window {
 /// A function of one real variable; the runtime's own, so that its arithmetic is written once.
 pub use lacewing::ops::Function;
 
+/// A function of two real variables; the runtime's own.
+pub use lacewing::ops::BinaryFunction;
+
 /// Elementwise operations of two operands, with ONNX (NumPy) broadcasting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
@@ -147,6 +150,8 @@ pub enum Binary {
     Sub,
     /// `a * b`.
     Mul,
+    /// Any other; in f32 alone.
+    Function(BinaryFunction),
 }
 
 /// How a pool reduces its window.
@@ -154,6 +159,8 @@ pub enum Binary {
 pub enum PoolKind {
     /// The largest element; padding never wins.
     Max,
+    /// The sum; padding counts as zeros.
+    Sum,
     /// The mean; padding counts as zeros in the divisor only if `count_include_pad`.
     Average {
         /// Whether padded positions are in the divisor.
@@ -185,6 +192,8 @@ pub enum Op {
     Binary(Binary),
     /// `x`.
     Unary(Function),
+    /// `c, a, b`: `a` where `c` is not 0, else `b`, with ONNX (NumPy) broadcasting.
+    Select,
     /// `x`: padded with `value`, `pads[axis] = (before, after)`.
     Pad {
         /// Elements before and after, for each axis.
@@ -249,6 +258,49 @@ pub enum Op {
     Softmax {
         /// The axis.
         axis: usize,
+    },
+    /// `a, b`: the product of the matrices in the last two axes, `[.., m, k]` and `[.., k, n]` or transposed `[.., n, k]`;
+    /// the axes before broadcast.
+    MatMul {
+        /// Whether `b` is transposed.
+        transposed: bool,
+    },
+    /// `x`: running sums along `axis`.
+    Cumulative {
+        /// The axis.
+        axis: usize,
+        /// Products, not sums.
+        product: bool,
+        /// Each without its own element.
+        exclusive: bool,
+        /// From the end.
+        reverse: bool,
+    },
+    /// `x, h, c, w, r, b[, p]`: an LSTM over a sequence, x is `[t, b, i]`, states are `[b, h]`, the weights as in `lacewing::ops::lstm`;
+    /// the output `[t + 1, b, h]` holds `h` of every step and the last `c`.
+    Lstm {
+        /// Of the gates, of the candidate, of the cell.
+        activations: [Function; 3],
+        /// Limit on the sums.
+        clip: f32,
+        /// Whether the forget gate is one less the input gate.
+        coupled: bool,
+    },
+    /// `x, h, w, r, b`: a GRU over a sequence; the output is `[t, b, h]`, with a row more where the reset comes first.
+    Gru {
+        /// Of the gates, of the candidate.
+        activations: [Function; 2],
+        /// Limit on the sums.
+        clip: f32,
+        /// Whether the reset comes after the product.
+        reset_last: bool,
+    },
+    /// `x, h, w, r, b`: a plain recurrent layer over a sequence; the output is `[t, b, h]`.
+    Rnn {
+        /// Its activation.
+        activation: Function,
+        /// Limit on the sum.
+        clip: f32,
     },
     /// `x`: index of the first largest element along `axis`; the output is [`Kind::Index`].
     ArgMax {

@@ -184,7 +184,8 @@ impl<'a> Sharing<'a> {
         let [input, output] = [node.inputs[operand], node.outputs[0]];
         let shape = |v: ValueId| &self.graph.values[v.0].shape;
         let others = node.inputs.iter().enumerate().filter(|&(other, _)| other != operand);
-        (matches!(node.op, Op::Unary(_) | Op::Binary(_)) || (matches!(node.op, Op::Scatter { .. }) && operand == 0))
+        let elementwise = matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cumulative { .. });
+        (elementwise || (matches!(node.op, Op::Scatter { .. }) && operand == 0))
             && shape(input) == shape(output)
             && self.bytes[input.0] == self.bytes[output.0]
             && self.dies_at(input.0, step)

@@ -11,7 +11,7 @@ use ndarray::{ArrayD, Axis};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::error::ConvertError;
-use crate::graph::{Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
+use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
 
 /// Scale and zero point of one int8 tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -150,6 +150,8 @@ pub fn is_quantized(graph: &Graph) -> bool {
 #[must_use]
 pub fn has_int8_form(op: &Op) -> bool {
     match op {
+        Op::Binary(Binary::Function(_)) => false,
+        Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
         Op::Pool { .. } | Op::ArgMax { .. } => true,
         op => moves_only(op),
@@ -282,6 +284,8 @@ fn int8_values(graph: &Graph) -> Vec<ValueId> {
 fn activation_operands(node: &Node) -> &[ValueId] {
     match node.op {
         Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } => &node.inputs[..1],
+        Op::Lstm { .. } => &node.inputs[..3],
+        Op::Gru { .. } | Op::Rnn { .. } => &node.inputs[..2],
         _ => &node.inputs,
     }
 }

@@ -179,8 +179,25 @@ impl<'a> Memory<'a> {
     /// # Errors
     /// [`Fault`] if they overlap in part or lie outside.
     pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
+        let ([a, b], output) = self.operands(&[*a, *b], output)?;
+        Ok((a, b, output))
+    }
+
+    /// Any number of operands of one type, each `None` if it is the output itself, and the output.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap in part or lie outside.
+    pub fn operands<T: Pod, const N: usize>(
+        &mut self,
+        inputs: &[Tensor; N],
+        output: &Tensor,
+    ) -> Result<([Operand<'_, T>; N], &mut [T]), Fault> {
         let (others, output) = self.around(output)?;
-        Ok((others.operand(a)?, others.operand(b)?, output))
+        let mut operands = [None; N];
+        for (to, input) in operands.iter_mut().zip(inputs) {
+            *to = others.operand(input)?;
+        }
+        Ok((operands, output))
     }
 
     /// The output, and where any number of operands of any types are found.

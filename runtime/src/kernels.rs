@@ -52,6 +52,18 @@ pub trait Kernels {
         depthwise::run_f32(op, c, work)
     }
 
+    /// Product of matrices in int8.
+    #[inline(always)]
+    fn matmul_i8(&self, op: &MatMulI8, a: &[i8], b: &[i8], output: &mut [i8]) -> Result<(), Fault> {
+        matmul::run_i8(op, a, b, output)
+    }
+
+    /// Product of matrices in f32.
+    #[inline(always)]
+    fn matmul_f32(&self, op: &MatMulF32, a: &[f32], b: &[f32], output: &mut [f32]) -> Result<(), Fault> {
+        matmul::run_f32(self, op, a, b, output)
+    }
+
     /// Fully connected layer in int8, for any number of input vectors.
     #[inline(always)]
     fn fully_connected_i8(

@@ -40,8 +40,10 @@ pub fn every_operation() -> Vec<u8> {
     let image = chain.tensor(DType::F32, [1, 6, 6, 4]);
     let factors = chain.tensor(DType::I8, [1, 1, 1, 8]);
     let ports = [port(b"image", image, 1.0, 0), port(b"factors", factors, 0.01, 2)];
+    let weighed = pairs(&mut chain, factors);
     let (scores, shares, best) = int8(&mut chain, image, factors);
     let (found, ordered) = indexed(&mut chain, image);
+    let last = sequences(&mut chain);
     let (shares_f32, best_f32) = float(&mut chain, image);
     let outputs = [
         port(b"scores", scores, 1.0, 0),
@@ -51,6 +53,8 @@ pub fn every_operation() -> Vec<u8> {
         port(b"best_f32", best_f32, 1.0, 0),
         port(b"found", found, 0.02, 0),
         port(b"ordered", ordered, 1.0, 0),
+        port(b"weighed", weighed, 0.5, 3),
+        port(b"last", last, 1.0, 0),
     ];
     chain.finish(&ports, &outputs)
 }
@@ -186,6 +190,55 @@ fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
     let best = chain.tensor(DType::I32, [1; 4]);
     chain.push(ArgMaxF32 { input: shares, output: best, n: 10, inner: 1 });
     (shares, best)
+}
+
+/// Products of int8 matrices, of the factors with themselves.
+fn pairs(chain: &mut Chain, factors: Tensor) -> Tensor {
+    let [row, column] =
+        [[1, 1, 2, 4], [1, 1, 4, 2]].map(|shape| Tensor::new(Place::Arena, DType::I8, factors.offset, shape));
+    let output = chain.i8([1, 1, 2, 2]);
+    let (inputs, zeros, [lo, hi]) = ([row, column], [2, 2], [-128, 127]);
+    chain.push(MatMulI8 { inputs, output, transposed: false, zeros, multiplier: 1 << 25, shift: 0, zero: 3, lo, hi });
+    output
+}
+
+/// A sequence of constants through each recurrent layer, then choices, products and running sums.
+fn sequences(chain: &mut Chain) -> Tensor {
+    let [x, h] = [[1, 3, 1, 2], [1, 1, 1, 2]].map(|shape: [u32; 4]| {
+        let numbers = chain.weights_f32(shape.iter().product::<u32>() as usize);
+        Tensor::new(Place::Constant, DType::F32, numbers.offset, shape)
+    });
+    let (sigmoid, tanh, clip) = (Function::Sigmoid, Function::Tanh, 2.0);
+    let (weights, recurrence) = (chain.weights_f32(16), chain.weights_f32(16));
+    let (bias, peepholes) = (chain.weights_f32(8), chain.weights_f32(6));
+    let (inputs, output, activations) = ([x, h, h], chain.f32([1, 4, 1, 2]), [sigmoid, tanh, tanh]);
+    chain.push(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, coupled: false });
+    let x = Tensor::new(Place::Arena, DType::F32, output.offset, [1, 4, 1, 2]);
+    let (weights, recurrence, bias) = (chain.weights_f32(12), chain.weights_f32(12), chain.weights_f32(8));
+    let (inputs, output, activations) = ([x.last(), h], chain.f32([1, 4, 1, 2]), [sigmoid, tanh]);
+    chain.push(GruF32 { inputs, output, weights, recurrence, bias, activations, clip, reset_last: true });
+    let (weights, recurrence, bias) = (chain.weights_f32(4), chain.weights_f32(4), chain.weights_f32(2));
+    let (inputs, y) = ([output, h], chain.f32([1, 4, 1, 2]));
+    chain.push(RnnF32 { inputs, output: y, weights, recurrence, bias, activation: tanh, clip });
+    let [lo, hi] = [-8.0, 8.0];
+    let larger = chain.f32([1, 4, 1, 2]);
+    let function = BinaryFunction::LessOrEqual;
+    chain.push(BinaryF32 { inputs: [output, y], output: larger, function, lo, hi });
+    chain.push(SelectF32 { inputs: [larger.last(), output.last(), y.last()], output: larger });
+    let square = chain.f32([1, 1, 4, 4]);
+    let rows = Tensor::new(Place::Arena, DType::F32, larger.offset, [1, 1, 4, 2]);
+    chain.push(MatMulF32 { inputs: [rows, rows.last()], output: square, transposed: true, lo, hi });
+    let (n, inner) = (4, 1);
+    chain.push(CumulativeF32 {
+        input: square.last(),
+        output: square,
+        n,
+        inner,
+        product: false,
+        exclusive: true,
+        reverse: true,
+    });
+    square
 }
 
 fn window(kernel: u32, stride: u32, pad: u32) -> Window {

@@ -406,7 +406,7 @@ fn doors_have_the_type_and_length_of_their_ports() {
     assert_eq!(session.output::<i32>(2).map(<[i32]>::len), Some(1));
     assert!(session.output::<i8>(6).is_none());
     let names: Vec<_> = model.outputs().map(|port| port.name()).collect();
-    assert_eq!(names, ["scores", "shares", "best", "shares_f32", "best_f32", "found", "ordered"]);
+    assert_eq!(names, ["scores", "shares", "best", "shares_f32", "best_f32", "found", "ordered", "weighed", "last"]);
 }
 
 #[test]

@@ -42,8 +42,13 @@ impl Graph {
         if let Some(id) = node.inputs.iter().find(|id| !written.get(id.0).is_some_and(|w| *w)) {
             return Err(format!("reads value {} before it is written", id.0));
         }
-        let weighted = matches!(node.op, Op::Conv { .. } | Op::FullyConnected);
-        if weighted && node.inputs.iter().skip(1).any(|id| self.values[id.0].constant.is_none()) {
+        let activations = match node.op {
+            Op::Conv { .. } | Op::FullyConnected => 1,
+            Op::Lstm { .. } => 3,
+            Op::Gru { .. } | Op::Rnn { .. } => 2,
+            _ => node.inputs.len(),
+        };
+        if node.inputs.iter().skip(activations).any(|id| self.values[id.0].constant.is_none()) {
             return Err("weights and bias must be constants".into());
         }
         let [output] = node.outputs[..] else {

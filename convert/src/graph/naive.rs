@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice, Zip};
+use ndarray::{ArrayD, Axis, Dimension, IxDyn, Slice, Zip};
 
-use super::{Binary, Function, Graph, Layout, Node, Op, PoolKind, ValueId, Window};
+use super::{Binary, BinaryFunction, Function, Graph, Layout, Node, Op, PoolKind, ValueId, Window};
 
 /// All values of one run.
 pub(crate) fn run(graph: &Graph, inputs: &[ArrayD<f32>]) -> HashMap<ValueId, ArrayD<f32>> {
@@ -51,7 +51,38 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
                 Binary::Add => a + b,
                 Binary::Sub => a - b,
                 Binary::Mul => a * b,
+                Binary::Function(f) => binary(*f, *a, *b),
             })
+        }
+        Op::Select => {
+            let [c, a, b] = [0, 1, 2].map(|i| x[i].broadcast(shape).unwrap());
+            Zip::from(c).and(a).and(b).map_collect(|c, a, b| if *c == 0.0 { *b } else { *a })
+        }
+        Op::MatMul { transposed } => matmul(&x[0], &x[1], *transposed, shape),
+        Op::Cumulative { axis, product, exclusive, reverse } => {
+            let mut y = x[0].clone();
+            for mut lane in y.lanes_mut(Axis(*axis)) {
+                if *reverse {
+                    lane.invert_axis(Axis(0));
+                }
+                let mut total = f32::from(u8::from(*product));
+                lane.iter_mut().for_each(|v| {
+                    let next = if *product { total * *v } else { total + *v };
+                    *v = if *exclusive { total } else { next };
+                    total = next;
+                });
+            }
+            y
+        }
+        Op::Lstm { activations, clip, coupled } => lstm(x, *activations, *clip, *coupled, shape),
+        Op::Gru { activations, clip, reset_last } => gru(x, *activations, *clip, *reset_last, shape),
+        Op::Rnn { activation, clip } => {
+            let state = |t: usize, b: usize, h: &[f32]| {
+                (0..h.len())
+                    .map(|u| unary(*activation, Gate { x, first: 2, t, b }.sum(0, u, h).clamp(-clip, *clip)))
+                    .collect()
+            };
+            sequence(x, shape, state)
         }
         Op::Unary(f) => x[0].mapv(|v| unary(*f, v)),
         Op::Pad { pads, value } => {
@@ -195,10 +226,105 @@ fn pool(x: &ArrayD<f32>, window: &Window, kind: PoolKind, y: &mut ArrayD<f32>) {
         let area = window.kernel[0] * window.kernel[1];
         *result = match kind {
             PoolKind::Max => seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            PoolKind::Sum => seen.iter().sum(),
             PoolKind::Average { count_include_pad: true } => seen.iter().sum::<f32>() / area as f32,
             PoolKind::Average { .. } => seen.iter().sum::<f32>() / seen.len() as f32,
         };
     }
+}
+
+fn matmul(a: &ArrayD<f32>, b: &ArrayD<f32>, transposed: bool, shape: &[usize]) -> ArrayD<f32> {
+    let k = a.shape()[a.ndim() - 1];
+    let at = |x: &ArrayD<f32>, i: &[usize], r: usize, c: usize| {
+        let batch = x.ndim() - 2;
+        let mut index: Vec<usize> =
+            (0..batch).map(|axis| i[shape.len() - 2 - batch + axis].min(x.shape()[axis] - 1)).collect();
+        index.extend([r, c]);
+        x[IxDyn(&index)]
+    };
+    ArrayD::from_shape_fn(IxDyn(shape), |i| {
+        let i = i.as_array_view().to_vec();
+        let (r, c) = (i[i.len() - 2], i[i.len() - 1]);
+        let b = |l: usize| if transposed { at(b, &i, c, l) } else { at(b, &i, l, c) };
+        (0..k).map(|l| f64::from(at(a, &i, r, l)) * f64::from(b(l))).sum::<f64>() as f32
+    })
+}
+
+/// Runs `step(t, b, h)` over a sequence; rows behind its steps are 0.
+fn sequence(x: &[ArrayD<f32>], shape: &[usize], step: impl Fn(usize, usize, &[f32]) -> Vec<f32>) -> ArrayD<f32> {
+    let mut y = ArrayD::zeros(IxDyn(shape));
+    for b in 0..shape[1] {
+        let mut h: Vec<f32> = (0..shape[2]).map(|u| x[1][[b, u]]).collect();
+        for t in 0..x[0].shape()[0] {
+            h = step(t, b, &h);
+            (0..shape[2]).for_each(|u| y[[t, b, u]] = h[u]);
+        }
+    }
+    y
+}
+
+/// The sums of gates at one step; the weights are operands from `first` on.
+struct Gate<'a> {
+    x: &'a [ArrayD<f32>],
+    first: usize,
+    t: usize,
+    b: usize,
+}
+
+impl Gate<'_> {
+    fn input(&self, gate: usize, unit: usize, units: usize) -> f32 {
+        let (x, w) = (&self.x[0], &self.x[self.first]);
+        (0..x.shape()[2]).map(|k| w[[gate * units + unit, k]] * x[[self.t, self.b, k]]).sum()
+    }
+
+    fn state(&self, gate: usize, unit: usize, h: &[f32]) -> f32 {
+        (0..h.len()).map(|k| self.x[self.first + 1][[gate * h.len() + unit, k]] * h[k]).sum()
+    }
+
+    fn bias(&self, gate: usize, unit: usize, units: usize) -> f32 {
+        self.x[self.first + 2][[gate * units + unit]]
+    }
+
+    fn sum(&self, gate: usize, unit: usize, h: &[f32]) -> f32 {
+        self.input(gate, unit, h.len()) + self.state(gate, unit, h) + self.bias(gate, unit, h.len())
+    }
+}
+
+fn lstm(x: &[ArrayD<f32>], [f, g, r]: [Function; 3], clip: f32, coupled: bool, shape: &[usize]) -> ArrayD<f32> {
+    let cells = std::cell::RefCell::new(x[2].clone());
+    let peep = |i: usize, u: usize, c: f32| x.get(6).map_or(0.0, |p| p[[i * shape[2] + u]] * c);
+    let mut y = sequence(x, shape, |t, b, h| {
+        let gates = Gate { x, first: 3, t, b };
+        let unit = |u: usize| {
+            let c = cells.borrow()[[b, u]];
+            let limited = |sum: f32| sum.clamp(-clip, clip);
+            let input = unary(f, limited(gates.sum(0, u, h) + peep(0, u, c)));
+            let forget = if coupled { 1.0 - input } else { unary(f, limited(gates.sum(2, u, h) + peep(2, u, c))) };
+            let c = forget * c + input * unary(g, limited(gates.sum(3, u, h)));
+            cells.borrow_mut()[[b, u]] = c;
+            unary(f, limited(gates.sum(1, u, h) + peep(1, u, c))) * unary(r, c)
+        };
+        (0..h.len()).map(unit).collect()
+    });
+    y.index_axis_mut(Axis(0), shape[0] - 1).assign(&cells.borrow());
+    y
+}
+
+fn gru(x: &[ArrayD<f32>], [f, g]: [Function; 2], clip: f32, reset_last: bool, shape: &[usize]) -> ArrayD<f32> {
+    sequence(x, shape, |t, b, h| {
+        let gates = Gate { x, first: 2, t, b };
+        let open = |gate: usize, u: usize| unary(f, gates.sum(gate, u, h).clamp(-clip, clip));
+        let reset: Vec<f32> = (0..h.len()).map(|u| open(1, u) * h[u]).collect();
+        let unit = |u: usize| {
+            let bias = gates.bias(3, u, h.len());
+            let state =
+                if reset_last { open(1, u) * (gates.state(2, u, h) + bias) } else { gates.state(2, u, &reset) + bias };
+            let candidate = gates.input(2, u, h.len()) + gates.bias(2, u, h.len()) + state;
+            let z = open(0, u);
+            (1.0 - z) * unary(g, candidate.clamp(-clip, clip)) + z * h[u]
+        };
+        (0..h.len()).map(unit).collect()
+    })
 }
 
 fn fully_connected(x: &ArrayD<f32>, w: &ArrayD<f32>, b: Option<&ArrayD<f32>>, shape: &[usize]) -> ArrayD<f32> {
@@ -211,6 +337,26 @@ fn fully_connected(x: &ArrayD<f32>, w: &ArrayD<f32>, b: Option<&ArrayD<f32>>, sh
     reshape(&y, shape)
 }
 
+fn binary(f: BinaryFunction, a: f32, b: f32) -> f32 {
+    let truth = |truth: bool| f32::from(u8::from(truth));
+    match f {
+        BinaryFunction::Div => a / b,
+        BinaryFunction::Pow => a.powf(b),
+        BinaryFunction::Min => a.min(b),
+        BinaryFunction::Max => a.max(b),
+        BinaryFunction::Mod => a - b * (a / b).floor(),
+        BinaryFunction::Fmod => a % b,
+        BinaryFunction::Equal => truth(a == b),
+        BinaryFunction::NotEqual => truth(a != b),
+        BinaryFunction::Less => truth(a < b),
+        BinaryFunction::LessOrEqual => truth(a <= b),
+        BinaryFunction::BitAnd => (a as i64 & b as i64) as f32,
+        BinaryFunction::BitOr => (a as i64 | b as i64) as f32,
+        BinaryFunction::BitXor => (a as i64 ^ b as i64) as f32,
+        BinaryFunction::Shift => (a * b.exp2()).floor(),
+    }
+}
+
 /// Abramowitz and Stegun 7.1.26, to 1.5e-7.
 fn erf(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.327_591_1 * x.abs());
@@ -221,6 +367,7 @@ fn erf(x: f64) -> f64 {
 
 fn unary(f: Function, x: f32) -> f32 {
     let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let truth = |truth: bool| f32::from(u8::from(truth));
     let softplus = |x: f32| x.max(0.0) + (-x.abs()).exp().ln_1p();
     match f {
         Function::Identity => x,
@@ -253,6 +400,27 @@ fn unary(f: Function, x: f32) -> f32 {
         Function::Round => x.round_ties_even(),
         Function::Sin => x.sin(),
         Function::Cos => x.cos(),
+        Function::Tan => x.tan(),
+        Function::Asin => x.asin(),
+        Function::Acos => x.acos(),
+        Function::Atan => x.atan(),
+        Function::Sinh => x.sinh(),
+        Function::Cosh => x.cosh(),
+        Function::Asinh => x.asinh(),
+        Function::Acosh => x.acosh(),
+        Function::Atanh => x.atanh(),
+        Function::Sign => x.partial_cmp(&0.0).map_or(x, |order| f32::from(order as i8)),
+        Function::Trunc => x.trunc(),
+        Function::IsNan => truth(x.is_nan()),
+        Function::IsInf { negative, positive } => truth(x.is_infinite() && if x < 0.0 { negative } else { positive }),
+        Function::Not => truth(x == 0.0),
+        Function::ThresholdedRelu { alpha } => x * truth(x > alpha),
+        Function::Shrink { lambda, bias } => (x + bias) * truth(x < -lambda) + (x - bias) * truth(x > lambda),
+        Function::Celu { alpha } => x.max(0.0) + (alpha * (x / alpha).exp_m1()).min(0.0),
+        Function::Swish { alpha } => x * sigmoid(alpha * x),
+        Function::Power { exponent } => x.powf(exponent),
+        Function::Affine { alpha, beta } => alpha * x + beta,
+        Function::ScaledTanh { alpha, beta } => alpha * (beta * x).tanh(),
         Function::Quantize { scale, zero, lo, hi } => ((x / scale).round_ties_even() + zero).clamp(lo, hi),
         Function::Dequantize { scale, zero } => (x - zero) * scale,
     }

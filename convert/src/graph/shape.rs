@@ -14,10 +14,22 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], layout: Layout) -> Result<Opti
             [a, b] => broadcast(a, b).map(Some),
             _ => Err(format!("takes two inputs, not {}", inputs.len())),
         },
+        Op::Select => match inputs {
+            [c, a, b] => broadcast(&broadcast(c, a)?, b).map(Some),
+            _ => Err(format!("takes three inputs, not {}", inputs.len())),
+        },
         Op::Unary(_) | Op::Quantize | Op::Dequantize => Ok(Some(one(inputs)?.to_vec())),
         Op::Pad { pads, .. } => pad(one(inputs)?, pads).map(Some),
         Op::Concat { axis } => concat(inputs, *axis).map(Some),
         Op::Transpose { perm } => transpose(one(inputs)?, perm).map(Some),
+        Op::MatMul { transposed } => match inputs {
+            [a, b] => matmul(a, b, *transposed).map(Some),
+            _ => Err(format!("takes two inputs, not {}", inputs.len())),
+        },
+        Op::Cumulative { axis, .. } => with_axis(one(inputs)?, *axis).map(Some),
+        Op::Lstm { .. } => recurrent(inputs, 2, 1).map(Some),
+        Op::Gru { reset_last, .. } => recurrent(inputs, 1, usize::from(!reset_last)).map(Some),
+        Op::Rnn { .. } => recurrent(inputs, 1, 0).map(Some),
         Op::Softmax { axis } => with_axis(one(inputs)?, *axis).map(Some),
         Op::ArgMax { axis } => with_axis(one(inputs)?, *axis).map(|_| None),
         Op::Reshape => one(inputs).map(|_| None),
@@ -105,6 +117,27 @@ fn fully_connected(inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             Ok(lead.iter().chain([out]).copied().collect())
         }
         _ => Err(format!("weights {w:?} do not fit the input {x:?}")),
+    }
+}
+
+fn matmul(a: &[usize], b: &[usize], transposed: bool) -> Result<Vec<usize>, String> {
+    let error = || format!("matrices {a:?} and {b:?} do not fit each other");
+    let ([a_batch @ .., m, k], [b_batch @ .., first, second]) = (a, b) else { return Err(error()) };
+    let (depth, n) = if transposed { (second, first) } else { (first, second) };
+    if k != depth {
+        return Err(error());
+    }
+    Ok([&broadcast(a_batch, b_batch)?[..], &[*m, *n]].concat())
+}
+
+/// `[t + more, b, h]` of a recurrent layer with so many states.
+fn recurrent(inputs: &[&[usize]], states: usize, more: usize) -> Result<Vec<usize>, String> {
+    let (Some([t, b, _]), Some([_, h])) = (inputs.first(), inputs.get(1)) else {
+        return Err(format!("needs a sequence and states, not shapes {inputs:?}"));
+    };
+    match inputs[1..=states].iter().all(|state| *state == [*b, *h]) {
+        true => Ok(vec![t + more, *b, *h]),
+        false => Err(format!("states {:?} do not fit the sequence {:?}", &inputs[1..=states], inputs[0])),
     }
 }
 

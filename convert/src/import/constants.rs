@@ -10,9 +10,11 @@ use tract_core::plan::SimplePlan;
 use tract_core::prelude::Tensor;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::TensorProto;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModel, InferenceModelExt};
 use tract_onnx::tract_hir::prelude::{DatumType, InletId, OutletId, TractResult};
 
+use super::control::captured;
 use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
 use crate::error::ConvertError;
 use crate::graph::{Grid, Kind, Layout, Op};
@@ -83,6 +85,25 @@ impl Constant {
         }
     }
 
+    /// Its element type, if ONNX has it.
+    pub(crate) fn element(&self) -> Option<DataType> {
+        Some(match self.tensor.datum_type() {
+            DatumType::Bool => DataType::Bool,
+            DatumType::U8 => DataType::Uint8,
+            DatumType::U16 => DataType::Uint16,
+            DatumType::U32 => DataType::Uint32,
+            DatumType::U64 => DataType::Uint64,
+            DatumType::I8 => DataType::Int8,
+            DatumType::I16 => DataType::Int16,
+            DatumType::I32 => DataType::Int32,
+            DatumType::I64 => DataType::Int64,
+            DatumType::F16 => DataType::Float16,
+            DatumType::F32 => DataType::Float,
+            DatumType::F64 => DataType::Double,
+            _ => return None,
+        })
+    }
+
     /// Its shape.
     pub(crate) fn shape(&self) -> &[usize] {
         self.tensor.shape()
@@ -125,13 +146,14 @@ impl Constant {
 /// The initializers of the graph that some live node reads, or that are outputs.
 pub(crate) fn initializers(source: &Source) -> impl Iterator<Item = (&str, Result<Constant, ConvertError>)> {
     let graph = source.graph();
-    let read = source.order.iter().flat_map(|&n| &graph.node[n].input);
-    let wanted: HashSet<&String> = read.chain(graph.output.iter().map(|o| &o.name)).collect();
-    let live = graph.initializer.iter().filter(move |t| wanted.contains(&t.name));
+    let live = source.order.iter().map(|&n| &graph.node[n]);
+    let read = live.flat_map(|node| node.input.iter().map(String::as_str).chain(captured(node)));
+    let wanted: HashSet<&str> = read.chain(graph.output.iter().map(|o| o.name.as_str())).collect();
+    let live = graph.initializer.iter().filter(move |t| wanted.contains(t.name.as_str()));
     live.map(|proto| (proto.name.as_str(), load(proto)))
 }
 
-fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
+pub(super) fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
     let error = |reason: String| ConvertError::Tensor { tensor: proto.name.clone(), reason };
     if !proto.external_data.is_empty() {
         return Err(error("its weights are in another file; save the model with its weights inside".into()));
@@ -220,12 +242,15 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         "Range" => range(node, inputs),
         "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
-        | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" => broadcast(node, inputs),
+        | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" | "BitShift" | "BitwiseAnd"
+        | "BitwiseOr" | "BitwiseXor" => broadcast(node, inputs),
         "Transpose" => permutation(node, inputs).map(|()| all),
         "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice"
         | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
         | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not" | "ReduceSum"
-        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ArgMax" => Ok(all),
+        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare"
+        | "ReduceLogSum" | "ReduceLogSumExp" | "ArgMax" | "ArgMin" | "CumSum" | "Trilu" | "IsNaN" | "IsInf" | "Tan"
+        | "Asin" | "Acos" | "Atan" | "Sinh" | "Cosh" | "Asinh" | "Acosh" | "Atanh" | "BitwiseNot" => Ok(all),
         _ => Err(unexpected(node)),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
+use super::control::captured;
 use super::{qoperator, tflite};
 use crate::error::ConvertError;
 
@@ -63,14 +64,20 @@ fn not_onnx(reason: String) -> ConvertError {
 /// Depth-first from the outputs, with an explicit stack: files may nest as deep as they like.
 fn live_order(graph: &GraphProto) -> Result<Vec<usize>, ConvertError> {
     let writers = writers(graph)?;
+    let reads: Vec<Vec<&str>> = graph.node.iter().map(reads).collect();
     let mut order = Vec::new();
     let mut state = vec![State::New; graph.node.len()];
     for output in &graph.output {
         if let Some(&root) = writers.get(output.name.as_str()) {
-            visit(graph, &writers, root, &mut state, &mut order)?;
+            visit(graph, (&writers, &reads), root, &mut state, &mut order)?;
         }
     }
     Ok(order)
+}
+
+/// The names that a node reads, in its bodies too.
+fn reads(node: &NodeProto) -> Vec<&str> {
+    node.input.iter().map(String::as_str).chain(captured(node)).collect()
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -82,20 +89,20 @@ enum State {
 
 fn visit(
     graph: &GraphProto,
-    writers: &HashMap<&str, usize>,
+    (writers, reads): (&HashMap<&str, usize>, &[Vec<&str>]),
     root: usize,
     state: &mut [State],
     order: &mut Vec<usize>,
 ) -> Result<(), ConvertError> {
     let mut stack = vec![(root, 0)];
     while let Some((node, next)) = stack.pop() {
-        match (state[node], graph.node[node].input.get(next)) {
+        match (state[node], reads[node].get(next)) {
             (State::Done, _) => {}
             (State::Open, _) if next == 0 => return Err(cycle(&graph.node[node])),
             (_, Some(input)) => {
                 state[node] = State::Open;
                 stack.push((node, next + 1));
-                stack.extend(writers.get(input.as_str()).map(|&writer| (writer, 0)));
+                stack.extend(writers.get(input).map(|&writer| (writer, 0)));
             }
             (_, None) => {
                 state[node] = State::Done;

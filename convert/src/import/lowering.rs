@@ -7,11 +7,12 @@ use ndarray::ArrayD;
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::constants::{Constant, Folder, folds, initializers};
+use super::control::is_control;
 use super::inputs::each_declared;
 use super::problems::Problems;
-use super::{ImportOptions, OnnxNode, Source};
+use super::{ImportOptions, OnnxNode, Source, types};
 use crate::error::ConvertError;
-use crate::graph::{Function, Graph, Grid, Kind, Node, Op, Original, Value, ValueId, shape};
+use crate::graph::{Binary, BinaryFunction, Function, Graph, Grid, Kind, Node, Op, Original, Value, ValueId, shape};
 use crate::ops;
 
 /// Elements of the largest tensor that is accepted, constant or not.
@@ -21,7 +22,8 @@ pub(crate) const MAX_ELEMENTS: usize = 1 << 26;
 const MAX_FOLDED: usize = 1 << 27;
 
 /// What an ONNX tensor name stands for.
-enum Known {
+#[derive(Clone, Debug)]
+pub(super) enum Known {
     Value(ValueId),
     Constant(Constant),
 }
@@ -32,7 +34,11 @@ pub(crate) struct Lowering {
     known: HashMap<String, Known>,
     /// Constants that became values, by ONNX name.
     materialized: HashMap<String, ValueId>,
+    /// Element types by ONNX name, where they are known.
+    elements: HashMap<String, DataType>,
     folded: usize,
+    /// Nodes of bodies so far.
+    pub(super) written_out: usize,
 }
 
 /// What became of a node.
@@ -81,8 +87,8 @@ pub(super) fn walk<'s>(
 impl Lowering {
     fn new(source: &Source, options: &ImportOptions, problems: &mut Problems) -> Result<Lowering, ConvertError> {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
-        let (known, materialized) = (HashMap::new(), HashMap::new());
-        let mut lowering = Lowering { graph, known, materialized, folded: 0 };
+        let (known, materialized, elements) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut lowering = Lowering { graph, known, materialized, elements, folded: 0, written_out: 0 };
         for (name, constant) in initializers(source) {
             match constant {
                 Ok(constant) => drop(lowering.known.insert(name.to_string(), Known::Constant(constant))),
@@ -136,7 +142,7 @@ impl Lowering {
 
     /// Refuses an operator that is neither computed nor lowered, whatever it reads.
     fn check_operator(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
-        if matches!(node.op(), "Shape" | "Size") || folds(node) {
+        if matches!(node.op(), "Shape" | "Size") || is_control(node) || folds(node) {
             return Ok(());
         }
         let unsupported = ops::unsupported(node);
@@ -152,6 +158,7 @@ impl Lowering {
         if self.known.insert(name.to_string(), Known::Value(id)).is_some() {
             return Err(ConvertError::BrokenGraph { reason: format!("input `{name}` is declared twice") });
         }
+        self.elements.insert(name.to_string(), element);
         self.graph.inputs.push(id);
         Ok(())
     }
@@ -161,16 +168,21 @@ impl Lowering {
         if matches!(node.op(), "Shape" | "Size") {
             return self.shape_of(node).map(|()| Fate::Constant);
         }
+        if is_control(node) {
+            return self.control(node, folder).map(|()| Fate::Lowered);
+        }
         let constants = self.inputs_of(node).map(|name| self.constant_named(name)).collect::<Option<Vec<_>>>();
         match constants {
-            Some(inputs) => {
-                let outputs = match node.op() {
-                    "DequantizeLinear" => vec![ops::quantize::fold(node, &inputs)?],
-                    _ => folder.fold(node, &inputs)?,
-                };
-                self.know_all(node, outputs).map(|()| Fate::Constant)
+            Some(inputs) if node.op() == "DequantizeLinear" => {
+                let output = ops::quantize::fold(node, &inputs)?;
+                self.know_all(node, vec![output]).map(|()| Fate::Constant)
             }
-            None => self.lower_node(node).map(|()| Fate::Lowered),
+            Some(inputs) if folds(node) => match folder.fold(node, &inputs) {
+                Ok(outputs) => self.know_all(node, outputs).map(|()| Fate::Constant),
+                // What tract does not compute may still run in the program.
+                Err(error) => self.lower_node(node).map(|()| Fate::Lowered).map_err(|_| error),
+            },
+            _ => self.lower_node(node).map(|()| Fate::Lowered),
         }
     }
 
@@ -215,6 +227,9 @@ impl Lowering {
 
     fn lower_node(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
         let results = ops::lower(node, self)?;
+        if let Some(element) = types::result(node, |i| self.element(node, i)) {
+            self.elements.extend(node.pb.output.iter().map(|name| (name.clone(), element)));
+        }
         for (name, id) in node.pb.output.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             self.name(name, id);
             self.known.insert(name.clone(), Known::Value(id));
@@ -267,9 +282,37 @@ impl Lowering {
         copy
     }
 
+    /// A node of a body.
+    pub(super) fn inner_step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
+        self.check(node, &Problems::default())?;
+        self.step(node, folder)?;
+        match self.folded > MAX_FOLDED {
+            true => Err(node.error("the model computes too many constants; simplify it with onnxsim")),
+            false => Ok(()),
+        }
+    }
+
+    /// What a name stands for.
+    pub(super) fn known_named(&self, node: &OnnxNode<'_>, name: &str) -> Result<Known, ConvertError> {
+        self.known.get(name).cloned().ok_or_else(|| node.error(format!("`{name}` is not known")))
+    }
+
+    /// Gives a name to something known.
+    pub(super) fn know(&mut self, name: String, known: Known) {
+        let known = match known {
+            Known::Constant(constant) => Known::Constant(Constant { name: name.clone(), ..constant }),
+            value => value,
+        };
+        self.known.insert(name, known);
+    }
+
     /// The value of input `i`; a constant becomes a constant value.
     pub(crate) fn value(&mut self, node: &OnnxNode<'_>, i: usize) -> Result<ValueId, ConvertError> {
-        let name = node.required(i)?;
+        self.value_named(node, node.required(i)?)
+    }
+
+    /// The value of a name.
+    pub(super) fn value_named(&mut self, node: &OnnxNode<'_>, name: &str) -> Result<ValueId, ConvertError> {
         match self.known.get(name) {
             Some(Known::Value(id)) => return Ok(*id),
             Some(Known::Constant(constant)) if !self.materialized.contains_key(name) => {
@@ -281,6 +324,17 @@ impl Lowering {
             _ => {}
         }
         self.materialized.get(name).copied().ok_or_else(|| node.error(format!("`{name}` is not known")))
+    }
+
+    /// The value of input `i`, which may be infinite or NaN where it is constant: limits, masks, fillings.
+    pub(crate) fn any_value(&mut self, node: &OnnxNode<'_>, i: usize) -> Result<ValueId, ConvertError> {
+        match self.constant(node, i) {
+            Some(constant) if !self.materialized.contains_key(&constant.name) => {
+                let value = Value { kind: constant.kind(), ..Value::constant(&constant.name, constant.floats()?) };
+                Ok(self.graph.add(value))
+            }
+            _ => self.value(node, i),
+        }
     }
 
     /// Input `i`, if it is a constant.
@@ -345,14 +399,30 @@ impl Lowering {
         }
     }
 
+    /// The element type of input `i`, if it is known.
+    pub(crate) fn element(&self, node: &OnnxNode<'_>, i: usize) -> Option<DataType> {
+        let name = node.input(i)?;
+        self.constant_named(name).map_or(self.elements.get(name).copied(), Constant::element)
+    }
+
     /// A value's shape.
     pub(crate) fn shape(&self, id: ValueId) -> Vec<usize> {
         self.graph.shape(id).to_vec()
     }
 
+    /// Whether a value is known at conversion.
+    pub(crate) fn is_constant(&self, id: ValueId) -> bool {
+        self.graph.constant(id).is_some()
+    }
+
     /// A value's kind.
     pub(crate) fn kind(&self, id: ValueId) -> Kind {
         self.graph.value(id).kind
+    }
+
+    /// Adds a constant that the node brings along, which may be infinite.
+    pub(crate) fn any_constant(&mut self, node: &OnnxNode<'_>, part: &str, elements: ArrayD<f32>) -> ValueId {
+        self.graph.add(Value::constant(&format!("{}.{part}", node.name()), elements))
     }
 
     /// Adds a constant that the node brings along.
@@ -365,7 +435,7 @@ impl Lowering {
         if let Some(x) = elements.iter().find(|x| !x.is_finite()) {
             return Err(node.error(format!("its {part} comes to {x}; the weights must be finite")));
         }
-        Ok(self.graph.add(Value::constant(&format!("{}.{part}", node.name()), elements)))
+        Ok(self.any_constant(node, part, elements))
     }
 
     /// Adds an operation whose output shape follows from its inputs. `part` tells several from one node apart.
@@ -424,10 +494,24 @@ impl Lowering {
             }
             Op::Unary(Function::Quantize { lo, hi, .. }) => return integers_in(*lo, *hi),
             Op::Unary(Function::Dequantize { .. }) => return Kind::F32,
+            Op::Unary(Function::Not | Function::IsNan | Function::IsInf { .. }) => return Kind::Integer,
+            Op::Binary(Binary::Function(f)) if is_comparison(*f) => {
+                inputs.iter().for_each(|id| self.as_integer(*id));
+                return Kind::Integer;
+            }
+            Op::Select => {
+                inputs.iter().for_each(|id| self.as_integer(*id));
+                return self.common_kind(&inputs[1..]);
+            }
             Op::Reshape => {}
             _ => inputs.iter().for_each(|id| self.as_integer(*id)),
         }
-        let computed = inputs.iter().filter(|id| self.graph.constant(**id).is_none());
+        self.common_kind(inputs)
+    }
+
+    fn common_kind(&self, inputs: &[ValueId]) -> Kind {
+        let constants = inputs.iter().all(|id| self.graph.constant(*id).is_some());
+        let computed = inputs.iter().filter(|id| constants || self.graph.constant(**id).is_none());
         let mut kinds = computed.map(|id| self.kind(*id));
         let first = kinds.next().unwrap_or(Kind::F32);
         kinds.fold(first, |kind, other| match (kind, other) {
@@ -462,6 +546,12 @@ impl Lowering {
         self.graph.values[y.0].kind = kind;
         Ok(y)
     }
+}
+
+/// Whether a function gives truth values.
+fn is_comparison(f: BinaryFunction) -> bool {
+    use BinaryFunction::{Equal, Less, LessOrEqual, NotEqual};
+    matches!(f, Equal | NotEqual | Less | LessOrEqual)
 }
 
 /// The narrowest kind that holds the integers from `lo` to `hi`.

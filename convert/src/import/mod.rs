@@ -5,6 +5,7 @@
 //! This is the only reader of foreign bytes in the converter: behind it there is no panic and no default.
 
 mod constants;
+mod control;
 mod decode;
 mod guard;
 mod inputs;
@@ -14,6 +15,7 @@ mod problems;
 mod qoperator;
 mod survey;
 mod tflite;
+mod types;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;

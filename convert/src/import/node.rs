@@ -1,7 +1,7 @@
 //! An ONNX node: its attributes and where its errors point.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use crate::error::ConvertError;
 
@@ -107,6 +107,17 @@ impl<'a> OnnxNode<'a> {
         }
     }
 
+    /// A list of strings, empty if absent.
+    pub(crate) fn strings(&self, name: &str) -> Vec<&'a str> {
+        let strings = self.attribute(name).map_or(&[][..], |a| &a.strings);
+        strings.iter().map(|s| std::str::from_utf8(s).unwrap_or("")).collect()
+    }
+
+    /// A graph, if the attribute holds one.
+    pub(crate) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.attribute(name)?.g.as_ref()
+    }
+
     /// A string attribute, empty if absent.
     pub(crate) fn string(&self, name: &str) -> &'a str {
         self.attribute(name).and_then(|a| std::str::from_utf8(&a.s).ok()).unwrap_or("")
@@ -143,8 +154,11 @@ fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
         | "blocksize"
         | "ceil_mode"
         | "count_include_pad"
+        | "detect_negative"
+        | "detect_positive"
         | "end"
         | "exclude_outside"
+        | "fmod"
         | "group"
         | "keepdims"
         | "largest"
@@ -157,9 +171,16 @@ fn attribute_type(name: &str) -> Option<(AttributeType, &'static str)> {
         | "transA"
         | "transB"
         | "upper" => Some((AttributeType::Int, "an integer")),
-        "alpha" | "beta" | "cubic_coeff_a" | "epsilon" | "extrapolation_value" | "gamma" | "max" | "min" => {
-            Some((AttributeType::Float, "a float"))
-        }
+        "alpha"
+        | "beta"
+        | "bias"
+        | "cubic_coeff_a"
+        | "epsilon"
+        | "extrapolation_value"
+        | "gamma"
+        | "lambd"
+        | "max"
+        | "min" => Some((AttributeType::Float, "a float")),
         "axes" | "dilations" | "ends" | "kernel_shape" | "output_padding" | "output_shape" | "pads" | "perm"
         | "shape" | "split" | "starts" | "strides" => Some((AttributeType::Ints, "a list of integers")),
         "approximate"

@@ -1,29 +1,36 @@
 //! Index of the largest element.
 
+use super::compose::Compose;
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use lacewing::ops::{ArgMaxF32, ArgMaxI8};
 
-/// `ArgMax`, and `ArgMin` as the largest of `-x`.
+/// `ArgMax`, and `ArgMin` as the largest of `-x`. The last of equals is the first from the end.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    if node.flag("select_last_index") {
-        return Err(node.error("select_last_index is not supported; the first of equal elements is selected"));
-    }
-    let mut x = to.value(node, 0)?;
-    let mut shape = to.shape(x);
+    let mut on = Compose::new(node, to);
+    let mut x = on.input(0)?;
+    let mut shape = on.shape(x);
     let axis = node.axis(node.int("axis", 0), shape.len())?;
+    let n = shape[axis];
     if node.op() == "ArgMin" {
-        x = to.emit(node, "negative", Op::Unary(Function::Neg), &[x])?;
+        x = on.unary(Function::Neg, x)?;
+    }
+    let last = node.flag("select_last_index");
+    if last {
+        x = on.reversed(x, axis)?;
     }
     shape[axis] = 1;
-    if node.int("keepdims", 1) != 0 {
-        return Ok(vec![to.emit_shaped(node, "", Op::ArgMax { axis }, &[x], shape)?]);
+    let mut index = on.shaped(Op::ArgMax { axis }, &[x], shape.clone())?;
+    if last {
+        let end = on.number(n as f32 - 1.0)?;
+        index = on.sub(end, index)?;
     }
-    let kept = to.emit_shaped(node, "index", Op::ArgMax { axis }, &[x], shape.clone())?;
-    shape.remove(axis);
-    Ok(vec![to.emit_shaped(node, "", Op::Reshape, &[kept], shape)?])
+    if node.int("keepdims", 1) == 0 {
+        shape.remove(axis);
+    }
+    Ok(vec![on.reshape(index, shape)?])
 }
 
 /// Writes an index of the largest.

@@ -11,6 +11,9 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     if node.flag("training_mode") {
         return Err(node.error("is in training mode; export the model in evaluation mode"));
     }
+    if (1..=4).any(|i| to.constant(node, i).is_none()) {
+        return super::norm::lower(node, to);
+    }
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
     let channels = *shape.get(1).ok_or_else(|| node.error(format!("an input {shape:?} has no channels")))?;

@@ -2,12 +2,14 @@
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::binary_function::{self, of};
 use crate::encode::Writer;
 use crate::encode::numbers::{AddNumbers, Multipliers, add, multipliers};
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Op, ValueId};
+use crate::graph::{Binary, BinaryFunction, Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::Params;
+use lacewing::format::Tensor;
 use lacewing::ops::{AddF32, AddI8, MulF32, MulI8, SubF32};
 
 /// `Add`, `Sub`, `Mul`, `Div`, `Sum`, `Mean`, `Min`, `Max`, `Pow`, `PRelu`. A constant becomes the second operand.
@@ -44,21 +46,25 @@ fn sub(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> 
     to.emit(node, "", Op::Binary(Binary::Add), &[a, negative])
 }
 
-/// `a / b` is `a * (1 / b)`.
+/// `a / b`; by constant reals `a * (1 / b)`, of integers towards zero.
 fn div(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
-    let factor = match to.constant(node, 1) {
+    let (a, b) = (to.value(node, 0)?, to.value(node, 1)?);
+    if to.kind(a).is_integer() && to.kind(b).is_integer() {
+        let quotient = to.emit(node, "quotient", of(BinaryFunction::Div), &[a, b])?;
+        return to.emit(node, "", Op::Unary(Function::Trunc), &[quotient]);
+    }
+    if to.constant(node, 0).is_some() {
+        let inverse = to.emit(node, "reciprocal", Op::Unary(Function::Reciprocal), &[b])?;
+        return to.emit(node, "", Op::Binary(Binary::Mul), &[inverse, a]);
+    }
+    match to.constant(node, 1) {
         Some(_) => {
             let inverse = to.weights(node, 1)?.mapv(|x| 1.0 / x);
-            to.add_constant(node, "factor", inverse)?
+            let inverse = to.add_constant(node, "factor", inverse)?;
+            to.emit(node, "", Op::Binary(Binary::Mul), &[a, inverse])
         }
-        None => {
-            let b = to.value(node, 1)?;
-            to.emit(node, "reciprocal", Op::Unary(Function::Reciprocal), &[b])?
-        }
-    };
-    let a = to.value(node, 0)?;
-    let operands = if to.constant(node, 0).is_some() { [factor, a] } else { [a, factor] };
-    to.emit(node, "", Op::Binary(Binary::Mul), &operands)
+        None => to.emit(node, "", of(BinaryFunction::Div), &[a, b]),
+    }
 }
 
 /// `Sum` adds its operands one after the other.
@@ -80,9 +86,12 @@ fn mean(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError>
     to.emit(node, "", Op::Binary(Binary::Mul), &[total, share])
 }
 
-/// `Pow` with one of the exponents that have a function of their own.
+/// `Pow`; exponents with a function of their own have it. Powers of integers are integers.
 fn pow(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
-    let x = to.value(node, 0)?;
+    let (x, exponent) = (to.value(node, 0)?, to.constant(node, 1));
+    if to.kind(x).is_integer() || exponent.is_none_or(|c| c.tensor.len() != 1) {
+        return power(node, to, x);
+    }
     let exponent = to.scalar(node, 1)?.ok_or_else(|| node.error("has no exponent"))?;
     let unary = |to: &mut Lowering, part: &str, f| to.emit(node, part, Op::Unary(f), &[x]);
     match exponent {
@@ -94,21 +103,33 @@ fn pow(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> 
             let square = unary(to, "square", Function::Square)?;
             to.emit(node, "", Op::Binary(Binary::Mul), &[square, x])
         }
-        other => Err(node.error(format!("the exponent {other} is not supported; 0.5, 1, 2, 3 and -1 are"))),
+        exponent => unary(to, "", Function::Power { exponent }),
     }
+}
+
+fn power(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId) -> Result<ValueId, ConvertError> {
+    let (kind, exponent) = (to.kind(x), to.value(node, 1)?);
+    let integer = to.kind(exponent).is_integer();
+    let y = to.emit(node, "power", of(BinaryFunction::Pow), &[x, exponent])?;
+    if !kind.is_integer() {
+        return to.cast(node, "", y, kind);
+    }
+    let round = if integer { Function::Round } else { Function::Trunc };
+    let y = to.emit(node, "whole", Op::Unary(round), &[y])?;
+    to.cast(node, "", y, kind)
 }
 
 /// `PRelu`: LeakyRelu for one slope, else `max(x, 0) + slope * min(x, 0)`.
 fn prelu(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
     let x = to.value(node, 0)?;
-    let slope = to.weights(node, 1)?;
-    if let Some(&[alpha]) = slope.as_slice() {
+    if to.constant(node, 1).is_some_and(|c| c.tensor.len() == 1) {
+        let alpha = to.scalar(node, 1)?.ok_or_else(|| node.error("has no slope"))?;
         return to.emit(node, "", Op::Unary(Function::LeakyRelu { alpha }), &[x]);
     }
     let clip = |lo, hi| Op::Unary(Function::Clip { lo, hi });
     let above = to.emit(node, "above", clip(0.0, f32::INFINITY), &[x])?;
     let below = to.emit(node, "below", clip(f32::NEG_INFINITY, 0.0), &[x])?;
-    let slope = to.add_constant(node, "slope", slope)?;
+    let slope = to.value(node, 1)?;
     let below = to.emit(node, "sloped", Op::Binary(Binary::Mul), &[below, slope])?;
     to.emit(node, "", Op::Binary(Binary::Add), &[above, below])
 }
@@ -124,7 +145,11 @@ fn bound(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError
         let part = if place + 1 == others.len() { String::new() } else { format!("{i}") };
         y = match to.constant(node, *i).is_some_and(|c| c.tensor.len() == 1) {
             true => limited(node, to, &part, (y, *i))?,
-            false => larger_or_smaller(node, to, &part, (y, *i))?,
+            false => {
+                let other = to.value(node, *i)?;
+                let function = if node.op() == "Max" { BinaryFunction::Max } else { BinaryFunction::Min };
+                to.emit(node, &part, of(function), &[y, other])?
+            }
         };
     }
     Ok(y)
@@ -141,38 +166,64 @@ fn limited(
     to.emit(node, part, Op::Unary(Function::Clip { lo, hi }), &[x])
 }
 
-/// `max(a, b) = relu(a - b) + b` and `min(a, b) = a - relu(a - b)`.
-fn larger_or_smaller(
-    node: &OnnxNode<'_>,
-    to: &mut Lowering,
-    part: &str,
-    (a, i): (ValueId, usize),
-) -> Result<ValueId, ConvertError> {
-    let b = to.value(node, i)?;
-    let excess = to.emit(node, &format!("difference_{i}"), Op::Binary(Binary::Sub), &[a, b])?;
-    let relu = Op::Unary(Function::Clip { lo: 0.0, hi: f32::INFINITY });
-    let excess = to.emit(node, &format!("excess_{i}"), relu, &[excess])?;
-    match node.op() {
-        "Max" => to.emit(node, part, Op::Binary(Binary::Add), &[excess, b]),
-        _ => to.emit(node, part, Op::Binary(Binary::Sub), &[a, excess]),
+/// Operands and result of a record with broadcasting.
+pub(super) fn operands<const N: usize>(to: &mut Writer<'_>) -> Result<([Tensor; N], Tensor), ConvertError> {
+    let mut inputs: [Tensor; N] = std::array::from_fn(|i| to.input(i));
+    let mut output = to.output();
+    let shapes: Vec<&[usize]> = to.node().inputs.iter().map(|input| to.shape(*input)).collect();
+    let result = to.shape(to.node().outputs[0]);
+    if result.len() <= 4 {
+        return Ok((inputs, output));
     }
+    let Some((operands, result)) = joined(&shapes, result, 4) else {
+        return Err(to.error("broadcasting along more than four dimensions is not supported; reshape the operands"));
+    };
+    inputs.iter_mut().zip(operands).for_each(|(input, shape)| input.shape = shape);
+    output.shape = result;
+    Ok((inputs, output))
 }
 
-/// Writes a sum, a difference or a product.
-pub(crate) fn encode(binary: Binary, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let ranks = to.node().inputs.iter().map(|input| to.shape(*input).len());
-    if ranks.max() > Some(4) && !to.node().inputs.iter().all(|x| to.shape(*x) == to.shape(to.node().outputs[0])) {
-        return Err(to.error("broadcasting over more than four dimensions is not supported; reshape the operands"));
+/// The shapes in at most so many of four dimensions, the last ones: neighboring axes along which the same operands are repeated are one.
+pub(super) fn joined(operands: &[&[usize]], result: &[usize], most: usize) -> Option<(Vec<[u32; 4]>, [u32; 4])> {
+    let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(result.len()).map_or(1, |i| shape[i]);
+    let mut axes: Vec<(Vec<bool>, u32)> = Vec::new();
+    for (axis, size) in result.iter().enumerate().filter(|(_, size)| **size != 1) {
+        let repeated: Vec<bool> = operands.iter().map(|shape| dim(shape, axis) == 1).collect();
+        match axes.last_mut() {
+            Some((last, total)) if *last == repeated => *total *= *size as u32,
+            _ => axes.push((repeated, *size as u32)),
+        }
     }
-    let (inputs, output) = ([to.input(0), to.input(1)], to.output());
+    most.checked_sub(axes.len())?;
+    let first = 4 - axes.len();
+    let shape = |size: &dyn Fn(&(Vec<bool>, u32)) -> u32| {
+        let mut shape = [1; 4];
+        shape[first..].iter_mut().zip(&axes).for_each(|(to, axis)| *to = size(axis));
+        shape
+    };
+    let operand = |i: usize| shape(&|(repeated, size)| if repeated[i] { 1 } else { *size });
+    Some(((0..operands.len()).map(operand).collect(), shape(&|(_, size)| *size)))
+}
+
+/// Writes a sum, a difference, a product or another function of two variables.
+pub(crate) fn encode(binary: Binary, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    if let Binary::Function(function) = binary {
+        return binary_function::encode(function, to);
+    }
+    let int8 = all_params(to).filter(|_| to.int8().is_some());
     let (lo, hi) = to.clamp();
-    match (to.int8(), binary) {
-        (None, Binary::Add) => to.push(AddF32 { inputs, output, lo, hi }),
-        (None, Binary::Sub) => to.push(SubF32 { inputs, output, lo, hi }),
-        (None, Binary::Mul) => to.push(MulF32 { inputs, output, lo, hi }),
-        (Some(_), Binary::Mul) => encode_mul_i8(to),
-        (Some(_), Binary::Add) => encode_add_i8(1.0, to),
-        (Some(_), Binary::Sub) => encode_add_i8(-1.0, to),
+    match (int8, binary) {
+        (Some(params), Binary::Mul) => encode_mul_i8(params, to),
+        (Some(params), Binary::Sub) => encode_add_i8(-1.0, params, to),
+        (Some(params), _) => encode_add_i8(1.0, params, to),
+        (None, binary) => {
+            let (inputs, output) = operands(to)?;
+            match binary {
+                Binary::Sub => to.push(SubF32 { inputs, output, lo, hi }),
+                Binary::Mul => to.push(MulF32 { inputs, output, lo, hi }),
+                _ => to.push(AddF32 { inputs, output, lo, hi }),
+            }
+        }
     }
 }
 
@@ -182,23 +233,33 @@ fn all_params(to: &Writer<'_>) -> Option<[Params; 3]> {
     Some([to.params(node.inputs[0])?, to.params(node.inputs[1])?, to.params(node.outputs[0])?])
 }
 
-fn encode_add_i8(sign: f64, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let [a, b, y] = all_params(to).ok_or_else(|| to.error("an operand has no int8 scale"))?;
+fn encode_add_i8(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let ratio = |params: Params| f64::from(params.scale) / f64::from(y.scale);
     let numbers = add([ratio(a), sign * ratio(b)], [a.zero, b.zero]);
     let AddNumbers { multipliers, bias, shift } =
         numbers.ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
     let (lo, hi) = to.clamp_i8(y);
-    let (inputs, output) = ([to.input(0), to.input(1)], to.output());
+    let (inputs, output) = operands(to)?;
     to.push(AddI8 { inputs, output, multipliers, bias, shift, zero: y.zero, lo, hi })
 }
 
-fn encode_mul_i8(to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let [a, b, y] = all_params(to).ok_or_else(|| to.error("an operand has no int8 scale"))?;
+fn encode_mul_i8([a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
     let Multipliers { m, shift } =
         multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
     let (lo, hi) = to.clamp_i8(y);
-    let (inputs, output) = ([to.input(0), to.input(1)], to.output());
+    let (inputs, output) = operands(to)?;
     to.push(MulI8 { inputs, output, zeros: [a.zero, b.zero], multiplier: m[0], shift, zero: y.zero, lo, hi })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn axes_that_repeat_alike_are_one() {
+        let (operands, result) = joined(&[&[2, 3, 4, 5, 6], &[4, 1, 1]], &[2, 3, 4, 5, 6], 4).unwrap();
+        assert_eq!((operands, result), (vec![[1, 6, 4, 30], [1, 1, 4, 1]], [1, 6, 4, 30]));
+        assert!(joined(&[&[2, 1, 2, 1, 2], &[1, 2, 1, 2, 1]], &[2; 5], 4).is_none());
+    }
 }

@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, Ix1, Ix2, IxDyn};
 
 use super::conv::{Sums, sums};
+use super::matmul;
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, ValueId};
@@ -12,6 +13,9 @@ use lacewing::ops::{FullyConnectedF32, FullyConnectedI8};
 
 /// `Gemm`: `alpha * x' * w' + beta * c` with constant `w`.
 pub(crate) fn lower_gemm(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    if to.constant(node, 1).is_none() {
+        return matmul::gemm(node, to);
+    }
     let mut x = to.value(node, 0)?;
     if node.flag("transA") {
         x = to.emit(node, "transpose", Op::Transpose { perm: vec![1, 0] }, &[x])?;
@@ -66,10 +70,10 @@ fn scaled_addend(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, Conv
     to.emit(node, "addend", Op::Binary(Binary::Mul), &[c, factor])
 }
 
-/// `MatMul` of `x [.., k]` and constant weights `[k, n]`.
+/// `MatMul`; of `x [.., k]` and constant weights `[k, n]` a fully connected layer.
 pub(crate) fn lower_matmul(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     if to.constant(node, 1).is_none() {
-        return Err(node.error("its second operand is not a constant; products of activations are not supported yet"));
+        return matmul::lower(node, to);
     }
     let x = to.value(node, 0)?;
     let w = to.weights(node, 1)?;
@@ -78,8 +82,7 @@ pub(crate) fn lower_matmul(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec
     }
     let (lead, matrix) = w.shape().split_at(w.ndim().saturating_sub(2));
     if lead.iter().any(|d| *d != 1) || matrix.len() != 2 || lead.len() + 2 > to.shape(x).len().max(2) {
-        let reason = format!("weights {:?} on {:?}; only one matrix is supported", w.shape(), to.shape(x));
-        return Err(node.error(reason));
+        return matmul::lower(node, to);
     }
     let (matrix, columns) = ([matrix[0], matrix[1]], lead.len() + 1);
     let w = w.into_shape_with_order(matrix).map_err(|e| node.error(e.to_string()))?;

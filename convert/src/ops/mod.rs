@@ -1,25 +1,41 @@
 //! Operators: from the ONNX node to the graph (`lower`), file by file as in the runtime.
 
 mod argmax;
+mod attention;
 mod batch_norm;
 mod binary;
+mod binary_function;
+mod cast;
 mod col2im;
+mod compose;
 mod concat;
 mod conv;
 mod conv_transpose;
 mod crop;
+mod cumulative;
 mod depth;
 mod depthwise;
+mod einsum;
 mod fully_connected;
 mod gather;
 mod grid;
+mod gru;
+mod integer;
+mod lstm;
+mod matmul;
+mod norm;
 mod one_hot;
 mod pad;
 mod pool;
 pub(crate) mod quantize;
+mod recurrent;
+mod reduce;
 mod resample;
 mod reshape;
+mod rnn;
+mod rotary;
 mod scatter;
+mod select;
 mod slice;
 mod softmax;
 mod strided_copy;
@@ -46,8 +62,27 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "AveragePool" | "MaxPool" => pool::lower(node, to),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
         "LpPool" | "GlobalLpPool" => pool::lp::lower(node, to),
-        "ReduceMean" | "ReduceMax" | "ReduceSum" => pool::lower_reduce(node, to),
+        "ReduceMean" | "ReduceMax" | "ReduceSum" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
+        | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => reduce::lower(node, to),
+        "LSTM" | "GRU" | "RNN" => recurrent::lower(node, to),
+        "MatMulInteger" => integer::lower_matmul(node, to),
+        "DynamicQuantizeLinear" => integer::lower_dynamic(node, to),
+        "Attention" => attention::lower(node, to),
+        "RotaryEmbedding" => rotary::lower(node, to),
+        "Einsum" => einsum::lower(node, to),
+        "CumSum" | "CumProd" => cumulative::lower(node, to),
+        "LayerNormalization"
+        | "RMSNormalization"
+        | "InstanceNormalization"
+        | "GroupNormalization"
+        | "MeanVarianceNormalization"
+        | "LpNormalization"
+        | "LRN" => norm::lower(node, to),
         "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
+        "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "Mod" | "BitShift"
+        | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => binary_function::lower(node, to),
+        "Where" => select::lower(node, to),
+        "Cast" | "CastLike" => cast::lower(node, to),
         "BatchNormalization" => batch_norm::lower(node, to),
         "Pad" => pad::lower(node, to),
         "Concat" => concat::lower(node, to),
@@ -68,7 +103,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "TensorScatter" => scatter::lower_cache(node, to),
         "OneHot" => one_hot::lower(node, to),
         "TopK" => top_k::lower(node, to),
-        "Softmax" | "LogSoftmax" => softmax::lower(node, to),
+        "Softmax" | "LogSoftmax" | "Hardmax" => softmax::lower(node, to),
         "ArgMax" | "ArgMin" => argmax::lower(node, to),
         _ => unary::lower(node, to),
     }
@@ -81,6 +116,14 @@ pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertErro
         Op::FullyConnected => fully_connected::encode(to),
         Op::Pool { window, kind } => pool::encode(window, *kind, to),
         Op::Binary(binary) => binary::encode(*binary, to),
+        Op::Select => select::encode(to),
+        Op::MatMul { transposed } => matmul::encode(*transposed, to),
+        Op::Lstm { activations, clip, coupled } => lstm::encode(*activations, *clip, *coupled, to),
+        Op::Gru { activations, clip, reset_last } => gru::encode(*activations, *clip, *reset_last, to),
+        Op::Rnn { activation, clip } => rnn::encode(*activation, *clip, to),
+        Op::Cumulative { axis, product, exclusive, reverse } => {
+            cumulative::encode(*axis, [*product, *exclusive, *reverse], to)
+        }
         Op::Unary(function) => unary::encode(*function, to),
         Op::Pad { pads, value } => pad::encode(pads, *value, to),
         Op::Concat { axis } => concat::encode(*axis, to),

@@ -1,23 +1,22 @@
-//! Pools and reductions.
+//! Pools, and what they reduce.
 
 pub(super) mod lp;
 pub(super) mod positions;
-
-use ndarray::{ArrayD, IxDyn};
 
 use super::conv::window_of;
 use super::conv::{plane, unplane};
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, multipliers};
 use crate::error::ConvertError;
-use crate::graph::{Binary, Op, PoolKind, ValueId, Window};
+use crate::graph::{Op, PoolKind, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::Params;
 use lacewing::format::Requant;
 use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 
-const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
+/// The mean of what is there.
+pub(super) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
 
 /// `AveragePool` and `MaxPool` over one to three spatial axes.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -124,25 +123,6 @@ fn whole(
     to.emit(node, part, Op::Pool { window, kind }, &[x])
 }
 
-/// `ReduceMean`, `ReduceMax`, `ReduceSum`.
-pub(crate) fn lower_reduce(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let x = to.value(node, 0)?;
-    let shape = to.shape(x);
-    let Some(axes) = reduced_axes(node, to, shape.len())? else { return Ok(vec![x]) };
-    let kind = if node.op() == "ReduceMax" { PoolKind::Max } else { MEAN };
-    let mut y = reduced(node, to, "", kind, (x, &axes))?;
-    if node.op() == "ReduceSum" {
-        let count = axes.iter().map(|a| shape[*a]).product::<usize>();
-        let count = to.add_constant(node, "count", ArrayD::from_elem(IxDyn(&[1]), count as f32))?;
-        y = to.emit(node, "sum", Op::Binary(Binary::Mul), &[y, count])?;
-    }
-    if node.int("keepdims", 1) != 0 {
-        return Ok(vec![y]);
-    }
-    let kept = (0..shape.len()).filter(|a| !axes.contains(a)).map(|a| shape[a]).collect();
-    Ok(vec![to.emit_shaped(node, "dropped", Op::Reshape, &[y], kept)?])
-}
-
 /// `x` reduced along `axes`, which stay as ones: they are moved to the end, where they are a plane.
 pub(super) fn reduced(
     node: &OnnxNode<'_>,
@@ -170,19 +150,6 @@ pub(super) fn reduced(
     to.emit_shaped(node, part, Op::Reshape, &[y], shape)
 }
 
-/// The axes to reduce, from the attribute or the input; `None` if nothing is to be done.
-fn reduced_axes(node: &OnnxNode<'_>, to: &Lowering, rank: usize) -> Result<Option<Vec<usize>>, ConvertError> {
-    let given = match to.integers(node, 1)? {
-        Some(axes) => axes,
-        None => node.ints("axes").unwrap_or(&[]).to_vec(),
-    };
-    match (given.is_empty(), node.flag("noop_with_empty_axes")) {
-        (true, true) => Ok(None),
-        (true, false) => Ok(Some((0..rank).collect())),
-        (false, _) => node.axes(&given, rank).map(Some),
-    }
-}
-
 /// Writes a pool.
 pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     match (kind, to.int8()) {
@@ -196,12 +163,14 @@ pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Re
             let record = MaxPoolF32 { input: to.input(0), output: to.output(), window: window_of(window), lo, hi };
             to.push(record)
         }
-        (PoolKind::Average { count_include_pad }, Some(params)) => {
-            encode_average_i8(window, count_include_pad, params, to)
-        }
-        (PoolKind::Average { count_include_pad }, None) => {
+        (kind, Some(params)) => encode_average_i8(window, kind, params, to),
+        (kind, None) => {
             let (lo, hi) = to.clamp();
-            let divisor = if count_include_pad { taps(window) as u32 } else { 0 };
+            let divisor = match kind {
+                PoolKind::Sum => 1,
+                PoolKind::Average { count_include_pad: true } => taps(window) as u32,
+                _ => 0,
+            };
             let record =
                 AveragePoolF32 { input: to.input(0), output: to.output(), window: window_of(window), divisor, lo, hi };
             to.push(record)
@@ -211,12 +180,14 @@ pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Re
 
 fn encode_average_i8(
     window: &Window,
-    count_include_pad: bool,
+    kind: PoolKind,
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
-    let real = |count: usize| f64::from(input.scale) / (count as f64 * f64::from(output.scale));
-    let whole = count_include_pad || always_whole(window, to.input(0).shape, to.output().shape);
+    let divisor = |count: usize| if kind == PoolKind::Sum { 1.0 } else { count as f64 };
+    let real = |count: usize| f64::from(input.scale) / (divisor(count) * f64::from(output.scale));
+    let counted = matches!(kind, PoolKind::Sum | PoolKind::Average { count_include_pad: true });
+    let whole = counted || always_whole(window, to.input(0).shape, to.output().shape);
     let first = if whole { taps(window) } else { 1 };
     let reals: Vec<f64> = (first..=taps(window)).map(real).collect();
     let Multipliers { m, shift } =

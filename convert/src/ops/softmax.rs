@@ -1,13 +1,15 @@
 //! Softmax.
 
+use super::compose::Compose;
 use super::pool::reduced;
+use super::reduce::counting;
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Op, PoolKind, ValueId};
+use crate::graph::{Binary, BinaryFunction, Function, Kind, Op, PoolKind, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use lacewing::ops::{SoftmaxF32, SoftmaxI8};
 
-/// `Softmax` and `LogSoftmax`. Up to version 12 all axes from `axis` on are one.
+/// `Softmax`, `LogSoftmax` and `Hardmax`. Up to version 12 all axes from `axis` on are one.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
@@ -30,6 +32,9 @@ fn along(
     part: &str,
     (x, axis): (ValueId, usize),
 ) -> Result<ValueId, ConvertError> {
+    if node.op() == "Hardmax" {
+        return hardmax(node, to, (x, axis));
+    }
     if node.op() == "Softmax" {
         return to.emit(node, part, Op::Softmax { axis }, &[x]);
     }
@@ -39,6 +44,17 @@ fn along(
     let largest = reduced(node, to, "largest", PoolKind::Max, (x, &[axis]))?;
     let norm = to.emit(node, "norm", Op::Binary(Binary::Sub), &[largest, log])?;
     to.emit(node, part, Op::Binary(Binary::Sub), &[x, norm])
+}
+
+/// 1 at the first largest element, else 0.
+fn hardmax(node: &OnnxNode<'_>, to: &mut Lowering, (x, axis): (ValueId, usize)) -> Result<ValueId, ConvertError> {
+    let mut on = Compose::new(node, to);
+    let mut shape = on.shape(x);
+    let places = on.constant(counting(shape.len(), axis, shape[axis]))?;
+    shape[axis] = 1;
+    let largest = on.shaped(Op::ArgMax { axis }, &[x], shape)?;
+    let one = on.function(BinaryFunction::Equal, largest, places)?;
+    on.to.cast(node, "real", one, Kind::F32)
 }
 
 /// Writes a softmax along the last axis.

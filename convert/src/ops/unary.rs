@@ -1,12 +1,13 @@
 //! Functions of one variable, and nodes that change nothing.
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::tensor_proto::DataType;
 
+use super::binary_function::of;
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Function, Op, ValueId};
-use crate::import::{Lowering, OnnxNode, kind};
+use crate::graph::{Binary, BinaryFunction, Function, Kind, Op, ValueId};
+use crate::import::{Lowering, OnnxNode};
 use crate::quantize::function_table;
 use lacewing::ops::{TableI8, UnaryF32};
 
@@ -15,22 +16,13 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     match node.op() {
         "Identity" => return Ok(vec![to.value(node, 0)?]),
         "Dropout" => return dropout(node, to),
-        "Cast" | "CastLike" => return cast(node, to),
+        "Clip" if !limits_are_numbers(node, to) => return Ok(vec![clip_by_tensors(node, to)?]),
+        "BitwiseNot" => return Ok(vec![bitwise_not(node, to)?]),
         _ => {}
     }
     let function = function(node, to)?;
     let x = to.value(node, 0)?;
     Ok(vec![to.emit(node, "", Op::Unary(function), &[x])?])
-}
-
-/// In inference everything passes, and the mask says so.
-fn dropout(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let x = to.value(node, 0)?;
-    if node.pb.output.get(1).is_none_or(String::is_empty) {
-        return Ok(vec![x]);
-    }
-    let mask = ArrayD::from_elem(to.shape(x), 1.0);
-    Ok(vec![x, to.add_constant(node, "mask", mask)?])
 }
 
 fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
@@ -44,6 +36,10 @@ fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError
         "HardSigmoid" => Function::HardSigmoid { alpha: node.float("alpha", 0.2)?, beta: node.float("beta", 0.5)? },
         "HardSwish" => Function::HardSwish,
         "Swish" if node.float("alpha", 1.0)? == 1.0 => Function::Silu,
+        "Swish" => Function::Swish { alpha: node.float("alpha", 1.0)? },
+        "Celu" => Function::Celu { alpha: node.float("alpha", 1.0)? },
+        "ThresholdedRelu" => Function::ThresholdedRelu { alpha: node.float("alpha", 1.0)? },
+        "Shrink" => Function::Shrink { lambda: node.float("lambd", 0.5)?, bias: node.float("bias", 0.0)? },
         "Tanh" => Function::Tanh,
         "Gelu" if node.string("approximate") == "tanh" => Function::GeluTanh,
         "Gelu" => Function::Gelu,
@@ -62,6 +58,22 @@ fn function(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError
         "Round" => Function::Round,
         "Sin" => Function::Sin,
         "Cos" => Function::Cos,
+        "Tan" => Function::Tan,
+        "Asin" => Function::Asin,
+        "Acos" => Function::Acos,
+        "Atan" => Function::Atan,
+        "Sinh" => Function::Sinh,
+        "Cosh" => Function::Cosh,
+        "Asinh" => Function::Asinh,
+        "Acosh" => Function::Acosh,
+        "Atanh" => Function::Atanh,
+        "Sign" => Function::Sign,
+        "Not" => Function::Not,
+        "IsNaN" => Function::IsNan,
+        "IsInf" => Function::IsInf {
+            negative: node.int("detect_negative", 1) != 0,
+            positive: node.int("detect_positive", 1) != 0,
+        },
         _ => return Err(unsupported(node)),
     })
 }
@@ -72,25 +84,54 @@ fn clip(node: &OnnxNode<'_>, to: &Lowering) -> Result<Function, ConvertError> {
         ..=10 => (node.float("min", f32::NEG_INFINITY)?, node.float("max", f32::INFINITY)?),
         _ => (to.scalar(node, 1)?.unwrap_or(f32::NEG_INFINITY), to.scalar(node, 2)?.unwrap_or(f32::INFINITY)),
     };
-    match lo <= hi {
-        true => Ok(Function::Clip { lo, hi }),
-        false => Err(node.error(format!("its limits {lo} and {hi} are in the wrong order"))),
-    }
+    // With limits in the wrong order everything is the upper one.
+    Ok(Function::Clip { lo: lo.min(hi), hi })
 }
 
-/// Floats of every width are f32, integers stay what they are.
-fn cast(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let x = to.value(node, 0)?;
-    let target = i32::try_from(node.int("to", 1)).ok().and_then(|t| DataType::try_from(t).ok());
-    let kind = match target {
-        Some(target @ (DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16)) => kind(target),
-        Some(target @ (DataType::Int32 | DataType::Int64)) if to.kind(x).is_integer() => kind(target),
-        _ => {
-            let target = target.map_or("an unknown type", |t| t.as_str_name());
-            return Err(node.error(format!("a cast to {target} is not supported here; remove it before exporting")));
+fn limits_are_numbers(node: &OnnxNode<'_>, to: &Lowering) -> bool {
+    let number = |i: usize| to.constant(node, i).is_some_and(|c| c.tensor.len() == 1);
+    (1..=2).all(|i| node.input(i).is_none() || number(i))
+}
+
+/// `Clip` with limits that are known at run time alone.
+fn clip_by_tensors(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
+    let mut y = to.value(node, 0)?;
+    for (i, part, limit) in [(1, "raised", BinaryFunction::Max), (2, "", BinaryFunction::Min)] {
+        if node.input(i).is_some() {
+            let bound = to.any_value(node, i)?;
+            y = to.emit(node, part, of(limit), &[y, bound])?;
         }
+    }
+    Ok(y)
+}
+
+/// `Dropout` in inference; its mask keeps everything.
+fn dropout(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    let x = to.value(node, 0)?;
+    if to.constant(node, 2).is_some_and(|c| c.integers().is_ok_and(|t| t.contains(&1))) {
+        return Err(node.error("is in training mode; export the model in evaluation mode"));
+    }
+    let mut results = vec![x];
+    if node.pb.output.get(1).is_some_and(|name| !name.is_empty()) {
+        let mask = to.add_constant(node, "mask", ArrayD::ones(IxDyn(&to.shape(x))))?;
+        results.push(to.cast(node, "kept", mask, Kind::Integer)?);
+    }
+    Ok(results)
+}
+
+/// `−1 − x`, and for unsigned integers the largest less `x`.
+fn bitwise_not(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> {
+    let x = to.value(node, 0)?;
+    let all = match to.element(node, 0) {
+        Some(DataType::Uint8) => 255.0,
+        Some(DataType::Uint16) => 65535.0,
+        Some(DataType::Uint32 | DataType::Uint64) => {
+            return Err(node.error("its results are beyond 2^24, which integers are exact to"));
+        }
+        _ => -1.0,
     };
-    Ok(vec![to.cast(node, "", x, kind)?])
+    let all = to.add_constant(node, "all", ArrayD::from_elem(IxDyn(&[1]), all))?;
+    to.emit(node, "", Op::Binary(Binary::Sub), &[all, x])
 }
 
 /// The refusal of an operator that is not known.

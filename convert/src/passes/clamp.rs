@@ -38,8 +38,9 @@ fn commutes(op: &Op) -> bool {
 }
 
 fn can_clamp(op: &Op) -> bool {
-    let average = matches!(op, Op::Pool { kind: PoolKind::Average { .. }, .. });
-    average || matches!(op, Op::Conv { .. } | Op::FullyConnected | Op::Binary(_))
+    let average = matches!(op, Op::Pool { kind: PoolKind::Average { .. } | PoolKind::Sum, .. });
+    let binary = matches!(op, Op::Binary(_));
+    average || binary || matches!(op, Op::Conv { .. } | Op::FullyConnected)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn free_to_rescale(graph: &Graph) -> HashSet<ValueId> {
 }
 
 fn rescales(op: &Op) -> bool {
-    let average = matches!(op, Op::Pool { kind: PoolKind::Average { .. }, .. });
+    let average = matches!(op, Op::Pool { kind: PoolKind::Average { .. } | PoolKind::Sum, .. });
     average || matches!(op, Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. })
 }
 

@@ -45,7 +45,7 @@ fn wanted(graph: &Graph) -> Vec<bool> {
     for node in graph.nodes.iter().rev() {
         let turns = match node.op {
             Op::Conv { .. } | Op::Pool { .. } => true,
-            Op::Unary(_) | Op::Binary(_) => wanted[node.outputs[0].0] && read[node.outputs[0].0],
+            Op::Unary(_) | Op::Binary(_) | Op::Select => wanted[node.outputs[0].0] && read[node.outputs[0].0],
             _ => false,
         };
         for id in &node.inputs {

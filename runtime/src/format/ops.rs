@@ -43,12 +43,20 @@ macro_rules! for_each_op {
             26 QuantizeI8,
             27 DequantizeI8,
             28 SubF32,
+            29 BinaryF32,
+            30 SelectF32,
+            31 MatMulF32,
+            32 MatMulI8,
             33 GatherF32,
             34 GatherI8,
             35 ScatterF32,
             36 ResampleF32,
             37 ResampleI8,
+            38 CumulativeF32,
             39 TopKF32,
+            40 LstmF32,
+            41 GruF32,
+            42 RnnF32,
         }
     };
 }

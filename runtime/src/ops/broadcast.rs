@@ -1,4 +1,4 @@
-//! Two operands that are repeated along dimensions of 1, as NumPy and ONNX do.
+//! Operands that are repeated along dimensions of 1, as NumPy and ONNX do.
 
 use crate::arena::{Operand, Pod};
 use crate::error::{Fault, Flaw};
@@ -6,7 +6,7 @@ use crate::format::{DType, Tensor};
 use crate::rows::pieces_mut;
 
 /// Checks types, and that each dimension of the operands is 1 or the output's.
-pub(super) fn check(inputs: &[Tensor; 2], output: &Tensor, dtype: DType) -> Result<(), Flaw> {
+pub(super) fn check(inputs: &[Tensor], output: &Tensor, dtype: DType) -> Result<(), Flaw> {
     let typed = |tensor: &Tensor| tensor.dtype() == Some(dtype);
     if !inputs.iter().all(typed) || !typed(output) {
         return Err(Flaw::Type);
@@ -32,11 +32,36 @@ pub(super) fn run<T: Pod>(
     let [sa, sb] = inputs.each_ref().map(|input| strides(input.shape));
     let [n, h, w, c] = shape;
     let mut rows = pieces_mut(output, (c as usize).max(1));
-    for at in (0..n).flat_map(|n| (0..h).flat_map(move |h| (0..w).map(move |w| [n, h, w]))) {
+    for at in positions([n, h, w]) {
         let lines = [Line::at(a, sa, at, c)?, Line::at(b, sb, at, c)?];
         row(lines, rows.next().ok_or(Fault)?, &value);
     }
     Ok(())
+}
+
+/// `output[i] = value(a[i], b[i], c[i])`, dimensions of 1 repeated.
+pub(super) fn run_three<T: Pod>(
+    inputs: &[Tensor; 3],
+    shape: [u32; 4],
+    operands: [Operand<'_, T>; 3],
+    output: &mut [T],
+    value: impl Fn(T, T, T) -> T,
+) -> Result<(), Fault> {
+    let [a, b, c] = operands;
+    let [sa, sb, sc] = inputs.each_ref().map(|input| strides(input.shape));
+    let [n, h, w, len] = shape;
+    let mut rows = pieces_mut(output, (len as usize).max(1));
+    for at in positions([n, h, w]) {
+        let [a, b, c] = [Line::at(a, sa, at, len)?, Line::at(b, sb, at, len)?, Line::at(c, sc, at, len)?];
+        for (i, y) in rows.next().ok_or(Fault)?.iter_mut().enumerate() {
+            *y = value(a.get(i, *y)?, b.get(i, *y)?, c.get(i, *y)?);
+        }
+    }
+    Ok(())
+}
+
+fn positions([n, h, w]: [u32; 3]) -> impl Iterator<Item = [u32; 3]> {
+    (0..n).flat_map(move |n| (0..h).flat_map(move |h| (0..w).map(move |w| [n, h, w])))
 }
 
 /// One row of an operand.
@@ -61,6 +86,14 @@ impl<'a, T: Pod> Line<'a, T> {
             _ => numbers.get(start..start.wrapping_add(len as usize)).map(Self::Each),
         }
         .ok_or(Fault)
+    }
+
+    fn get(&self, i: usize, output: T) -> Result<T, Fault> {
+        match self {
+            Self::Output => Ok(output),
+            Self::Each(numbers) => numbers.get(i).copied().ok_or(Fault),
+            Self::Repeated(number) => Ok(*number),
+        }
     }
 }
 

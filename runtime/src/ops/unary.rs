@@ -133,6 +133,80 @@ pub enum Function {
         /// Zero point.
         zero: f32,
     },
+    /// `tan x`.
+    Tan,
+    /// `arcsin x`.
+    Asin,
+    /// `arccos x`.
+    Acos,
+    /// `arctan x`.
+    Atan,
+    /// `sinh x`.
+    Sinh,
+    /// `cosh x`.
+    Cosh,
+    /// `arsinh x`.
+    Asinh,
+    /// `arcosh x`.
+    Acosh,
+    /// `artanh x`.
+    Atanh,
+    /// −1, 0 or 1.
+    Sign,
+    /// Towards 0.
+    Trunc,
+    /// 1 if `x` is NaN, else 0.
+    IsNan,
+    /// 1 if `x` is infinite with a sign that counts, else 0.
+    IsInf {
+        /// Whether −∞ counts.
+        negative: bool,
+        /// Whether +∞ counts.
+        positive: bool,
+    },
+    /// 1 if `x = 0`, else 0.
+    Not,
+    /// `x` if `x > alpha`, else 0.
+    ThresholdedRelu {
+        /// The threshold.
+        alpha: f32,
+    },
+    /// `x + bias` if `x < −lambda`, `x − bias` if `x > lambda`, else 0.
+    Shrink {
+        /// The threshold.
+        lambda: f32,
+        /// How far what is beyond it moves to 0.
+        bias: f32,
+    },
+    /// `x` if `x > 0`, else `alpha·(e^(x/alpha) − 1)`.
+    Celu {
+        /// Limit below zero, negated.
+        alpha: f32,
+    },
+    /// `x / (1 + e^(−alpha·x))`.
+    Swish {
+        /// Steepness of the gate.
+        alpha: f32,
+    },
+    /// `x^exponent`.
+    Power {
+        /// The exponent.
+        exponent: f32,
+    },
+    /// `alpha·x + beta`.
+    Affine {
+        /// Slope.
+        alpha: f32,
+        /// Value at 0.
+        beta: f32,
+    },
+    /// `alpha·tanh(beta·x)`.
+    ScaledTanh {
+        /// Limit.
+        alpha: f32,
+        /// Steepness.
+        beta: f32,
+    },
 }
 
 impl Function {
@@ -145,6 +219,7 @@ impl Function {
     #[must_use]
     pub fn eval(self, x: f32) -> f32 {
         let sigmoid = |x: f32| 1.0 / (1.0 + expf(-x));
+        let truth = |truth: bool| if truth { 1.0 } else { 0.0 };
         let softplus = |x: f32| if x > 0.0 { x + log1pf(expf(-x)) } else { log1pf(expf(x)) };
         match self {
             Self::Identity => x,
@@ -179,7 +254,51 @@ impl Function {
             Self::Cos => cosf(x),
             Self::Quantize { scale, zero, lo, hi } => clamp(rintf(x / scale) + zero, lo, hi),
             Self::Dequantize { scale, zero } => (x - zero) * scale,
+            Self::Tan => libm::tanf(x),
+            Self::Asin => libm::asinf(x),
+            Self::Acos => libm::acosf(x),
+            Self::Atan => libm::atanf(x),
+            Self::Sinh => libm::sinhf(x),
+            Self::Cosh => libm::coshf(x),
+            Self::Asinh => libm::asinhf(x),
+            Self::Acosh if x < 1.0 => f32::NAN,
+            Self::Acosh => libm::acoshf(x),
+            Self::Atanh => libm::atanhf(x),
+            Self::Sign if x > 0.0 => 1.0,
+            Self::Sign if x < 0.0 => -1.0,
+            // 0 and NaN stay what they are.
+            Self::Sign => x,
+            Self::Trunc => libm::truncf(x),
+            Self::IsNan => truth(x.is_nan()),
+            Self::IsInf { negative, positive } => {
+                truth(negative && x == f32::NEG_INFINITY || positive && x == f32::INFINITY)
+            }
+            Self::Not => truth(x == 0.0),
+            Self::ThresholdedRelu { alpha } => {
+                if x > alpha {
+                    x
+                } else {
+                    0.0
+                }
+            }
+            Self::Shrink { lambda, bias } => shrink(x, lambda, bias),
+            Self::Celu { alpha } if x < 0.0 => alpha * libm::expm1f(x / alpha),
+            Self::Celu { .. } => x,
+            Self::Swish { alpha } => x * sigmoid(alpha * x),
+            Self::Power { exponent } => libm::powf(x, exponent),
+            Self::Affine { alpha, beta } => alpha * x + beta,
+            Self::ScaledTanh { alpha, beta } => alpha * tanhf(beta * x),
         }
+    }
+}
+
+fn shrink(x: f32, lambda: f32, bias: f32) -> f32 {
+    if x < -lambda {
+        x + bias
+    } else if x > lambda {
+        x - bias
+    } else {
+        0.0
     }
 }
 

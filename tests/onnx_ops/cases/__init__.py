@@ -1,6 +1,17 @@
 """The models of this suite; importing a module registers its cases in `net.CASES`."""
 
-from . import blocks, conv, dense, elementwise, moves, shapes, windows
+from . import arithmetic, blocks, conv, dense, elementwise, moves, shapes, windows
 from .net import CASES, Net
 
-__all__ = ["CASES", "Net", "blocks", "conv", "dense", "elementwise", "moves", "shapes", "windows"]
+__all__ = [
+    "CASES",
+    "Net",
+    "arithmetic",
+    "blocks",
+    "conv",
+    "dense",
+    "elementwise",
+    "moves",
+    "shapes",
+    "windows",
+]

@@ -1,7 +1,7 @@
-//! Sums, differences and products of two tensors.
+//! Sums, differences, products and other functions of tensors, element by element.
 
 use lacewing::format::Tensor;
-use lacewing::ops::{AddI8, MulI8};
+use lacewing::ops::{AddI8, BinaryF32, BinaryFunction, MulI8, SelectF32};
 
 use super::position::{dims, index, positions};
 use super::requant::{round, saturate, wrap};
@@ -36,6 +36,51 @@ pub(super) fn f32(
         Near { value, slack: value.abs() * 1e-6 }.clamp(lo, hi)
     };
     Answer::Near(each(tensors, output, inputs.iter().map(Values::f32), value))
+}
+
+pub(super) fn function(op: &BinaryF32, inputs: &[Values]) -> Answer {
+    use BinaryFunction::{Div, Pow};
+    let value = |a: f32, b: f32| {
+        let value = eval(op.function, a, b);
+        let slack = if matches!(op.function, Div | Pow) { value.abs() * 1e-6 } else { 0.0 };
+        if value.is_nan() { Near { value, slack } } else { Near { value, slack }.clamp(op.lo, op.hi) }
+    };
+    Answer::Near(each(&op.inputs, &op.output, inputs.iter().map(Values::f32), value))
+}
+
+fn eval(function: BinaryFunction, a: f32, b: f32) -> f64 {
+    let (x, y) = (f64::from(a), f64::from(b));
+    let truth = |truth: bool| f64::from(u8::from(truth));
+    let bits = |f: fn(i64, i64) -> i64| f(x as i64, y as i64) as f64;
+    let rest = x - y * (x / y).trunc();
+    match function {
+        BinaryFunction::Div => x / y,
+        BinaryFunction::Pow => x.powf(y),
+        BinaryFunction::Min => x.min(y),
+        BinaryFunction::Max => x.max(y),
+        BinaryFunction::Mod | BinaryFunction::Fmod if y == 0.0 => f64::NAN,
+        // Rests of f32 are exact; the sum of a rest and a divisor of the other sign rounds once.
+        BinaryFunction::Mod if rest * y < 0.0 => f64::from((a % b) + b),
+        BinaryFunction::Mod | BinaryFunction::Fmod => f64::from(a % b),
+        BinaryFunction::Equal => truth(x == y),
+        BinaryFunction::NotEqual => truth(x != y),
+        BinaryFunction::Less => truth(x < y),
+        BinaryFunction::LessOrEqual => truth(x <= y),
+        BinaryFunction::BitAnd => bits(|a, b| a & b),
+        BinaryFunction::BitOr => bits(|a, b| a | b),
+        BinaryFunction::BitXor => bits(|a, b| a ^ b),
+        BinaryFunction::Shift => (x * y.trunc().exp2()).floor(),
+    }
+}
+
+pub(super) fn select(op: &SelectF32, inputs: &[Values]) -> Answer {
+    let output = dims(&op.output);
+    let number = |i: usize, at: [usize; 4]| {
+        let dims = dims(&op.inputs[i]);
+        inputs[i].f32()[index(dims, std::array::from_fn(|axis| if dims[axis] == 1 { 0 } else { at[axis] }))]
+    };
+    let value = |at| if number(0, at) == 0.0 { number(2, at) } else { number(1, at) };
+    Values::F32(positions(output).into_iter().map(value).collect()).into()
 }
 
 /// `value(a, b)` for every output position, operands repeated along their dimensions of 1.

@@ -37,14 +37,19 @@ pub(super) fn unary_f32(op: &UnaryF32, x: &[f32]) -> Answer {
 fn slack(function: Function, x: f64, value: f64) -> f64 {
     let terms = match function {
         Function::Gelu | Function::GeluTanh | Function::HardSwish => x.abs(),
-        Function::HardSigmoid { alpha, beta } => (f64::from(alpha) * x).abs() + f64::from(beta).abs(),
+        Function::HardSigmoid { alpha, beta } | Function::Affine { alpha, beta } => {
+            (f64::from(alpha) * x).abs() + f64::from(beta).abs()
+        }
+        Function::Shrink { bias, .. } => x.abs() + f64::from(bias).abs(),
+        Function::Tan => value * value * x.abs() * 0.1,
         _ => 0.0,
     };
     value.abs() * 1e-5 + terms * 1e-6 + f64::from(f32::MIN_POSITIVE)
 }
 
-fn eval(function: Function, x: f64) -> f64 {
+pub(super) fn eval(function: Function, x: f64) -> f64 {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
+    let truth = |truth: bool| f64::from(u8::from(truth));
     let softplus = x.max(0.0) + (-x.abs()).exp().ln_1p();
     match function {
         Function::Identity => x,
@@ -89,6 +94,42 @@ fn eval(function: Function, x: f64) -> f64 {
         Function::Round => x.round_ties_even(),
         Function::Sin => x.sin(),
         Function::Cos => x.cos(),
+        Function::Tan => x.tan(),
+        Function::Asin => x.asin(),
+        Function::Acos => x.acos(),
+        Function::Atan => x.atan(),
+        Function::Sinh => x.sinh(),
+        Function::Cosh => x.cosh(),
+        Function::Asinh => libm::asinh(x),
+        Function::Acosh => libm::acosh(x),
+        Function::Atanh => libm::atanh(x),
+        Function::Sign => x.partial_cmp(&0.0).map_or(x, |order| f64::from(order as i8)),
+        Function::Trunc => x.trunc(),
+        Function::IsNan => truth(x.is_nan()),
+        Function::IsInf { negative, positive } => truth(x.is_infinite() && if x < 0.0 { negative } else { positive }),
+        Function::Not => truth(x == 0.0),
+        Function::ThresholdedRelu { alpha } => {
+            if x > alpha.into() {
+                x
+            } else {
+                0.0
+            }
+        }
+        Function::Shrink { lambda, bias } => {
+            let (lambda, bias) = (f64::from(lambda), f64::from(bias));
+            (x + bias) * truth(x < -lambda) + (x - bias) * truth(x > lambda && x >= -lambda)
+        }
+        Function::Celu { alpha } => {
+            if x < 0.0 {
+                f64::from(alpha) * (x / f64::from(alpha)).exp_m1()
+            } else {
+                x
+            }
+        }
+        Function::Swish { alpha } => x / (1.0 + (-f64::from(alpha) * x).exp()),
+        Function::Power { exponent } => x.powf(exponent.into()),
+        Function::Affine { alpha, beta } => f64::from(alpha) * x + f64::from(beta),
+        Function::ScaledTanh { alpha, beta } => f64::from(alpha) * (f64::from(beta) * x).tanh(),
         Function::Quantize { scale, zero, lo, hi } => {
             // The division is IEEE's in f32: it decides ties.
             let steps = (x as f32 / scale).round_ties_even();

@@ -10,8 +10,10 @@ mod copy;
 mod function;
 mod gather;
 mod linear;
+mod matmul;
 mod pool;
 mod position;
+mod recurrent;
 mod requant;
 mod softmax;
 mod values;
@@ -41,6 +43,14 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::SubF32(op) => binary::f32(&op.inputs, &op.output, [op.lo, op.hi], inputs, |a, b| a - b),
         Op::MulI8(op) => binary::mul_i8(op, inputs),
         Op::MulF32(op) => binary::f32(&op.inputs, &op.output, [op.lo, op.hi], inputs, |a, b| a * b),
+        Op::BinaryF32(op) => binary::function(op, inputs),
+        Op::SelectF32(op) => binary::select(op, inputs),
+        Op::MatMulI8(op) => matmul::i8(op, inputs),
+        Op::MatMulF32(op) => matmul::f32(op, inputs),
+        Op::CumulativeF32(op) => recurrent::cumulative(op, first().f32()),
+        Op::LstmF32(op) => recurrent::lstm(op, constants, inputs),
+        Op::GruF32(op) => recurrent::gru(op, constants, inputs),
+        Op::RnnF32(op) => recurrent::rnn(op, constants, inputs),
         Op::PadI8(op) => Values::I8(copy::pad(&op.input, &op.output, op.before, op.value, first().i8())).into(),
         Op::PadF32(op) => Values::F32(copy::pad(&op.input, &op.output, op.before, op.value, first().f32())).into(),
         Op::ConcatI8(op) => Values::I8(copy::concat(op.outer, inputs.iter().map(Values::i8))).into(),

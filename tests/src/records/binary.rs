@@ -1,7 +1,7 @@
-//! Random sums, differences and products, with broadcasting, in place, of a tensor with itself.
+//! Random sums, differences, products, other functions and choices, with broadcasting, in place, of a tensor with itself.
 
 use lacewing::format::{DType, Op, Tensor};
-use lacewing::ops::{AddF32, AddI8, MulF32, MulI8, SubF32};
+use lacewing::ops::{AddF32, AddI8, BinaryF32, BinaryFunction, MulF32, MulI8, SelectF32, SubF32};
 use proptest::prelude::*;
 
 use super::Case;
@@ -99,4 +99,49 @@ pub(super) fn sub_f32() -> BoxedStrategy<Case> {
 
 pub(super) fn mul_f32() -> BoxedStrategy<Case> {
     f32(|inputs, output, [lo, hi]| MulF32 { inputs, output, lo, hi }.into())
+}
+
+pub(super) fn function_f32() -> BoxedStrategy<Case> {
+    use BinaryFunction::*;
+    let function = proptest::sample::select(vec![
+        Div,
+        Pow,
+        Min,
+        Max,
+        Mod,
+        Fmod,
+        Equal,
+        NotEqual,
+        Less,
+        LessOrEqual,
+        BitAnd,
+        BitOr,
+        BitXor,
+        Shift,
+    ]);
+    (operands(), function, any::<bool>(), range_f32())
+        .prop_map(|(operands, function, whole, [lo, hi])| {
+            let mut scene = Scene::new(operands.fill);
+            let numbers = |scene: &mut Scene, len| match whole {
+                true => scene.f32(len).into_iter().map(|x| (4.0 * x).round()).collect(),
+                false => scene.f32(len),
+            };
+            let (inputs, output) = operands.place(&mut scene, |scene, len| Values::F32(numbers(scene, len)));
+            scene.finish(BinaryF32 { inputs, output, function, lo, hi })
+        })
+        .boxed()
+}
+
+pub(super) fn select_f32() -> BoxedStrategy<Case> {
+    let repeated = prop_oneof![1 => Just([false; 4]), 1 => any::<[bool; 4]>()];
+    (operands(), repeated, apart())
+        .prop_map(|(operands, repeated, source)| {
+            let mut scene = Scene::new(operands.fill);
+            let shape = std::array::from_fn(|axis| if repeated[axis] { 1 } else { operands.shape[axis] });
+            let truths = scene.i8(shape.iter().product()).into_iter().map(|x| f32::from(x & 1)).collect();
+            let condition = scene.input(source, Values::F32(truths), shape);
+            let ([a, b], output) = operands.place(&mut scene, |scene, len| Values::F32(scene.f32(len)));
+            scene.finish(SelectF32 { inputs: [condition, a, b], output })
+        })
+        .boxed()
 }

@@ -37,12 +37,21 @@ fn function() -> impl Strategy<Value = Function> {
         slope().prop_map(|alpha| Elu { alpha }),
         (slope(), slope()).prop_map(|(alpha, gamma)| Selu { alpha, gamma }),
         (slope(), slope()).prop_map(|(alpha, beta)| HardSigmoid { alpha, beta }),
+        slope().prop_map(|alpha| ThresholdedRelu { alpha }),
+        (0f32..2.0, slope()).prop_map(|(lambda, bias)| Shrink { lambda, bias }),
+        (0.1f32..2.0).prop_map(|alpha| Celu { alpha }),
+        slope().prop_map(|alpha| Swish { alpha }),
+        slope().prop_map(|exponent| Power { exponent }),
+        (slope(), slope()).prop_map(|(alpha, beta)| Affine { alpha, beta }),
+        (slope(), slope()).prop_map(|(alpha, beta)| ScaledTanh { alpha, beta }),
+        any::<[bool; 2]>().prop_map(|[negative, positive]| IsInf { negative, positive }),
         (scale(), zero()).prop_map(|(scale, zero)| Quantize { scale, zero: zero.into(), lo: -128.0, hi: 127.0 }),
         (scale(), zero()).prop_map(|(scale, zero)| Dequantize { scale, zero: zero.into() }),
     ];
     let plain = proptest::sample::select(vec![
         Identity, Sigmoid, HardSwish, Silu, Tanh, Gelu, GeluTanh, Exp, Log, Sqrt, Reciprocal, Abs, Neg, Erf, Softplus,
-        Softsign, Mish, Square, Floor, Ceil, Round, Sin, Cos,
+        Softsign, Mish, Square, Floor, Ceil, Round, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh,
+        Sign, Trunc, IsNan, Not,
     ]);
     prop_oneof![1 => with_parameters, 4 => plain]
 }

@@ -10,7 +10,9 @@ mod fill;
 mod function;
 mod gather;
 mod linear;
+mod matmul;
 mod pool;
+mod recurrent;
 mod scene;
 mod softmax;
 mod window;
@@ -38,6 +40,14 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::SubF32 => binary::sub_f32(),
         Opcode::MulI8 => binary::mul_i8(),
         Opcode::MulF32 => binary::mul_f32(),
+        Opcode::BinaryF32 => binary::function_f32(),
+        Opcode::SelectF32 => binary::select_f32(),
+        Opcode::MatMulI8 => matmul::i8(),
+        Opcode::MatMulF32 => matmul::f32(),
+        Opcode::CumulativeF32 => recurrent::cumulative(),
+        Opcode::LstmF32 => recurrent::lstm(),
+        Opcode::GruF32 => recurrent::gru(),
+        Opcode::RnnF32 => recurrent::rnn(),
         Opcode::PadI8 => copy::pad_i8(),
         Opcode::PadF32 => copy::pad_f32(),
         Opcode::ConcatI8 => copy::concat_i8(),

@@ -13,17 +13,19 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Conv { .. } => conv(walk, node),
         Op::Pool { .. } => spatial(walk, node, vec![]),
         Op::FullyConnected => fully_connected(walk, node),
-        Op::Binary(_) => binary(walk, node),
+        Op::Binary(_) | Op::Select => binary(walk, node),
         Op::Unary(_) | Op::Quantize | Op::Dequantize => elementwise(walk, node),
         Op::Concat { axis } => concat(walk, node, *axis),
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
         Op::Softmax { axis } => softmax(walk, node, *axis),
+        Op::MatMul { .. } | Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. } => in_onnx_order(walk, node),
         Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Take { .. } | Op::Resample { .. } => {
             along_axes(walk, node);
         }
+        Op::Cumulative { .. } => along_axes(walk, node),
         Op::Gather { axis } => gather(walk, node, *axis),
-        Op::Scatter { .. } | Op::TopK { .. } => ordered(walk, node),
+        Op::Scatter { .. } | Op::TopK { .. } => in_onnx_order(walk, node),
     }
 }
 
@@ -153,6 +155,15 @@ fn flattened_like(walk: &mut Walk<'_>, old: ValueId, lead: (&[usize], &[usize]),
     Some(walk.to.add(value))
 }
 
+/// Operations that take their operands as the original has them.
+fn in_onnx_order(walk: &mut Walk<'_>, node: &Node) {
+    let shapes: Vec<usize> = node.inputs.iter().map(|id| walk.from.shape(*id).len()).collect();
+    let inputs: Vec<ValueId> =
+        node.inputs.iter().zip(shapes).map(|(id, rank)| walk.ordered(*id, &in_order(rank))).collect();
+    let result = walk.from.shape(node.outputs[0]).to_vec();
+    walk.emit_for(node, node.op.clone(), &inputs, (&result, &in_order(result.len())));
+}
+
 /// Operations whose axes are renamed.
 fn along_axes(walk: &mut Walk<'_>, node: &Node) {
     let (old, result) = (node.inputs[0], walk.from.shape(node.outputs[0]).to_vec());
@@ -203,6 +214,9 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
         Op::Take { axis, indices } => Op::Take { axis: at(*axis), indices: indices.clone() },
         Op::Gather { axis } => Op::Gather { axis: at(*axis) },
         Op::Resample { axis, table } => Op::Resample { axis: at(*axis), table: table.clone() },
+        Op::Cumulative { axis, product, exclusive, reverse } => {
+            Op::Cumulative { axis: at(*axis), product: *product, exclusive: *exclusive, reverse: *reverse }
+        }
         other => other.clone(),
     }
 }

@@ -1,0 +1,111 @@
+//! Long short-term memory: one direction of a whole sequence.
+//!
+//! With `s_g = W_g·x_t + R_g·h_{t−1} + b_g` clipped to ±clip, gates in the order `i, o, f, c`, and peepholes `p`:
+//!
+//! `i = φ₀(s_i + p_i⊙c_{t−1})`, `f = φ₀(s_f + p_f⊙c_{t−1})`, or `1 − i` where input and forget gate are coupled
+//! `c_t = f⊙c_{t−1} + i⊙φ₁(s_c)`, `o = φ₀(s_o + p_o⊙c_t)`, `h_t = o⊙φ₂(c_t)`
+//!
+//! The output holds `h` of every step, then the last `c`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Function;
+use super::recurrent::{Gates, Sizes, Step, check_weights, each_step, line};
+use crate::arena::{Constants, Memory};
+use crate::error::{Fault, Flaw};
+use crate::format::{Opcode, Record, Span, Tensor};
+use crate::kernels::Kernels;
+
+/// LSTM in f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LstmF32 {
+    /// `x`: `[1][t][b][i]`; the states before the first step, `h` and `c`: `[1][1][b][h]`.
+    pub inputs: [Tensor; 3],
+    /// `[1][t + 1][b][h]`: `h` of each step, then `c` of the last.
+    pub output: Tensor,
+    /// `W`: `[4][h][i]`.
+    pub weights: Span,
+    /// `R`: `[4][h][h]`.
+    pub recurrence: Span,
+    /// `b`: `[4][h]`.
+    pub bias: Span,
+    /// `p`: `[3][h]` for `i, o, f`, or empty.
+    pub peepholes: Span,
+    /// `φ₀, φ₁, φ₂`.
+    pub activations: [Function; 3],
+    /// Limit on the sums; ∞ for none.
+    pub clip: f32,
+    /// Whether the forget gate is one less the input gate.
+    pub coupled: bool,
+}
+
+impl Record for LstmF32 {
+    const OPCODE: Opcode = Opcode::LstmF32;
+
+    fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn macs(&self) -> u64 {
+        Sizes::macs(&self.inputs[0], &self.output, 4)
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        let sizes = self.sizes()?;
+        check_weights(constants, [self.weights, self.recurrence, self.bias], sizes, [4, 4])?;
+        match constants.get::<f32>(self.peepholes)?.len() {
+            0 => Ok(()),
+            len if Some(len) == sizes.units.checked_mul(3) => Ok(()),
+            _ => Err(Flaw::Constant),
+        }
+    }
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let constants = memory.constants;
+        let ([x, h, c], output) = memory.operands(&self.inputs, &self.output)?;
+        self.run(kernels, constants, [x.ok_or(Fault)?, h.ok_or(Fault)?, c.ok_or(Fault)?], output)
+    }
+}
+
+impl LstmF32 {
+    fn sizes(&self) -> Result<Sizes, Flaw> {
+        let [x, states @ ..] = &self.inputs;
+        Sizes::of(x, states, &self.output, 1)
+    }
+
+    fn run<K: Kernels>(
+        &self,
+        kernels: &K,
+        constants: Constants<'_>,
+        [x, h0, c0]: [&[f32]; 3],
+        output: &mut [f32],
+    ) -> Result<(), Fault> {
+        let sizes = self.sizes().map_err(|_| Fault)?;
+        let gates = Gates::new(constants, [self.weights, self.recurrence, self.bias], sizes, self.clip)?;
+        let peepholes = constants.get::<f32>(self.peepholes)?;
+        each_step(sizes, x, h0, output, |step| {
+            let Step { x, before, after, behind, first, sequence } = step;
+            if first {
+                behind.iter_mut().zip(line(c0, sequence, sizes.units)?).for_each(|(c, c0)| *c = *c0);
+            }
+            for (unit, (h, c)) in after.iter_mut().zip(behind).enumerate() {
+                let sum = |gate: usize| gates.sum(kernels, gate, unit, [x, before]);
+                let peep = |number: usize, c: f32| {
+                    let at = number.wrapping_mul(sizes.units).wrapping_add(unit);
+                    peepholes.get(at).map_or(0.0, |p| p * c)
+                };
+                let [gate, candidate, result] = self.activations;
+                let open = |sum: f32| gate.eval(gates.clipped(sum));
+                let input = open(sum(0)? + peep(0, *c));
+                let forget = if self.coupled { 1.0 - input } else { open(sum(2)? + peep(2, *c)) };
+                *c = forget * *c + input * candidate.eval(gates.clipped(sum(3)?));
+                *h = open(sum(1)? + peep(1, *c)) * result.eval(*c);
+            }
+            Ok(())
+        })
+    }
+}
