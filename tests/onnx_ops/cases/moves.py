@@ -355,7 +355,7 @@ def grid_sample(net):
 @case("GridSample, cubic, and to the nearest", opset=20)
 def grid_sample_cubic(net):
     x, points = net.input(1, 2, 5, 4), grid(net, 1, 3, 4, 2)
-    net.output(net.op("GridSample", x, points, mode="cubic", padding_mode="border"))
+    net.output(net.op("GridSample", x, points, mode="cubic", align_corners=1))
     net.output(net.op("GridSample", x, points, mode="nearest", align_corners=1))
 
 
