@@ -45,7 +45,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "MatMul" => fully_connected::lower_matmul(node, to),
         "AveragePool" | "MaxPool" => pool::lower(node, to),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
-        "LpPool" | "GlobalLpPool" => pool::lp::lower(node, to),
+        "LpPool" | "GlobalLpPool" => to.in_float(|to| pool::lp::lower(node, to)),
         "ReduceMean" | "ReduceMax" | "ReduceSum" => pool::lower_reduce(node, to),
         "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
         "BatchNormalization" => batch_norm::lower(node, to),

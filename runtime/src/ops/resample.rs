@@ -136,5 +136,5 @@ fn sum_f32(weights: &[f32], taps: Taps<'_, f32>) -> f32 {
 
 fn sum_i8(weights: &[i16], taps: Taps<'_, i8>) -> i8 {
     let sum = weights.iter().zip(taps).fold(0i32, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(x)));
-    (sum.wrapping_add(1 << 13) >> 14).max(-128).min(127) as i8
+    (sum.wrapping_add(1 << 13) >> 14).clamp(-128, 127) as i8
 }

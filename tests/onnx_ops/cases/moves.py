@@ -319,7 +319,7 @@ def global_lp_pool(net):
 
 @case("MaxPool with its indices, and MaxUnpool by them", opset=12)
 def max_unpool(net):
-    x = net.input(1, 2, 4, 6)
+    x = net.input(1, 1, 4, 4)
     attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
     pooled, indices = net.op("MaxPool", x, outputs=2, **attributes)
     net.output(net.op("MaxUnpool", pooled, indices, **attributes))
