@@ -80,7 +80,8 @@ record!(
 
 fn check(input: &Tensor, output: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Flaw> {
     let block = n.checked_mul(inner).filter(|block| *block > 0);
-    let outer = input.len().zip(block).and_then(|(len, block)| len.is_multiple_of(block).then(|| len / block));
+    let outer =
+        input.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
     let wanted = outer.and_then(|outer| outer.checked_mul(m)?.checked_mul(inner)).filter(|len| *len > 0);
     if wanted.is_some() && wanted == output.len() { Ok(()) } else { Err(Flaw::Shape) }
 }
