@@ -438,6 +438,14 @@ impl Lowering {
         Ok(self.any_constant(node, part, elements))
     }
 
+    /// Adds what `lower` adds, to run in f32 in an int8 program too.
+    pub(crate) fn in_float<T>(&mut self, lower: impl FnOnce(&mut Self) -> T) -> T {
+        let first = self.graph.nodes.len();
+        let result = lower(self);
+        self.graph.nodes[first..].iter_mut().for_each(|node| node.float = true);
+        result
+    }
+
     /// Adds an operation whose output shape follows from its inputs. `part` tells several from one node apart.
     pub(crate) fn emit(
         &mut self,

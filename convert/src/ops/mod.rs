@@ -61,9 +61,11 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "MatMul" => fully_connected::lower_matmul(node, to),
         "AveragePool" | "MaxPool" => pool::lower(node, to),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::lower_global(node, to),
-        "LpPool" | "GlobalLpPool" => pool::lp::lower(node, to),
-        "ReduceMean" | "ReduceMax" | "ReduceSum" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
-        | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => reduce::lower(node, to),
+        "LpPool" | "GlobalLpPool" => to.in_float(|to| pool::lp::lower(node, to)),
+        "ReduceMean" | "ReduceMax" | "ReduceSum" | "ReduceMin" | "ReduceL1" => reduce::lower(node, to),
+        "ReduceProd" | "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp" | "ReduceSumSquare" => {
+            to.in_float(|to| reduce::lower(node, to))
+        }
         "LSTM" | "GRU" | "RNN" => recurrent::lower(node, to),
         "MatMulInteger" => integer::lower_matmul(node, to),
         "DynamicQuantizeLinear" => integer::lower_dynamic(node, to),
@@ -77,7 +79,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         | "GroupNormalization"
         | "MeanVarianceNormalization"
         | "LpNormalization"
-        | "LRN" => norm::lower(node, to),
+        | "LRN" => to.in_float(|to| norm::lower(node, to)),
         "Add" | "Sub" | "Mul" | "Div" | "Sum" | "Mean" | "Min" | "Max" | "Pow" | "PRelu" => binary::lower(node, to),
         "Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "Mod" | "BitShift"
         | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => binary_function::lower(node, to),

@@ -161,7 +161,7 @@ fn regular(numbers: &[i64], most: usize) -> Option<Vec<(usize, i64)>> {
     };
     let step = second - first;
     let run = 1 + numbers.windows(2).take_while(|pair| pair[1] - pair[0] == step).count();
-    let run = (2..=run).rev().find(|run| numbers.len() % run == 0).filter(|_| most > 0)?;
+    let run = (2..=run).rev().find(|run| numbers.len().is_multiple_of(*run)).filter(|_| most > 0)?;
     let like_first = |block: &[i64]| (0..run).all(|i| block[i] - block[0] == i as i64 * step);
     if !numbers.chunks(run).all(like_first) {
         return None;

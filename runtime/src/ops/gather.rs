@@ -66,7 +66,8 @@ record!(
 
 fn check(x: &Tensor, count: u32, output: &Tensor, [n, inner]: [u32; 2]) -> Result<(), Flaw> {
     let block = n.checked_mul(inner).filter(|block| *block > 0);
-    let outer = x.len().zip(block).and_then(|(len, block)| len.is_multiple_of(block).then(|| len / block));
+    let outer =
+        x.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
     let wanted = outer.and_then(|outer| outer.checked_mul(count)?.checked_mul(inner));
     if wanted.is_some() && wanted == output.len() { Ok(()) } else { Err(Flaw::Shape) }
 }

@@ -80,7 +80,8 @@ record!(
 
 fn check(input: &Tensor, output: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Flaw> {
     let block = n.checked_mul(inner).filter(|block| *block > 0);
-    let outer = input.len().zip(block).and_then(|(len, block)| len.is_multiple_of(block).then(|| len / block));
+    let outer =
+        input.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
     let wanted = outer.and_then(|outer| outer.checked_mul(m)?.checked_mul(inner)).filter(|len| *len > 0);
     if wanted.is_some() && wanted == output.len() { Ok(()) } else { Err(Flaw::Shape) }
 }
@@ -136,5 +137,5 @@ fn sum_f32(weights: &[f32], taps: Taps<'_, f32>) -> f32 {
 
 fn sum_i8(weights: &[i16], taps: Taps<'_, i8>) -> i8 {
     let sum = weights.iter().zip(taps).fold(0i32, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(x)));
-    (sum.wrapping_add(1 << 13) >> 14).max(-128).min(127) as i8
+    (sum.wrapping_add(1 << 13) >> 14).clamp(-128, 127) as i8
 }

@@ -48,7 +48,7 @@ impl Record for TopKF32 {
         if self.k == 0 || self.k > self.n || self.n >= 1 << 24 {
             return Err(Flaw::Parameter);
         }
-        let rows = self.input.len().and_then(|len| len.is_multiple_of(self.n).then(|| len / self.n));
+        let rows = self.input.len().filter(|len| len.is_multiple_of(self.n)).and_then(|len| len.checked_div(self.n));
         let wanted = rows.and_then(|rows| rows.checked_mul(self.k));
         if wanted.is_some() && wanted == self.output.len() { Ok(()) } else { Err(Flaw::Shape) }
     }

@@ -115,10 +115,48 @@ def several(net):
     net.output(net.op("FancyOp", x))
 
 
-@broken("Resize", "/Resize")
+@broken("Resize", "/Resize", "mode `lanczos` does not exist")
 def resize(net):
     scales = net.const([1, 1, 2, 2], name="scales")
-    net.output(net.op("Resize", image(net), "", scales, mode="nearest"))
+    net.output(net.op("Resize", image(net), "", scales, mode="lanczos"))
+
+
+@broken("Gather", "/Gather", "index 3 is outside its axis of 3 elements")
+def gather_outside(net):
+    net.output(net.op("Gather", image(net), net.ints(0, 3), axis=1))
+
+
+@broken("GatherND", "/GatherND", "do not fit")
+def gather_nd_too_deep(net):
+    indices = net.const(np.zeros((2, 5)), np.int64)
+    net.output(net.op("GatherND", image(net), indices))
+
+
+@broken("ScatterElements", "/ScatterElements", "reduction `average` does not exist")
+def scatter_reduction(net):
+    x, zeros = image(net), net.const(np.zeros((1, 1, 1, 1)), np.int64)
+    net.output(net.op("ScatterElements", x, zeros, x, reduction="average"))
+
+
+@broken("TopK", "/TopK", "axis 1")
+def top_k_of_too_many(net):
+    values, _ = net.op("TopK", image(net), net.ints(4), outputs=2, axis=1)
+    net.output(values)
+
+
+@broken("Tile", "/Tile", "repeats")
+def tile_nothing(net):
+    net.output(net.op("Tile", image(net), net.ints(1, 0, 1, 1)))
+
+
+@broken("ConvTranspose", "/ConvTranspose", "weights")
+def conv_transpose_weights(net):
+    net.output(net.op("ConvTranspose", image(net), net.weight(4, 2, 3, 3)))
+
+
+@broken("DepthToSpace", "/DepthToSpace", "blocks of 2")
+def depth_to_space_blocks(net):
+    net.output(net.op("DepthToSpace", image(net), blocksize=2))
 
 
 @broken("Loop", "/Loop")

@@ -319,7 +319,7 @@ def global_lp_pool(net):
 
 @case("MaxPool with its indices, and MaxUnpool by them", opset=12)
 def max_unpool(net):
-    x = net.input(1, 2, 4, 6)
+    x = net.input(1, 1, 4, 4)
     attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
     pooled, indices = net.op("MaxPool", x, outputs=2, **attributes)
     net.output(net.op("MaxUnpool", pooled, indices, **attributes))
@@ -355,7 +355,7 @@ def grid_sample(net):
 @case("GridSample, cubic, and to the nearest", opset=20)
 def grid_sample_cubic(net):
     x, points = net.input(1, 2, 5, 4), grid(net, 1, 3, 4, 2)
-    net.output(net.op("GridSample", x, points, mode="cubic", padding_mode="border"))
+    net.output(net.op("GridSample", x, points, mode="cubic", align_corners=1))
     net.output(net.op("GridSample", x, points, mode="nearest", align_corners=1))
 
 

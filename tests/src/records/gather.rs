@@ -98,7 +98,7 @@ fn resample(
             let values = values(&mut scene, dtype, outer * n * inner);
             let input = scene.input(source, values, [1, outer, n, inner]);
             let output = scene.output(dtype, [1, outer, m, inner]);
-            let place = |word: u64| if word % 16 == 0 { u32::MAX } else { (word >> 32) as u32 % (n + 1) };
+            let place = |word: u64| if word.is_multiple_of(16) { u32::MAX } else { (word >> 32) as u32 % (n + 1) };
             let first: Vec<u32> = fill.other(78).words().map(place).take(m as usize).collect();
             let first = scene.builder.constant(&first);
             let weights = weights(&mut scene, m * taps);

@@ -56,7 +56,7 @@ impl<'a> Resize<'a> {
         let (mut coordinates, mut nearest) =
             (node.string("coordinate_transformation_mode"), node.string("nearest_mode"));
         if old {
-            (coordinates, nearest) = ("asymmetric", "floor");
+            (coordinates, nearest) = ("asymmetric", "outwards");
         }
         let (antialias, exclude_outside) = (node.flag("antialias"), node.flag("exclude_outside"));
         Ok(Self { mode, coordinates, nearest, antialias, exclude_outside })
@@ -110,7 +110,7 @@ impl<'a> Resize<'a> {
     fn neighbors(&self, node: &OnnxNode<'_>, x: f64, axis: &Axis) -> Result<BTreeMap<usize, f64>, ConvertError> {
         let (base, last) = (x.floor(), axis.from as i64 - 1);
         let taps = match self.mode {
-            Mode::Nearest => vec![(self.rounded(node, x)?, 1.0)],
+            Mode::Nearest => vec![(self.rounded(node, x, axis.scale)?, 1.0)],
             _ => self.taps(x - base, axis.scale).map(|(t, w)| (base as i64 + t, w)).collect(),
         };
         let inside = |i: i64| !self.exclude_outside || (0..=last).contains(&i) || matches!(self.mode, Mode::Nearest);
@@ -145,8 +145,11 @@ impl<'a> Resize<'a> {
         }
     }
 
-    fn rounded(&self, node: &OnnxNode<'_>, x: f64) -> Result<i64, ConvertError> {
+    /// `outwards` is what onnxruntime does for opset 10, which does not say: up where there are fewer elements, else down.
+    fn rounded(&self, node: &OnnxNode<'_>, x: f64, scale: f64) -> Result<i64, ConvertError> {
         match self.nearest {
+            "outwards" if scale < 1.0 => Ok(x.ceil() as i64),
+            "outwards" => Ok(x.floor() as i64),
             "" | "round_prefer_floor" => Ok((x - 0.5).ceil() as i64),
             "round_prefer_ceil" => Ok((x + 0.5).floor() as i64),
             "floor" => Ok(x.floor() as i64),
