@@ -74,7 +74,8 @@ impl Lowering {
     fn branch(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
         let name = node.required(0)?;
         let Some(condition) = self.constant(node, 0) else {
-            let reason = format!("its condition, the bool `{name}`, must be a constant; export one branch, or use Where");
+            let reason =
+                format!("its condition, the bool `{name}`, must be a constant; export one branch, or use Where");
             return Err(node.error(reason));
         };
         let chosen = if condition.integers()?.contains(&1) { "then_branch" } else { "else_branch" };
@@ -94,8 +95,7 @@ impl Lowering {
         let mut goes_on = self.integers(node, 1)?.is_none_or(|go| go.contains(&1));
         let guarded = node.input(1).is_some();
         let count = body.input.len().saturating_sub(2);
-        let mut states: Vec<Known> =
-            (0..count).map(|i| self.known_input(node, i + 2)).collect::<Result<_, _>>()?;
+        let mut states: Vec<Known> = (0..count).map(|i| self.known_input(node, i + 2)).collect::<Result<_, _>>()?;
         let mut rows: Vec<Vec<ValueId>> = vec![Vec::new(); body.output.len().saturating_sub(1 + count)];
         let mut trip = 0;
         while trip < trips && goes_on {
@@ -240,7 +240,8 @@ impl Lowering {
             pb.name = format!("{prefix}{}", OnnxNode { pb: inner, index, opset: node.opset }.name());
             self.inner_step(&OnnxNode { pb: &pb, index, opset: node.opset }, folder)?;
         }
-        let outer = |name: &String| if names.contains(name.as_str()) { format!("{prefix}{name}") } else { name.clone() };
+        let outer =
+            |name: &String| if names.contains(name.as_str()) { format!("{prefix}{name}") } else { name.clone() };
         Ok(body.output.iter().map(|output| outer(&output.name)).collect())
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::control::is_control;
 use super::constants::{Constant, Folder, folds, initializers};
+use super::control::is_control;
 use super::inputs::each_declared;
 use super::problems::Problems;
 use super::{ImportOptions, OnnxNode, Source, types};

@@ -133,7 +133,11 @@ fn contract(
         named.axes.iter().position(|other| other == axis).map_or(1, |at| on.shape(named.value)[at])
     };
     if let Some(axis) = depth.iter().chain(&batch).find(|axis| size(on, &a, axis) != size(on, &b, axis)) {
-        return Err(on.node.error(format!("axis `{axis}` has sizes {} and {}", size(on, &a, axis), size(on, &b, axis))));
+        return Err(on.node.error(format!(
+            "axis `{axis}` has sizes {} and {}",
+            size(on, &a, axis),
+            size(on, &b, axis)
+        )));
     }
     let sizes = |on: &Compose<'_, '_>, named: &Named, axes: &[char]| -> Vec<usize> {
         axes.iter().map(|axis| size(on, named, axis)).collect()

@@ -63,8 +63,7 @@ fn chosen(on: &Compose<'_, '_>, table: &ArrayD<f32>, positions: &[i64]) -> Resul
     let error = || on.node.error(format!("positions do not fit a table of shape {:?}", table.shape()));
     let shape = on.to.constant(on.node, 3).map(|c| c.shape().to_vec()).filter(|shape| shape.len() == 2);
     let ([rows, width], Some(shape)) = (table.shape(), shape) else { return Err(error()) };
-    let places: Option<Vec<usize>> =
-        positions.iter().map(|p| usize::try_from(*p).ok().filter(|p| p < rows)).collect();
+    let places: Option<Vec<usize>> = positions.iter().map(|p| usize::try_from(*p).ok().filter(|p| p < rows)).collect();
     let lines = table.select(Axis(0), &places.ok_or_else(error)?);
     lines.into_shape_with_order(IxDyn(&[shape[0], shape[1], *width])).map_err(|_| error())
 }

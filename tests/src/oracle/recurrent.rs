@@ -89,8 +89,7 @@ fn near(values: Vec<f64>) -> Answer {
 }
 
 pub(super) fn rnn(op: &RnnF32, constants: Constants<'_>, inputs: &[Values]) -> Answer {
-    let layer =
-        Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
+    let layer = Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
     near(layer.rows(inputs[1].f32(), |at, h| {
         let sum = |unit: usize| layer.input(0, unit, at) + layer.state(0, unit, h) + layer.bias(0, unit);
         (0..h.len()).map(|unit| eval(op.activation, layer.clipped(sum(unit)))).collect()
@@ -98,8 +97,7 @@ pub(super) fn rnn(op: &RnnF32, constants: Constants<'_>, inputs: &[Values]) -> A
 }
 
 pub(super) fn lstm(op: &LstmF32, constants: Constants<'_>, inputs: &[Values]) -> Answer {
-    let layer =
-        Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
+    let layer = Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
     let [f, g, r]: [Function; 3] = op.activations;
     let peepholes = constants.f32(op.peepholes);
     let mut cells: Vec<f64> = inputs[2].f32().iter().map(|c| f64::from(*c)).collect();
@@ -123,8 +121,7 @@ pub(super) fn lstm(op: &LstmF32, constants: Constants<'_>, inputs: &[Values]) ->
 }
 
 pub(super) fn gru(op: &GruF32, constants: Constants<'_>, inputs: &[Values]) -> Answer {
-    let layer =
-        Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
+    let layer = Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
     let [f, g]: [Function; 2] = op.activations;
     let mut last = Vec::new();
     let mut rows = layer.rows(inputs[1].f32(), |at, h| {

@@ -50,9 +50,11 @@ pub(super) fn i8() -> BoxedStrategy<Case> {
     (shapes(), [zero(), zero()], fill(), shift(), zero(), range_i8())
         .prop_map(|(shapes, zeros, multiplier, shift, zero, [lo, hi])| {
             let (multiplier, transposed) = (multiplier.multipliers(1)[0], shapes.transposed);
-            record(shapes, |scene, len| Values::I8(scene.i8(len)), |inputs, output| {
-                MatMulI8 { inputs, output, transposed, zeros, multiplier, shift, zero, lo, hi }.into()
-            })
+            record(
+                shapes,
+                |scene, len| Values::I8(scene.i8(len)),
+                |inputs, output| MatMulI8 { inputs, output, transposed, zeros, multiplier, shift, zero, lo, hi }.into(),
+            )
         })
         .boxed()
 }
@@ -61,9 +63,11 @@ pub(super) fn f32() -> BoxedStrategy<Case> {
     (shapes(), range_f32())
         .prop_map(|(shapes, [lo, hi])| {
             let transposed = shapes.transposed;
-            record(shapes, |scene, len| Values::F32(scene.f32(len)), |inputs, output| {
-                MatMulF32 { inputs, output, transposed, lo, hi }.into()
-            })
+            record(
+                shapes,
+                |scene, len| Values::F32(scene.f32(len)),
+                |inputs, output| MatMulF32 { inputs, output, transposed, lo, hi }.into(),
+            )
         })
         .boxed()
 }

@@ -76,17 +76,7 @@ pub(super) fn lstm() -> BoxedStrategy<Case> {
             let parts = parts(&mut scene, sizes, sources, [4, 4, 1]);
             let peepholes = if peeps { scene.weights_f32(3 * sizes[3]) } else { Span::EMPTY };
             let Parts { inputs, output, weights: [weights, recurrence, bias] } = parts;
-            scene.finish(LstmF32 {
-                inputs,
-                output,
-                weights,
-                recurrence,
-                bias,
-                peepholes,
-                activations,
-                clip,
-                coupled,
-            })
+            scene.finish(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, coupled })
         })
         .boxed()
 }
