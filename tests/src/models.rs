@@ -168,7 +168,8 @@ fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
 
 /// Products of int8 matrices, of the factors with themselves.
 fn pairs(chain: &mut Chain, factors: Tensor) -> Tensor {
-    let [row, column] = [[1, 1, 2, 4], [1, 1, 4, 2]].map(|shape| Tensor { shape, ..factors });
+    let [row, column] =
+        [[1, 1, 2, 4], [1, 1, 4, 2]].map(|shape| Tensor::new(Place::Arena, DType::I8, factors.offset, shape));
     let output = chain.i8([1, 1, 2, 2]);
     let (inputs, zeros, [lo, hi]) = ([row, column], [2, 2], [-128, 127]);
     chain.push(MatMulI8 { inputs, output, transposed: false, zeros, multiplier: 1 << 25, shift: 0, zero: 3, lo, hi });

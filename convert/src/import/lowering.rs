@@ -219,7 +219,7 @@ impl Lowering {
         let (start, end) = (at(bound("start", 0)), at(bound("end", rank)));
         let name = node.pb.output.first().map_or("", String::as_str);
         let constant = match node.op() {
-            "Size" => Constant::of_integers(name, &[shape.iter().product()]),
+            "Size" => Constant::new(name, tract_core::prelude::tensor0(shape.iter().product::<i64>())),
             _ => Constant::of_integers(name, shape.get(start..end).unwrap_or(&[])),
         };
         self.know_all(node, vec![constant])

@@ -15,6 +15,7 @@ mod einsum;
 mod fully_connected;
 mod gru;
 mod integer;
+mod loss;
 mod lstm;
 mod matmul;
 mod norm;
@@ -52,6 +53,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "LSTM" | "GRU" | "RNN" => recurrent::lower(node, to),
         "MatMulInteger" => integer::lower_matmul(node, to),
         "DynamicQuantizeLinear" => integer::lower_dynamic(node, to),
+        "NegativeLogLikelihoodLoss" | "SoftmaxCrossEntropyLoss" => loss::lower(node, to),
         "Attention" => attention::lower(node, to),
         "RotaryEmbedding" => rotary::lower(node, to),
         "Einsum" => einsum::lower(node, to),

@@ -123,7 +123,7 @@ pub(super) fn lstm(op: &LstmF32, constants: Constants<'_>, inputs: &[Values]) ->
 pub(super) fn gru(op: &GruF32, constants: Constants<'_>, inputs: &[Values]) -> Answer {
     let layer = Layer::new(&op.inputs, [op.weights, op.recurrence, op.bias], op.clip, constants, inputs[0].f32());
     let [f, g]: [Function; 2] = op.activations;
-    let mut last = Vec::new();
+    let mut last: Vec<f64> = Vec::new();
     let mut rows = layer.rows(inputs[1].f32(), |at, h| {
         let gate = |gate: usize, unit: usize| {
             let sum = layer.input(gate, unit, at) + layer.state(gate, unit, h) + layer.bias(gate, unit);
