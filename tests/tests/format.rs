@@ -404,7 +404,8 @@ fn doors_have_the_type_and_length_of_their_ports() {
     assert!(session.input::<i8>(0).is_none());
     assert!(session.input_bytes(2).is_none());
     assert_eq!(session.output::<i32>(2).map(<[i32]>::len), Some(1));
-    assert!(session.output::<i8>(6).is_none());
+    assert_eq!(session.output::<i8>(7).map(<[i8]>::len), Some(4));
+    assert!(session.output::<i8>(9).is_none());
     let names: Vec<_> = model.outputs().map(|port| port.name()).collect();
     assert_eq!(names, ["scores", "shares", "best", "shares_f32", "best_f32", "found", "ordered", "weighed", "last"]);
 }

@@ -58,9 +58,12 @@ fn input(info: &ValueInfoProto, options: &ImportOptions) -> Result<InputType, St
 }
 
 fn accept(element: DataType) -> Result<(), String> {
-    use DataType::{Bool, Double, Float, Float16, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
+    use DataType::{
+        Bfloat16, Bool, Double, Float, Float16, Int4, Int8, Int16, Int32, Int64, Uint4, Uint8, Uint16, Uint32, Uint64,
+    };
     match element {
-        Float | Float16 | Double | Bool | Int8 | Int16 | Int32 | Int64 | Uint8 | Uint16 | Uint32 | Uint64 => Ok(()),
+        Float | Float16 | Bfloat16 | Double | Bool | Int4 | Int8 | Int16 | Int32 | Int64 | Uint4 | Uint8 | Uint16
+        | Uint32 | Uint64 => Ok(()),
         other => Err(format!("has type {}; export the model with float32 inputs", other.as_str_name())),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
 }
 
 fn commutative(node: &OnnxNode<'_>, to: &mut Lowering, op: Binary) -> Result<ValueId, ConvertError> {
-    let (a, b) = (to.value(node, 0)?, to.value(node, 1)?);
+    let (a, b) = (to.any_value(node, 0)?, to.any_value(node, 1)?);
     let operands = if to.constant(node, 0).is_some() { [b, a] } else { [a, b] };
     to.emit(node, "", Op::Binary(op), &operands)
 }
@@ -58,12 +58,12 @@ fn div(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError> 
         return to.emit(node, "", Op::Binary(Binary::Mul), &[inverse, a]);
     }
     match to.constant(node, 1) {
-        Some(_) => {
+        Some(_) if to.weights(node, 1)?.iter().all(|x| *x != 0.0) => {
             let inverse = to.weights(node, 1)?.mapv(|x| 1.0 / x);
             let inverse = to.add_constant(node, "factor", inverse)?;
             to.emit(node, "", Op::Binary(Binary::Mul), &[a, inverse])
         }
-        None => to.emit(node, "", of(BinaryFunction::Div), &[a, b]),
+        _ => to.emit(node, "", of(BinaryFunction::Div), &[a, b]),
     }
 }
 

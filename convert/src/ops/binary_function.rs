@@ -59,7 +59,7 @@ fn shift(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError
 
 /// The rest of integers by a number.
 pub(super) fn modulo(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId, limit: f32) -> Result<ValueId, ConvertError> {
-    let limit = to.add_constant(node, "limit", ArrayD::from_elem(IxDyn(&[1]), limit))?;
+    let limit = to.add_constant(node, "limit", ArrayD::from_elem(IxDyn(&[]), limit))?;
     to.emit(node, "wrapped", of(BinaryFunction::Mod), &[x, limit])
 }
 

@@ -10,7 +10,7 @@ use crate::import::{Lowering, OnnxNode, kind};
 
 /// `Cast` and `CastLike`: to a truth value `x != 0`; to an integer towards zero, then into the bits that there are.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let x = to.value(node, 0)?;
+    let x = to.any_value(node, 0)?;
     let target = match node.op() {
         "Cast" => i32::try_from(node.int("to", 1)).ok().and_then(|target| DataType::try_from(target).ok()),
         _ => to.element(node, 1),
@@ -97,7 +97,7 @@ fn fits(from: Option<DataType>, bits: i32) -> bool {
 }
 
 fn number(node: &OnnxNode<'_>, to: &mut Lowering, part: &str, x: f32) -> Result<ValueId, ConvertError> {
-    to.add_constant(node, part, ArrayD::from_elem(IxDyn(&[1]), x))
+    to.add_constant(node, part, ArrayD::from_elem(IxDyn(&[]), x))
 }
 
 #[cfg(test)]

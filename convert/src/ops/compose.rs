@@ -43,7 +43,7 @@ impl<'a, 'n> Compose<'a, 'n> {
 
     /// A constant of one number.
     pub(super) fn number(&mut self, x: f32) -> Made {
-        self.constant(ArrayD::from_elem(IxDyn(&[1]), x))
+        self.constant(ArrayD::from_elem(IxDyn(&[]), x))
     }
 
     pub(super) fn constant(&mut self, elements: ArrayD<f32>) -> Made {
@@ -54,7 +54,7 @@ impl<'a, 'n> Compose<'a, 'n> {
     /// A constant of one number, which may be infinite.
     pub(super) fn any_number(&mut self, x: f32) -> ValueId {
         let part = self.part();
-        self.to.any_constant(self.node, &part, ArrayD::from_elem(IxDyn(&[1]), x))
+        self.to.any_constant(self.node, &part, ArrayD::from_elem(IxDyn(&[]), x))
     }
 
     pub(super) fn op(&mut self, op: Op, inputs: &[ValueId]) -> Made {

@@ -21,6 +21,7 @@ mod gather;
 mod grid;
 mod gru;
 mod integer;
+mod loss;
 mod lstm;
 mod matmul;
 mod norm;
@@ -69,6 +70,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "LSTM" | "GRU" | "RNN" => recurrent::lower(node, to),
         "MatMulInteger" => integer::lower_matmul(node, to),
         "DynamicQuantizeLinear" => integer::lower_dynamic(node, to),
+        "NegativeLogLikelihoodLoss" | "SoftmaxCrossEntropyLoss" => loss::lower(node, to),
         "Attention" => attention::lower(node, to),
         "RotaryEmbedding" => rotary::lower(node, to),
         "Einsum" => einsum::lower(node, to),
