@@ -97,7 +97,7 @@ pub fn convert(
     mut progress: impl FnMut(Stage),
 ) -> Result<Conversion, ConvertError> {
     let graph = import::onnx(onnx, &options.import)?;
-    let graph = states::bind(simplify(graph, &options.simplify)?, &options.import.states)?;
+    let graph = states::bind(simplify(graph, &options.simplify)?, &import::states(onnx, &options.import)?)?;
     let reference = Reference::new(onnx, &options.import, &graph, samples)?;
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),

@@ -44,7 +44,7 @@ impl Oracle {
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
         let plan = settle(quietly(|| SimplePlan::new(typed.clone())))?;
         let fast = settle(quietly(|| fast(typed))).unwrap_or_else(|_| plan.clone());
-        let oracle = Oracle { plan, fast, inputs, outputs, states: options.states.clone(), kept: Mutex::default() };
+        let oracle = Oracle { plan, fast, inputs, outputs, states: source.states(options), kept: Mutex::default() };
         oracle.reset();
         Ok(oracle)
     }

@@ -120,7 +120,7 @@ impl Params {
 /// Chooses all numbers of the int8 program, and puts the changes of type into it that it needs.
 ///
 /// Operations that only move elements keep the scale of what they move: their values share one range. Scales that a
-/// quantized file brings along stay as they are. What has no int8 form runs in f32, an island; see [`islands`].
+/// quantized file brings along stay as they are. What has no int8 form runs in f32, an island between changes of type.
 ///
 /// # Errors
 /// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from cases import CASES, Net
+from cases import BROKEN, CASES, Net
 
 HERE = Path(__file__).resolve().parent
 
@@ -58,6 +58,15 @@ def write_case(case):
     np.savez_compressed(HERE / f"{case.name}.npz", **arrays)
 
 
+def write_broken():
+    """Writes bad/NAME.tflite; LiteRT does not see them."""
+    (HERE / "bad").mkdir(exist_ok=True)
+    for name, build in BROKEN.items():
+        net = Net(name)
+        build(net)
+        (HERE / "bad" / f"{name}.tflite").write_bytes(net.bytes())
+
+
 def main():
     wanted = sys.argv[1:] or list(CASES)
     if not sys.argv[1:]:
@@ -69,6 +78,7 @@ def main():
             write_case(CASES[name])
         except Exception as error:
             failed.append(f"{name}: {error}")
+    write_broken()
     about = {name: CASES[name].about for name in sorted(CASES)}
     (HERE / "cases.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     files = [f for f in HERE.iterdir() if f.suffix in (".tflite", ".npz", ".json")]

@@ -120,7 +120,7 @@ fn written_graph(onnx: &[u8], runner: &Runner, import: &ImportOptions) -> Result
     let shapes = model.inputs().map(|port| port.shape().iter().map(|dim| *dim as usize).collect::<Vec<_>>());
     let differs = graph.inputs.iter().zip(shapes).any(|(input, shape)| graph.shape(*input) != shape);
     let options = SimplifyOptions { input_layout_nhwc: differs, ..SimplifyOptions::default() };
-    Ok(states::bind(simplify(graph, &options)?, &import.states)?)
+    Ok(states::bind(simplify(graph, &options)?, &import::states(onnx, import)?)?)
 }
 
 fn warn_of_another_source(onnx: &[u8], runner: &Runner, terminal: &Terminal) {

@@ -6,7 +6,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::control::captured;
-use super::{qoperator, tflite};
+use super::{ImportOptions, StateNames, qoperator, tflite};
 use crate::error::ConvertError;
 
 /// A decoded model.
@@ -47,6 +47,13 @@ impl Source {
     /// The graph.
     pub(crate) fn graph(&self) -> &GraphProto {
         self.model.graph.as_ref().expect("decode checked it")
+    }
+
+    /// The states that the user names, then those that the model lists itself.
+    pub(crate) fn states(&self, options: &ImportOptions) -> Vec<StateNames> {
+        let listed = tflite::listed_states(&self.model);
+        let own = listed.into_iter().filter(|own| options.states.iter().all(|named| named.input != own.input));
+        options.states.iter().cloned().chain(own).collect()
     }
 
     /// Names of graph inputs that are no initializers, in order.

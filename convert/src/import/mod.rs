@@ -66,6 +66,14 @@ pub fn onnx(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ConvertError
     }
 }
 
+/// The states that the user names, then those that the model lists itself.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn states(bytes: &[u8], options: &ImportOptions) -> Result<Vec<StateNames>, ConvertError> {
+    Ok(Source::decode(bytes)?.states(options))
+}
+
 /// A TensorFlow Lite model as the ONNX model that is read in its place.
 ///
 /// # Errors

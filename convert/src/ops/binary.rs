@@ -185,8 +185,10 @@ pub(super) fn operands<const N: usize>(to: &mut Writer<'_>) -> Result<([Tensor; 
 
 /// The shapes in at most so many of four dimensions, the last ones: neighboring axes along which the same operands are repeated are one.
 pub(super) fn joined(operands: &[&[usize]], result: &[usize], most: usize) -> Option<(Vec<[u32; 4]>, [u32; 4])> {
+    /// Which operands are repeated along an axis, and its size.
+    type Axis = (Vec<bool>, u32);
     let dim = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(result.len()).map_or(1, |i| shape[i]);
-    let mut axes: Vec<(Vec<bool>, u32)> = Vec::new();
+    let mut axes: Vec<Axis> = Vec::new();
     for (axis, size) in result.iter().enumerate().filter(|(_, size)| **size != 1) {
         let repeated: Vec<bool> = operands.iter().map(|shape| dim(shape, axis) == 1).collect();
         match axes.last_mut() {
@@ -196,7 +198,7 @@ pub(super) fn joined(operands: &[&[usize]], result: &[usize], most: usize) -> Op
     }
     most.checked_sub(axes.len())?;
     let first = 4 - axes.len();
-    let shape = |size: &dyn Fn(&(Vec<bool>, u32)) -> u32| {
+    let shape = |size: &dyn Fn(&Axis) -> u32| {
         let mut shape = [1; 4];
         shape[first..].iter_mut().zip(&axes).for_each(|(to, axis)| *to = size(axis));
         shape

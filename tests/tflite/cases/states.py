@@ -34,9 +34,9 @@ def ring(name, about, q):
     add(name, about, build, runs=5)
 
 
-def beginning(net, q):
-    """The subgraph that fills the ring with zeros."""
-    zeros = np.full((1, 3, 1, 4), q.zero if q else 0, q.dtype if q else np.float32)
+def beginning(net, q, number=0):
+    """The subgraph that fills the ring."""
+    zeros = np.full((1, 3, 1, 4), q.zero if q else number, q.dtype if q else np.float32)
     before, codes = net.tensors, len(net.operators)
     net.tensors = []
     handle = net.tensor([], np.int32, "handle")

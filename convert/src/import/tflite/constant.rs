@@ -108,7 +108,7 @@ fn widened(half: &[u8]) -> f32 {
     let magnitude = match exponent {
         0 => fraction as f32 / (1 << 24) as f32,
         0x1f => f32::from_bits(0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits(exponent + 112 << 23 | fraction << 13),
+        _ => f32::from_bits(((exponent + 112) << 23) | (fraction << 13)),
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }
 }

@@ -20,6 +20,8 @@ use crate::error::ConvertError;
 use file::File;
 use translation::Translation;
 
+pub(super) use state::pairs as listed_states;
+
 /// Whether the bytes say that they are a TensorFlow Lite file.
 pub(super) fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(b"TFL3")

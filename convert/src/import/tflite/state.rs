@@ -1,10 +1,10 @@
 //! What a model carries from one run to the next: an input and an output of the ONNX model, as ONNX models carry state.
 //!
-//! The pairs stand in the model's properties under `lacewing.state`, as `input>output;…`. At the start, all are zero.
+//! The pairs stand in the model's properties under [`PROPERTY`], as `input>output;…`. A state holds real values, at the start zeros.
 
 use std::collections::{BTreeMap, HashMap};
 
-use tract_onnx::pb::StringStringEntryProto;
+use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
 use super::constant::{Quantization, integers};
 use super::file::Subgraph;
@@ -12,6 +12,17 @@ use super::schema::{CallOnceOptions, VarHandleOptions};
 use super::translation::{Op, Translation};
 use super::{ops, schema};
 use crate::error::ConvertError;
+use crate::import::StateNames;
+
+/// The property that lists the pairs.
+pub(crate) const PROPERTY: &str = "lacewing.state";
+
+/// The pairs of a model that lists them.
+pub(crate) fn pairs(model: &ModelProto) -> Vec<StateNames> {
+    let listed = model.metadata_props.iter().filter(|entry| entry.key == PROPERTY);
+    let pairs = listed.flat_map(|entry| entry.value.split(';')).filter_map(|pair| pair.split_once('>'));
+    pairs.map(|(input, output)| StateNames { input: input.into(), output: output.into() }).collect()
+}
 
 /// The model's states so far, by what the file calls them.
 #[derive(Default)]
@@ -26,7 +37,7 @@ struct State {
     input: String,
     /// A tensor of its type and shape.
     tensor: usize,
-    /// The tensor that holds its integers or other numbers now.
+    /// The tensor that holds its real values now.
     current: String,
 }
 
@@ -52,37 +63,39 @@ fn handle(t: &Translation<'_>, op: &Op<'_>) -> Result<String, ConvertError> {
 pub(super) fn read_variable(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(), ConvertError> {
     let variable = handle(t, op)?;
     let current = current(t, op, &variable, op.output(0)?)?;
-    t.write_stored(op, &current)
+    t.write(op, 0, &current)
 }
 
 /// ASSIGN_VARIABLE: input 1 for those who read later.
 pub(super) fn assign_variable(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(), ConvertError> {
     let variable = handle(t, op)?;
     let value = op.input(1)?;
-    let stored = t.stored(value)?;
+    let real = t.real(value)?;
     current(t, op, &variable, value)?;
-    assign(t, &variable, stored);
+    assign(t, &variable, real);
     Ok(())
 }
 
-fn assign(t: &mut Translation<'_>, variable: &str, stored: String) {
+fn assign(t: &mut Translation<'_>, variable: &str, real: String) {
     if let Some(state) = t.states.states.get_mut(variable) {
-        state.current = stored;
+        state.current = real;
     }
 }
 
-/// The state's numbers now; the first use declares it as an input. Later ones must agree with it on the type.
+/// The state's real values now; the first use declares it as an input. Later ones must agree with it on what its numbers mean.
 fn current(t: &mut Translation<'_>, op: &Op<'_>, variable: &str, tensor: usize) -> Result<String, ConvertError> {
     if let Some(state) = t.states.states.get(variable) {
+        let scales = |i: usize| t.quantization(i).map(|q| q.map(|q| (q.scales, q.zeros)));
         let (declared, used) = (t.tensor(state.tensor), t.tensor(tensor));
-        if (declared.element, &declared.shape) != (used.element, &used.shape) {
-            return Err(op.error(format!("uses variable `{variable}` with another type or shape than before")));
+        let same = (declared.element, &declared.shape) == (used.element, &used.shape);
+        if !same || scales(state.tensor)? != scales(tensor)? {
+            return Err(op.error(format!("uses variable `{variable}` with another type, shape or scale than before")));
         }
         return Ok(state.current.clone());
     }
     // The marks of the list of pairs.
     let input = t.free(&variable.replace(['>', ';'], "_"));
-    t.declare(tensor, input.clone())?;
+    t.declare(tensor, input.clone(), t.real_type(tensor)?);
     let state = State { input: input.clone(), tensor, current: input.clone() };
     t.states.states.insert(variable.into(), state);
     Ok(input)
@@ -95,16 +108,16 @@ pub(super) fn read_kept(t: &mut Translation<'_>, op: &Op<'_>, i: usize) -> Resul
         return Err(op.error(format!("input {i}, `{}`, must be a variable", t.name(tensor))));
     }
     let variable = t.name(tensor).to_string();
-    let stored = current(t, op, &variable, tensor)?;
-    t.real_of_stored(tensor, &stored)
+    let current = current(t, op, &variable, tensor)?;
+    t.rounded(tensor, &current)
 }
 
-/// The new real values of input `i`, which the operator keeps from run to run.
+/// The new real values of input `i`, which the operator keeps from run to run; gives them as they are kept.
 pub(super) fn write_kept(t: &mut Translation<'_>, op: &Op<'_>, i: usize, name: &str) -> Result<String, ConvertError> {
     let tensor = op.input(i)?;
-    let (stored, real) = t.rounded(tensor, name)?;
+    let real = t.rounded(tensor, name)?;
     let variable = t.name(tensor).to_string();
-    assign(t, &variable, stored);
+    assign(t, &variable, real.clone());
     Ok(real)
 }
 
@@ -159,9 +172,9 @@ impl States {
             let next = t.free(&format!("{}.next", state.input));
             pairs.push(format!("{}>{next}", state.input));
             let next = t.identity(&state.current, next)?;
-            t.give(state.tensor, next)?;
+            t.give(state.tensor, next, t.real_type(state.tensor)?);
         }
-        let entry = StringStringEntryProto { key: "lacewing.state".into(), value: pairs.join(";") };
+        let entry = StringStringEntryProto { key: PROPERTY.into(), value: pairs.join(";") };
         Ok(if pairs.is_empty() { Vec::new() } else { vec![entry] })
     }
 }

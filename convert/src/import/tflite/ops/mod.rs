@@ -3,6 +3,7 @@
 mod activation;
 mod arithmetic;
 mod image;
+mod lstm;
 mod product;
 mod recurrent;
 mod reduce;
@@ -127,6 +128,7 @@ pub(super) fn find(operator: &Operator<'_>) -> Option<Translate> {
         "RESIZE_NEAREST_NEIGHBOR" => image::resize_nearest,
         "DEPTH_TO_SPACE" => image::depth_to_space,
         "SPACE_TO_DEPTH" => image::space_to_depth,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM" => lstm::lstm,
         "SVDF" => recurrent::svdf,
         "VAR_HANDLE" => state::var_handle,
         "READ_VARIABLE" => state::read_variable,

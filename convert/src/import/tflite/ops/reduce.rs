@@ -95,7 +95,9 @@ pub(super) fn l2_normalization(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(
     let activation = op.optional_options::<L2NormOptions<'_>>()?.map_or(0, |o| o.activation());
     let x = t.read(op, 0)?;
     let axes = t.int64s(op, "axes", &[-1])?;
-    let norm = t.emit(op, "ReduceL2", &[&x, &axes], vec![int("keepdims", 1)])?;
+    let squares = t.emit(op, "Mul", &[&x, &x], Vec::new())?;
+    let sum = t.emit(op, "ReduceSum", &[&squares, &axes], vec![int("keepdims", 1)])?;
+    let norm = t.emit(op, "Sqrt", &[&sum], Vec::new())?;
     let least = t.float(op, "least", 1e-6)?;
     let norm = t.emit(op, "Max", &[&norm, &least], Vec::new())?;
     let y = t.emit(op, "Div", &[&x, &norm], Vec::new())?;

@@ -1,0 +1,186 @@
+//! UNIDIRECTIONAL_SEQUENCE_LSTM. Its inputs are: the sequence; weights of the gates input, forget, cell, output from the sequence
+//! (1–4) and from the output (5–8); from the cells (9–11); biases (12–15); a projection (16, 17); the kept output and cells (18, 19);
+//! normalizations (20–23).
+
+use tract_onnx::pb::tensor_proto::DataType;
+
+use super::shape::{split_in, squeezed, unsqueeze};
+use crate::error::ConvertError;
+use crate::import::tflite::onnx::{int, ints};
+use crate::import::tflite::schema::UnidirectionalSequenceLSTMOptions;
+use crate::import::tflite::state::{read_kept, write_kept};
+use crate::import::tflite::translation::{Op, Translation};
+
+/// More steps are not written out one by one.
+const MAX_STEPS: usize = 256;
+
+/// The parts of the node, as names of ONNX tensors.
+struct Lstm {
+    /// The sequence, `[steps, batch, inputs]`.
+    x: String,
+    /// Gates in ONNX's order: input, output, forget, cell.
+    weights: String,
+    recurrent: String,
+    bias: String,
+    /// Of the gates input, output, forget from the cells; none or all.
+    holes: Vec<String>,
+    h: String,
+    c: String,
+    steps: usize,
+    units: usize,
+    /// A bound of the cells; 0 for none.
+    clip: f32,
+}
+
+/// The sequence of outputs. ONNX's operator does not bound the cells; where the file does, the steps are written out.
+pub(super) fn lstm(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(), ConvertError> {
+    let o: UnidirectionalSequenceLSTMOptions<'_> = op.options()?;
+    check(t, op, &o)?;
+    let lstm = Lstm::read(t, op, o.time_major(), o.cell_clip())?;
+    let [y, h, c] = if lstm.clip == 0.0 { lstm.whole(t, op)? } else { lstm.written_out(t, op)? };
+    write_kept(t, op, 18, &h)?;
+    write_kept(t, op, 19, &c)?;
+    let y = if o.time_major() { y } else { turned(t, op, &y)? };
+    t.write(op, 0, &y)
+}
+
+fn check(t: &Translation<'_>, op: &Op<'_>, o: &UnidirectionalSequenceLSTMOptions<'_>) -> Result<(), ConvertError> {
+    let absent = |inputs: &[usize]| inputs.iter().all(|i| op.optional(*i).is_none());
+    let reason = match () {
+        () if o.activation() != 4 => "has another activation than TANH",
+        () if op.optional(1).is_none() => "couples its input and forget gates",
+        () if !absent(&[16, 17]) || o.projection_clip() != 0.0 => "projects its output",
+        () if !absent(&[20, 21, 22, 23]) => "normalizes its gates",
+        () if o.diagonal_recurrent_tensors() => "has diagonal weights",
+        () if t.quantization(op.input(0)?)?.is_some() => "computes in integers; export it with float activations",
+        () => return Ok(()),
+    };
+    Err(op.error(format!("{reason}, which is not supported")))
+}
+
+/// The first two axes change places.
+fn turned(t: &mut Translation<'_>, op: &Op<'_>, x: &str) -> Result<String, ConvertError> {
+    t.emit(op, "Transpose", &[x], vec![ints("perm", &[1, 0, 2])])
+}
+
+/// Inputs one below the other.
+fn stacked(t: &mut Translation<'_>, op: &Op<'_>, inputs: [usize; 4]) -> Result<String, ConvertError> {
+    let parts: Vec<String> = inputs.into_iter().map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
+    concat(t, op, &parts)
+}
+
+fn concat(t: &mut Translation<'_>, op: &Op<'_>, parts: &[String]) -> Result<String, ConvertError> {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    t.emit(op, "Concat", &parts, vec![int("axis", 0)])
+}
+
+impl Lstm {
+    fn read(t: &mut Translation<'_>, op: &Op<'_>, time_major: bool, clip: f32) -> Result<Lstm, ConvertError> {
+        let (&[a, b, _], &[units, _]) = (t.shape(op, 0)?, t.shape(op, 2)?) else {
+            return Err(op.error(format!("has the shapes {:?} and {:?}", t.shape(op, 0)?, t.shape(op, 2)?)));
+        };
+        let steps = if time_major { a } else { b };
+        if !(1..=MAX_STEPS).contains(&steps) && clip != 0.0 || !clip.is_finite() {
+            return Err(
+                op.error(format!("bounds its cells by {clip} over {steps} steps; at most {MAX_STEPS} are supported"))
+            );
+        }
+        let x = t.read(op, 0)?;
+        let holes = [9, 11, 10].into_iter().filter(|i| op.optional(*i).is_some());
+        let holes: Vec<String> = holes.map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
+        if !matches!(holes.len(), 0 | 3) {
+            return Err(op.error("has some of the weights from its cells and not all"));
+        }
+        Ok(Lstm {
+            x: if time_major { x } else { turned(t, op, &x)? },
+            weights: stacked(t, op, [1, 4, 2, 3])?,
+            recurrent: stacked(t, op, [5, 8, 6, 7])?,
+            bias: stacked(t, op, [12, 15, 13, 14])?,
+            holes,
+            h: read_kept(t, op, 18)?,
+            c: read_kept(t, op, 19)?,
+            steps,
+            units,
+            clip,
+        })
+    }
+
+    /// As ONNX's operator: the outputs of all steps, and the last output and cells.
+    fn whole(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
+        let zeros = t.add_constant(op, "zeros", DataType::Float, &[4 * self.units], vec![0; 16 * self.units])?;
+        let bias = concat(t, op, &[self.bias.clone(), zeros])?;
+        let mut inputs = vec![self.x.clone()];
+        for part in [&self.weights, &self.recurrent, &bias] {
+            inputs.push(unsqueeze(t, op, part, 0)?);
+        }
+        inputs.push(String::new());
+        for part in [&self.h, &self.c] {
+            inputs.push(unsqueeze(t, op, part, 0)?);
+        }
+        if !self.holes.is_empty() {
+            let holes = concat(t, op, &self.holes)?;
+            inputs.push(unsqueeze(t, op, &holes, 0)?);
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let outputs = t.emit_many(op, "LSTM", &inputs, vec![int("hidden_size", self.units as i64)], 3)?;
+        Ok([squeezed(t, op, &outputs[0], 1)?, squeezed(t, op, &outputs[1], 0)?, squeezed(t, op, &outputs[2], 0)?])
+    }
+
+    /// Step by step.
+    fn written_out(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
+        let steps = split_in(t, op, &self.x, 0, &vec![1; self.steps])?;
+        let bounds = [t.float(op, "low", -self.clip)?, t.float(op, "high", self.clip)?];
+        let (mut h, mut c) = (self.h.clone(), self.c.clone());
+        let mut outputs = Vec::new();
+        for x in &steps {
+            let x = squeezed(t, op, x, 0)?;
+            (h, c) = self.step(t, op, &x, &h, &c, &bounds)?;
+            outputs.push(unsqueeze(t, op, &h, 0)?);
+        }
+        Ok([concat(t, op, &outputs)?, h, c])
+    }
+
+    /// `c' = clip(σ(f)·c + σ(i)·tanh(g))`, `h' = σ(o)·tanh(c')`.
+    fn step(
+        &self,
+        t: &mut Translation<'_>,
+        op: &Op<'_>,
+        x: &str,
+        h: &str,
+        c: &str,
+        [low, high]: &[String; 2],
+    ) -> Result<(String, String), ConvertError> {
+        let transposed = || vec![int("transB", 1)];
+        let from_x = t.emit(op, "Gemm", &[x, &self.weights, &self.bias], transposed())?;
+        let from_h = t.emit(op, "Gemm", &[h, &self.recurrent], transposed())?;
+        let gates = t.emit(op, "Add", &[&from_x, &from_h], Vec::new())?;
+        let gates = split_in(t, op, &gates, 1, &[self.units as i64; 4])?;
+        let input = self.gate(t, op, &gates[0], 0, c)?;
+        let forget = self.gate(t, op, &gates[2], 2, c)?;
+        let new = t.emit(op, "Tanh", &[&gates[3]], Vec::new())?;
+        let kept = t.emit(op, "Mul", &[&forget, c], Vec::new())?;
+        let added = t.emit(op, "Mul", &[&input, &new], Vec::new())?;
+        let c = t.emit(op, "Add", &[&kept, &added], Vec::new())?;
+        let c = t.emit(op, "Clip", &[&c, low, high], Vec::new())?;
+        let output = self.gate(t, op, &gates[1], 1, &c)?;
+        let shown = t.emit(op, "Tanh", &[&c], Vec::new())?;
+        Ok((t.emit(op, "Mul", &[&output, &shown], Vec::new())?, c))
+    }
+
+    /// `σ(x + weights · cells)`.
+    fn gate(
+        &self,
+        t: &mut Translation<'_>,
+        op: &Op<'_>,
+        x: &str,
+        hole: usize,
+        cells: &str,
+    ) -> Result<String, ConvertError> {
+        let mut x = x.to_string();
+        if let Some(weights) = self.holes.get(hole) {
+            let seen = t.emit(op, "Mul", &[cells, weights], Vec::new())?;
+            x = t.emit(op, "Add", &[&x, &seen], Vec::new())?;
+        }
+        t.emit(op, "Sigmoid", &[&x], Vec::new())
+    }
+}
