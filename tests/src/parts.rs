@@ -70,8 +70,8 @@ pub fn seal(file: &mut [u8], header: Header) {
 
 /// The op set and the work of a program, as far as it decodes.
 fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
-    let (ports, mut at) = program.split_at_checked(2)?;
-    for _ in 0..u16::from(ports[0]) + u16::from(ports[1]) {
+    let (counts, mut at) = program.split_at_checked(3)?;
+    for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
         at = postcard::take_from_bytes::<Port<'_>>(at).ok()?.1;
     }
     let (segment, mut at) = postcard::take_from_bytes::<Segment>(at).ok()?;

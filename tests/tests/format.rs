@@ -132,7 +132,9 @@ fn with_program(edit: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     parts.file()
 }
 
-/// Bytes of the two ports of a good file, after the two counts.
+/// Bytes of the three counts of ports.
+const COUNTS: usize = 3;
+/// Bytes of the two ports of a good file, after the counts.
 const PORTS: usize = 2 * (2 + 6 + 7 + 5);
 
 fn read(file: &[u8]) -> Result<(), ReadError> {
@@ -170,7 +172,7 @@ fn headers() -> Vec<(&'static str, Vec<u8>, Flaw)> {
 }
 
 fn programs() -> Vec<(&'static str, Vec<u8>, Flaw)> {
-    let segment = 2 + PORTS;
+    let segment = COUNTS + PORTS;
     vec![
         ("no program", with_program(Vec::clear), Flaw::Record),
         ("a byte too many", with_program(|p| p.push(0)), Flaw::Trailing),
@@ -178,8 +180,12 @@ fn programs() -> Vec<(&'static str, Vec<u8>, Flaw)> {
         ("a record too few", with_program(move |p| p[segment + 1] = 2), Flaw::Truncated),
         ("a record too many", with_program(move |p| p[segment + 1] = 0), Flaw::NotLive),
         ("an unknown operation", with_program(move |p| p[segment + 2] = 99), Flaw::Unsupported(99)),
-        ("a name longer than the file", with_program(|p| p[2] = 127), Flaw::Record),
-        ("a number of more than 32 bits", with_program(|p| drop(p.splice(5..6, [255; 5]))), Flaw::Record),
+        ("a name longer than the file", with_program(|p| p[COUNTS] = 127), Flaw::Record),
+        (
+            "a number of more than 32 bits",
+            with_program(|p| drop(p.splice(COUNTS + 3..COUNTS + 4, [255; 5]))),
+            Flaw::Record,
+        ),
         ("a band", with_program(move |p| drop(p.splice(segment..segment + 2, [1, 1, 4]))), Flaw::Segment),
         ("a repetition", with_program(move |p| drop(p.splice(segment..segment + 2, [2, 1, 4]))), Flaw::Segment),
         ("a segment of no kind", with_program(move |p| p[segment] = 3), Flaw::Record),
@@ -191,7 +197,7 @@ fn programs() -> Vec<(&'static str, Vec<u8>, Flaw)> {
 fn with_inputs(count: u8) -> Vec<u8> {
     let inputs = [i8s(0, 8); 8].into_iter().collect();
     let mut parts = Parts::of(&one(ConcatI8 { inputs, output: i8s(0, 64), outer: 1 }.into()));
-    let at = 2 + PORTS + 3;
+    let at = COUNTS + PORTS + 3;
     assert_eq!(parts.program[at], 8);
     parts.program[at] = count;
     let input: Vec<u8> = parts.program[at + 1..at + 7].to_vec();
@@ -215,7 +221,7 @@ fn tensors() -> Vec<(&'static str, Vec<u8>, Flaw)> {
         ("no rows", at(shaped(8, [1, 0, 1, 8])), Flaw::Shape),
         ("more channels out than in", at(i8s(8, 9)), Flaw::Shape),
         ("a ring", at(placed(Place::Ring)), Flaw::Segment),
-        ("a state", one(pool(placed(Place::State), i8s(8, 8))), Flaw::Segment),
+        ("a state", one(pool(placed(Place::State), i8s(8, 8))), Flaw::Range),
         ("constants written to", one(pool(i8s(0, 8), placed(Place::Constant))), Flaw::Constant),
         ("an input that is a constant", constant_input(), Flaw::Segment),
         ("a port of another length", Sketch::new(&[i8s(0, 8)], &[], &[]).edited(|p| p.dims[3] = 7), Flaw::Shape),
@@ -309,8 +315,8 @@ fn errors_say_where() {
     let at = |file: &[u8]| read(file).map_err(|error| error.at as usize);
     assert_eq!(at(&with_bytes(0, b"TFL3")), Err(0));
     assert_eq!(at(&with_bytes(60, &[77])), Err(60));
-    assert_eq!(at(&with_program(|p| p[2] = 127)), Err(HEADER_LEN + 2));
-    let record = HEADER_LEN + 2 + PORTS + 2;
+    assert_eq!(at(&with_program(|p| p[COUNTS] = 127)), Err(HEADER_LEN + COUNTS));
+    let record = HEADER_LEN + COUNTS + PORTS + 2;
     assert_eq!(at(&one(pool(i8s(16, 8), i8s(8, 8)))), Err(record));
     let first = pool(i8s(0, 8), i8s(8, 8));
     let second = Sketch::new(&[i8s(0, 8)], &[first.clone(), first], &[i8s(8, 8)]).file();

@@ -90,9 +90,11 @@ mod tests {
 
     #[test]
     fn a_convolution_pads_with_zeros() {
-        let conv = || Op::Conv { window: window([1, 1, 1, 1]), groups: 1 };
-        assert_eq!(after(0.0, conv(), false, Some(&[3, 2, 3, 3])).1.nodes.len(), 1);
-        assert_eq!(after(0.5, conv(), false, Some(&[3, 2, 3, 3])).1.nodes.len(), 2);
+        let conv = |pads| Op::Conv { window: window(pads), groups: 1 };
+        assert_eq!(after(0.0, conv([1, 0, 0, 1]), false, Some(&[3, 2, 3, 3])).1.nodes.len(), 1);
+        assert_eq!(after(0.5, conv([1, 0, 0, 1]), false, Some(&[3, 2, 3, 3])).1.nodes.len(), 2);
+        let beyond_its_kernel = [1; 4];
+        assert_eq!(after(0.0, conv(beyond_its_kernel), false, Some(&[3, 2, 3, 3])).1.nodes.len(), 2);
     }
 
     #[test]
@@ -100,7 +102,7 @@ mod tests {
         let average =
             |include, pads| Op::Pool { window: window(pads), kind: PoolKind::Average { count_include_pad: include } };
         assert_eq!(after(0.0, average(false, [0; 4]), false, None).1.nodes.len(), 1);
-        assert_eq!(after(0.0, average(true, [1; 4]), false, None).1.nodes.len(), 1);
+        assert_eq!(after(0.0, average(true, [1, 0, 0, 1]), false, None).1.nodes.len(), 1);
         assert_eq!(after(0.0, average(false, [1; 4]), false, None).1.nodes.len(), 2);
     }
 

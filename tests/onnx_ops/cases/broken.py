@@ -181,7 +181,7 @@ def loop(net):
     net.output(net.op("Loop", "trips", net.const(True, np.bool_), image(net), body=body))
 
 
-@broken("if", "simplify")
+@broken("if", "condition", "constant")
 def if_else(net):
     x = image(net)
     info = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 5, 5])

@@ -44,7 +44,8 @@ fn slack(function: Function, x: f64, value: f64) -> f64 {
         Function::Tan => value * value * x.abs() * 0.1,
         _ => 0.0,
     };
-    value.abs() * 1e-5 + terms * 1e-6 + f64::from(f32::MIN_POSITIVE)
+    // A factor of `x` may fall below the normal numbers.
+    value.abs() * 1e-5 + terms * 1e-6 + f64::from(f32::MIN_POSITIVE) * x.abs().max(1.0)
 }
 
 pub(super) fn eval(function: Function, x: f64) -> f64 {
