@@ -3,6 +3,7 @@
 use crate::Sample;
 use crate::error::ConvertError;
 use crate::graph::{Graph, ValueId};
+use crate::parallel;
 use crate::reference::FloatProgram;
 
 /// Smallest and largest real number of each value, 0 included.
@@ -33,6 +34,14 @@ impl Ranges {
         self.0[value.0]
     }
 
+    fn include(&mut self, other: &Ranges) {
+        for (id, range) in other.0.iter().enumerate() {
+            if let Some((lo, hi)) = range {
+                self.see(ValueId(id), [*lo, *hi].into_iter());
+            }
+        }
+    }
+
     fn see(&mut self, value: ValueId, numbers: impl Iterator<Item = f32>) {
         let range = self.0[value.0].get_or_insert((0.0, 0.0));
         *range = numbers.fold(*range, |(lo, hi), x| match x.is_nan() {
@@ -49,12 +58,16 @@ impl Ranges {
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
 pub fn calibrate(graph: &Graph, samples: &[Sample], mut progress: impl FnMut()) -> Result<Ranges, ConvertError> {
-    let mut program = FloatProgram::new(graph)?;
     let mut ranges = Ranges::new(graph);
-    for sample in samples {
-        program.run(graph, sample, |value, numbers| ranges.see(value, numbers.into_iter()))?;
+    let mut workers = parallel::workers((FloatProgram::new(graph)?, ranges.clone()), !graph.states.is_empty());
+    let work = |(program, ranges): &mut (FloatProgram, Ranges), sample: &Sample| {
+        program.run(graph, sample, |value, numbers| ranges.see(value, numbers.into_iter()))
+    };
+    parallel::each(&mut workers, samples, work, |()| {
         progress();
-    }
+        Ok(())
+    })?;
+    workers.iter().for_each(|(_, seen)| ranges.include(seen));
     copy_aliases(graph, &mut ranges);
     check_finite(graph, &ranges)?;
     Ok(ranges)

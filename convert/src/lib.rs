@@ -13,6 +13,7 @@ pub mod import;
 pub mod isolated;
 mod ops;
 pub mod oracle;
+pub mod parallel;
 pub mod passes;
 pub mod plan;
 pub mod quantize;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::ArrayD;
 use tract_core::internal::TVec;
+use tract_core::ops::konst::Const;
 use tract_core::optim::Optimizer;
-use tract_core::plan::{SimplePlan, eval};
-use tract_core::prelude::{DatumType, TValue, Tensor, TypedFact, TypedModel, TypedOp};
+use tract_core::plan::SimplePlan;
+use tract_core::prelude::{DatumType, OutletId, TValue, Tensor, TypedFact, TypedModel, TypedOp};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::prelude::{InferenceFact, TractResult};
@@ -22,8 +23,10 @@ type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
 /// An ONNX model in float, exactly as its file has it.
 pub struct Oracle {
     plan: Arc<Plan>,
-    /// The same model with kernels chosen: many times as fast, some tensors lose their names.
-    fast: Arc<Plan>,
+    /// The same model with every tensor that has a name there as an output, so that none is merged into another.
+    open: Arc<Plan>,
+    /// The names of its outputs.
+    tensors: Vec<String>,
     inputs: Vec<InputType>,
     outputs: Vec<String>,
     states: Vec<StateNames>,
@@ -32,19 +35,20 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Prepares the model. It is typed and its constants are folded, but it is never decluttered:
-    /// tract's rewriting drops names, and merges what is to be compared.
+    /// Prepares the model. It is typed, its constants are folded and kernels are chosen, but it is never decluttered:
+    /// tract's rewriting drops names.
     ///
     /// # Errors
     /// What tract says where it cannot run the model, or what is wrong with the file.
     pub fn new(bytes: &[u8], options: &ImportOptions) -> Result<Oracle, ConvertError> {
         let source = Source::decode(bytes)?;
         let inputs = declared(&source, options)?;
-        let outputs = source.graph().output.iter().map(|o| o.name.clone()).collect();
+        let outputs: Vec<String> = source.graph().output.iter().map(|o| o.name.clone()).collect();
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
-        let plan = settle(quietly(|| SimplePlan::new(typed.clone())))?;
-        let fast = settle(quietly(|| fast(typed))).unwrap_or_else(|_| plan.clone());
-        let oracle = Oracle { plan, fast, inputs, outputs, states: source.states(options), kept: Mutex::default() };
+        let plan = settle(quietly(|| planned(typed.clone())))?;
+        let (open, tensors) = settle(quietly(|| opened(typed, &outputs)))?;
+        let states = source.states(options);
+        let oracle = Oracle { plan, open, tensors, inputs, outputs, states, kept: Mutex::default() };
         oracle.reset();
         Ok(oracle)
     }
@@ -54,6 +58,11 @@ impl Oracle {
         let states = self.inputs.iter().filter(|input| self.is_state(&input.name));
         let zeros = states.map(|input| (input.name.clone(), ArrayD::zeros(input.shape.clone()))).collect();
         *self.kept() = zeros;
+    }
+
+    /// Whether a run goes on where the last one left it.
+    pub fn has_states(&self) -> bool {
+        !self.states.is_empty()
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<String, ArrayD<f32>>> {
@@ -92,7 +101,7 @@ impl Oracle {
     /// If the inputs do not fit or tract fails.
     pub fn run(&self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, ConvertError> {
         let values = self.values(inputs)?;
-        let outputs: Vec<ArrayD<f32>> = settle(quietly(|| self.fast.run(values)?.iter().map(|v| array(v)).collect()))?;
+        let outputs: Vec<ArrayD<f32>> = settle(quietly(|| self.plan.run(values)?.iter().map(|v| array(v)).collect()))?;
         let mut named: HashMap<String, ArrayD<f32>> = self.outputs.iter().cloned().zip(outputs).collect();
         self.keep(&named);
         Ok(self.output_names().iter().filter_map(|name| named.remove(name)).collect())
@@ -119,27 +128,11 @@ impl Oracle {
     }
 
     fn collect(&self, inputs: TVec<TValue>) -> TractResult<HashMap<String, ArrayD<f32>>> {
-        let mut seen = HashMap::new();
-        for (input, value) in self.inputs.iter().zip(&inputs) {
-            seen.insert(input.name.clone(), array(value)?);
-        }
-        let mut state = self.plan.spawn()?;
-        let outputs = state.run_plan_with_eval(inputs, |context, state, node, inputs| {
-            let results = eval(context, state, node, inputs)?;
-            for (slot, value) in results.iter().enumerate() {
-                if let Some(label) = self.plan.model().outlet_label((node.id, slot).into()) {
-                    // A tensor that is not numeric has no place in a comparison of numbers.
-                    if let Ok(array) = array(value) {
-                        seen.insert(label.to_string(), array);
-                    }
-                }
-            }
-            TractResult::Ok(results)
-        })?;
-        for (name, value) in self.outputs.iter().zip(&outputs) {
-            seen.insert(name.clone(), array(value)?);
-        }
-        Ok(seen)
+        let given = self.inputs.iter().map(|input| &input.name).zip(inputs.clone());
+        let outputs = self.open.run(inputs)?;
+        let computed = self.tensors.iter().zip(outputs);
+        // A tensor that is not numeric has no place in a comparison of numbers.
+        Ok(given.chain(computed).filter_map(|(name, value)| Some((name.clone(), array(&value).ok()?))).collect())
     }
 
     fn values(&self, given: &[ArrayD<f32>]) -> Result<TVec<TValue>, ConvertError> {
@@ -177,10 +170,27 @@ fn typed(source: &Source, inputs: &[InputType]) -> TractResult<TypedModel> {
     Ok(typed)
 }
 
-/// Only the choice of kernels, without the rewriting before it.
-fn fast(mut typed: TypedModel) -> TractResult<Arc<Plan>> {
-    Optimizer::codegen().optimize(&mut typed)?;
-    SimplePlan::new(typed)
+/// Chooses kernels, without the rewriting before it.
+fn planned(typed: TypedModel) -> TractResult<Arc<Plan>> {
+    let mut fast = typed.clone();
+    match Optimizer::codegen().optimize(&mut fast) {
+        Ok(()) => SimplePlan::new(fast),
+        Err(_) => SimplePlan::new(typed),
+    }
+}
+
+/// Behind the outputs, of these names, every other tensor that a node computes and that has a name is an output too; all names.
+fn opened(mut typed: TypedModel, outputs: &[String]) -> TractResult<(Arc<Plan>, Vec<String>)> {
+    let (mut outlets, mut names) = (typed.output_outlets()?.to_vec(), outputs.to_vec());
+    let computed = typed.nodes.iter().filter(|node| !node.op_is::<Const>());
+    for outlet in computed.flat_map(|node| (0..node.outputs.len()).map(|slot| OutletId::new(node.id, slot))) {
+        if let Some(name) = typed.outlet_label(outlet).filter(|name| !outputs.iter().any(|output| output == name)) {
+            outlets.push(outlet);
+            names.push(name.to_string());
+        }
+    }
+    typed.select_output_outlets(&outlets)?;
+    Ok((planned(typed)?, names))
 }
 
 /// The types that `declared` lets pass.
@@ -214,7 +224,7 @@ fn value(given: Option<&ArrayD<f32>>, declared: &InputType) -> Result<TValue, Co
 fn array(tensor: &Tensor) -> TractResult<ArrayD<f32>> {
     let cast = tensor.cast_to::<f32>()?;
     let view = cast.to_plain_array_view::<f32>()?;
-    Ok(ArrayD::from_shape_vec(view.shape().to_vec(), view.iter().copied().collect())?)
+    Ok(view.to_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use lacewing::arena::{cast, cast_mut};
 use lacewing::format::{DType, Port, Tensor};
 use lacewing::ops::quantize::{dequantize, quantize};
 use lacewing::owned::Aligned;
-use lacewing::{Model, Portable, ReadError, RunError};
+use lacewing::{Model, ReadError, RunError};
+use lacewing_targets::host;
 use ndarray::ArrayD;
 
 /// A file and its arena.
@@ -68,6 +69,12 @@ impl Runner {
         Model::read(&self.file).expect("read in new")
     }
 
+    /// Whether a run goes on where the last one left it.
+    #[must_use]
+    pub fn has_states(&self) -> bool {
+        self.model().states().next().is_some()
+    }
+
     /// Runs once on real numbers, which pass the int8 doors as on a device, and gives real numbers. A model with state goes on
     /// where the last run left it.
     ///
@@ -84,13 +91,13 @@ impl Runner {
     pub fn run_with(
         &mut self,
         inputs: &[ArrayD<f32>],
-        after: impl FnMut(usize, &[u8]),
+        mut after: impl FnMut(usize, &[u8]),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
         let model: Model<'_> = Model::read(&self.file)?;
         for (index, port) in model.inputs().enumerate() {
             fill(&mut self.arena, &port, inputs.get(index))?;
         }
-        model.run_with(&Portable, &mut self.arena, after)?;
+        host::run(&model, &mut self.arena, &mut after)?;
         Ok(model.outputs().map(|port| read(&self.arena, &port)).collect())
     }
 

@@ -3,14 +3,13 @@
 //! `SQNR = 10·log10(Σ r² / Σ (r − y)²)` in dB over all samples, with `r` from the reference (tract where it runs the model) and `y` the dequantized result.
 
 use std::collections::HashMap;
-use std::num::NonZero;
-use std::thread::{self, available_parallelism};
 
 use crate::Sample;
 use crate::doors;
 use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
+use crate::parallel;
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
 use lacewing::format::Op;
@@ -50,10 +49,16 @@ struct Noise {
 }
 
 impl Noise {
-    fn add(&mut self, reference: impl IntoIterator<Item = f32>, got: impl IntoIterator<Item = f32>) {
-        for (r, y) in reference.into_iter().zip(got) {
-            self.signal += f64::from(r).powi(2);
-            self.noise += (f64::from(r) - f64::from(y)).powi(2);
+    fn include(&mut self, other: Noise) {
+        self.signal += other.signal;
+        self.noise += other.noise;
+    }
+
+    fn add(&mut self, reference: &[f32], got: &[f32]) {
+        for (r, y) in reference.iter().zip(got) {
+            let (signal, noise) = (f64::from(*r), f64::from(*r) - f64::from(*y));
+            self.signal += signal * signal;
+            self.noise += noise * noise;
         }
     }
 
@@ -66,6 +71,7 @@ impl Noise {
 }
 
 /// A record whose result is an ONNX tensor.
+#[derive(Clone)]
 struct Probe<'g> {
     layer: &'g Layer,
     op: &'static str,
@@ -85,42 +91,60 @@ pub fn verify(
     samples: &[Sample],
     mut progress: impl FnMut(),
 ) -> Result<Verification, ConvertError> {
-    let mut runner = Runner::new(file)?;
+    let runner = Runner::new(file)?;
     let layers = layers(&runner);
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut probes = probes(graph, &layers);
-    let (mut output, mut agree, mut count) = (Noise::default(), 0, 0);
-    // The steps of a stream come one after the other.
-    let threads = if graph.states.is_empty() { available_parallelism().map_or(1, NonZero::get) } else { 1 };
+    let (mut output, mut agree) = (Noise::default(), 0);
     reference.reset()?;
-    let chunks = samples.chunks(threads).map(|chunk| (chunk, references(reference, chunk)));
-    for (sample, tensors) in chunks.flat_map(|(chunk, references)| chunk.iter().zip(references)) {
-        let tensors = tensors?;
-        let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
-            let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
-            let Some(wanted) = arranged(&tensors, probe.original) else { return };
-            let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
-            probe.noise.add(wanted, reals(arena, ops[record].output(), scale, zero));
-        })?;
-        for (index, (value, got)) in graph.outputs.iter().zip(&got).enumerate() {
-            let Some(wanted) = output_of(graph, *value, &tensors) else { continue };
-            output.add(wanted.iter().copied(), got.iter().copied());
-            agree += usize::from(index == 0 && top1(&wanted) == top1(got.as_slice().unwrap_or_default()));
-        }
-        count += 1;
+    // The steps of a stream come one after the other.
+    let mut workers = parallel::workers((runner, probes.clone()), !graph.states.is_empty());
+    let work = |(runner, probes): &mut (Runner, Vec<Option<Probe<'_>>>), sample: &Sample| {
+        found(graph, (runner, &ops, probes), reference, sample)
+    };
+    parallel::each(&mut workers, samples, work, |found| {
+        probes.iter_mut().flatten().zip(found.layers).for_each(|(probe, noise)| probe.noise.include(noise));
+        output.include(found.output);
+        agree += usize::from(found.agrees);
         progress();
-    }
-    let top1_agreement = f64::from(agree as u32) / f64::from((count as u32).max(1));
+        Ok(())
+    })?;
+    let top1_agreement = f64::from(agree as u32) / f64::from((samples.len() as u32).max(1));
     let (layers, sqnr_db, reference) = (report(probes), output.db(), reference.name());
-    Ok(Verification { layers, sqnr_db, top1_agreement, samples: count, reference })
+    Ok(Verification { layers, sqnr_db, top1_agreement, samples: samples.len(), reference })
 }
 
-/// The original's tensors for each sample, all samples at the same time: the reference takes most of the time.
-fn references(reference: &Reference, samples: &[Sample]) -> Vec<Result<Tensors, ConvertError>> {
-    thread::scope(|scope| {
-        let running: Vec<_> = samples.iter().map(|sample| scope.spawn(|| reference.run(sample))).collect();
-        running.into_iter().map(|thread| thread.join().expect("the reference catches panics")).collect()
-    })
+/// What one sample tells: the noise of every probe, that of the outputs, whether both find the same class.
+struct Found {
+    layers: Vec<Noise>,
+    output: Noise,
+    agrees: bool,
+}
+
+fn found(
+    graph: &Graph,
+    (runner, ops, probes): (&mut Runner, &[Op], &mut [Option<Probe<'_>>]),
+    reference: &Reference,
+    sample: &Sample,
+) -> Result<Found, ConvertError> {
+    let tensors = reference.run(sample)?;
+    let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
+        let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
+        probe.noise = Noise::default();
+        let Some(wanted) = arranged(&tensors, probe.original) else { return };
+        let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
+        probe.noise.add(&wanted, &reals(arena, ops[record].output(), scale, zero));
+    })?;
+    let layers = probes.iter().flatten().map(|probe| probe.noise).collect();
+    let mut found = Found { layers, output: Noise::default(), agrees: false };
+    for (index, (value, got)) in graph.outputs.iter().zip(got).enumerate() {
+        let (Some(wanted), got) = (output_of(graph, *value, &tensors), got.into_raw_vec_and_offset().0) else {
+            continue;
+        };
+        found.output.add(&wanted, &got);
+        found.agrees |= index == 0 && top1(&wanted) == top1(&got);
+    }
+    Ok(found)
 }
 
 fn report(probes: Vec<Option<Probe<'_>>>) -> Vec<LayerNoise> {
@@ -177,7 +201,7 @@ mod tests {
     #[test]
     fn noise_in_decibels() {
         let mut noise = Noise::default();
-        noise.add([10.0, 0.0], [9.0, 0.0]);
+        noise.add(&[10.0, 0.0], &[9.0, 0.0]);
         assert!((noise.db() - 20.0).abs() < 1e-9);
         assert_eq!(top1(&[1.0, 3.0, 3.0]), Some(1));
         assert_eq!(top1(&[]), None);

@@ -205,7 +205,11 @@ fn completions_and_targets_are_told() {
 fn the_demo_does_the_whole_way() {
     let result = object(&["demo"]);
     assert!(result["int8"]["top1"].as_f64() > Some(0.91));
-    assert!(result["arena_bytes"].as_f64() >= result["arena_lower_bound_bytes"].as_f64());
+    assert!(result["float"]["sqnr_db"].as_f64() > Some(100.0), "the float program is the original's");
+    for program in ["float", "int8"] {
+        let sizes = &result[program];
+        assert!(sizes["arena_bytes"].as_f64() >= sizes["arena_lower_bound_bytes"].as_f64());
+    }
     let drawn = String::from_utf8(lacewing(&["demo", "--color", "always"]).stdout).unwrap();
     assert!(drawn.contains("▀") && drawn.contains("Ankle boot") && drawn.contains("lacewing convert"));
 }

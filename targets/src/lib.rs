@@ -7,6 +7,7 @@
 #![no_std]
 
 pub mod boards;
+pub mod host;
 
 pub use boards::{Board, Target};
 pub use lacewing::Portable;

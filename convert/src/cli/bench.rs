@@ -7,6 +7,7 @@ use lacewing::format::DType;
 use lacewing::owned::Aligned;
 use lacewing::{Model, Portable, Session};
 use lacewing_convert::runner::Runner;
+use lacewing_targets::host;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -78,14 +79,13 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
 /// Runs the model again and again for `budget`, after some runs that do not count.
 pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Failure> {
     let mut arena = Aligned::zeroed(model.arena_len());
-    let mut session = Session::new(model, Portable, &mut arena)?;
     let warm = Instant::now();
     while warm.elapsed() < budget / 10 {
-        timed(&mut session)?;
+        timed(&model, &mut arena)?;
     }
     let (start, mut times) = (Instant::now(), Vec::new());
     while times.len() < LEAST_RUNS || start.elapsed() < budget {
-        times.push(timed(&mut session)?);
+        times.push(timed(&model, &mut arena)?);
     }
     times.sort_unstable();
     let us = |time: Duration| time.as_secs_f64() * 1e6;
@@ -93,10 +93,10 @@ pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Fail
 }
 
 /// One run on fresh inputs; only the run is timed.
-fn timed(session: &mut Session<'_, Portable>) -> Result<Duration, Failure> {
-    fill(session);
+fn timed(model: &Model<'_>, arena: &mut [u8]) -> Result<Duration, Failure> {
+    fill(&mut Session::new(model.clone(), Portable, arena)?);
     let start = Instant::now();
-    session.run()?;
+    host::run(model, arena, &mut |_, _| ())?;
     Ok(start.elapsed())
 }
 

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lacewing_convert::data::{Samples, Scaling};
-use lacewing_convert::oracle::Oracle;
 use lacewing_convert::runner::Runner;
-use lacewing_convert::{Conversion, Options};
+use lacewing_convert::{Conversion, Options, Precision, Sample};
 use ndarray::{ArrayD, Ix2};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::{self, Timing};
 use super::convert::{convert_with, inputs};
@@ -44,44 +43,59 @@ const ACROSS: usize = 4;
 /// Columns of a terminal that does not tell.
 const WIDTH: u16 = 80;
 
+/// Calibration images on which the float program is compared with tract.
+const COMPARED: usize = 16;
+
+/// One of the two programs.
+struct Program {
+    conversion: Conversion,
+    classes: Vec<i64>,
+    timing: Timing,
+}
+
 /// All that is found out.
 struct Findings {
-    conversion: Conversion,
+    float: Program,
+    int8: Program,
     macs: u64,
     test: Samples,
-    float: Vec<i64>,
-    int8: Vec<i64>,
-    timing: Timing,
 }
 
 pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let start = Instant::now();
     let findings = find(terminal)?;
     let labels = findings.test.labels()?;
-    let [float, int8] = [&findings.float, &findings.int8].map(|classes| accuracy(classes, labels));
-    let agreement = accuracy(&findings.int8, &findings.float);
-    table(&findings, [float, int8, agreement], terminal);
+    let Findings { float, int8, macs, .. } = &findings;
+    let scores = [&float.classes, &int8.classes].map(|classes| accuracy(classes, labels));
+    let agreement = accuracy(&int8.classes, &float.classes);
+    table(&findings, scores, agreement, terminal);
     pictures(&findings, labels, terminal)?;
     terminal.say(NEXT);
     let seconds = start.elapsed().as_secs_f64();
     terminal.detail(format_args!("{seconds:.1} s in all"));
-    let Findings { conversion, macs, timing, .. } = &findings;
     terminal.object(&json!({
         "n": labels.len(),
-        "float": { "top1": float },
-        "int8": { "top1": int8 },
+        "float": program_json(float, scores[0]),
+        "int8": program_json(int8, scores[1]),
         "top1_agreement": agreement,
-        "sqnr_db": json_decibels(conversion.verification.sqnr_db),
-        "arena_bytes": conversion.plan.arena_bytes,
-        "arena_lower_bound_bytes": conversion.plan.lower_bound_bytes,
         "onnx_bytes": MODEL.len(),
-        "file_bytes": conversion.file.len(),
         "macs": macs,
-        "median_us": timing.median_us,
-        "min_us": timing.min_us,
         "threads": 1,
         "seconds": seconds,
     }))
+}
+
+fn program_json(program: &Program, top1: f64) -> Value {
+    let Program { conversion: Conversion { file, plan, verification, .. }, timing, .. } = program;
+    json!({
+        "top1": top1,
+        "sqnr_db": json_decibels(verification.sqnr_db),
+        "arena_bytes": plan.arena_bytes,
+        "arena_lower_bound_bytes": plan.lower_bound_bytes,
+        "file_bytes": file.len(),
+        "median_us": timing.median_us,
+        "min_us": timing.min_us,
+    })
 }
 
 fn find(terminal: &Terminal) -> Result<Findings, Failure> {
@@ -89,38 +103,41 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
     let specs = inputs(MODEL, &options.import)?;
     let calib = Samples::parse("calib.npz", CALIB, &specs, BYTES)?;
     let test = Samples::parse("test.npz", TEST, &specs, BYTES)?;
-    let conversion = convert_with(MODEL, &options, calib.rows(), terminal)?;
-    let runner = Runner::new(&conversion.file)?;
-    let macs = program::macs(&program::steps(&runner.model()));
-    let timing = bench::measure(runner.model(), Duration::from_millis(200))?;
-    let classes = |mut engine: Engine, what| engine.classes(&test, terminal.progress(what, test.len()));
-    let float = classes(Engine::Onnx(Box::new(Oracle::new(MODEL, &options.import)?)), "float")?;
-    let int8 = classes(Engine::Lace(Box::new(runner)), "int8")?;
-    Ok(Findings { conversion, macs, test, float, int8, timing })
+    let compared = &calib.rows()[..COMPARED.min(calib.len())];
+    let program = |precision, samples: &[Sample], what| {
+        let conversion = convert_with(MODEL, &Options { precision, ..options.clone() }, samples, terminal)?;
+        let runner = Runner::new(&conversion.file)?;
+        let timing = bench::measure(runner.model(), Duration::from_millis(200))?;
+        let classes = Engine::Lace(Box::new(runner)).classes(&test, terminal.progress(what, test.len()))?;
+        Ok::<_, Failure>(Program { conversion, classes, timing })
+    };
+    let float = program(Precision::F32, compared, "float")?;
+    let int8 = program(Precision::Int8, calib.rows(), "int8")?;
+    let macs = program::macs(&program::steps(&Runner::new(&int8.conversion.file)?.model()));
+    Ok(Findings { float, int8, macs, test })
 }
 
-fn table(findings: &Findings, [float, int8, agreement]: [f64; 3], terminal: &Terminal) {
-    let Findings { conversion, macs, test, timing, .. } = findings;
-    let (plan, verification) = (&conversion.plan, &conversion.verification);
-    let mut table = terminal.table(["Fashion-MNIST classifier", "float ONNX", "int8 .lace"], 1..3);
-    let n = grouped(test.len() as u64);
-    let mut row = |what: &str, float: String, int8: String| {
+fn table(findings: &Findings, scores: [f64; 2], agreement: f64, terminal: &Terminal) {
+    let Findings { float, int8, macs, test } = findings;
+    let mut table = terminal.table(["Fashion-MNIST classifier", "float", "int8"], 1..3);
+    let mut row = |what: &str, [float, int8]: [String; 2]| {
         table.add_row([what.to_string(), float, int8]);
     };
-    row(&format!("accuracy on {n} test images"), percent(float), percent(int8));
-    row("same class as float", String::new(), percent(agreement));
-    row("SQNR at the output", String::new(), decibels(verification.sqnr_db));
-    row("file", bytes(MODEL.len()), bytes(conversion.file.len()));
-    row("arena (all RAM but the stack)", String::new(), bytes(plan.arena_bytes));
-    row("  lower bound for this order", String::new(), bytes(plan.lower_bound_bytes));
-    row("multiply-accumulates", String::new(), grouped(*macs));
-    row("latency here, portable kernels", String::new(), duration(timing.median_us));
+    let both = |of: &dyn Fn(&Program) -> String| [float, int8].map(of);
+    row(&format!("accuracy on {} test images", grouped(test.len() as u64)), scores.map(percent));
+    row("same class as float", [String::new(), percent(agreement)]);
+    row("SQNR at the output, against tract", both(&|p| decibels(p.conversion.verification.sqnr_db)));
+    row(&format!("file (the ONNX file has {})", bytes(MODEL.len())), both(&|p| bytes(p.conversion.file.len())));
+    row("arena (all RAM but the stack)", both(&|p| bytes(p.conversion.plan.arena_bytes)));
+    row("  lower bound for this order", both(&|p| bytes(p.conversion.plan.lower_bound_bytes)));
+    row("multiply-accumulates", both(&|_| grouped(*macs)));
+    row("latency here, portable kernels", both(&|p| duration(p.timing.median_us)));
     terminal.say(table);
 }
 
 /// Test images from the first on, with one that the int8 model gets wrong in the last place.
 fn chosen(findings: &Findings, labels: &[i64]) -> Vec<usize> {
-    let wrong = (0..labels.len()).filter(|&i| findings.int8[i] != labels[i]);
+    let wrong = (0..labels.len()).filter(|&i| findings.int8.classes[i] != labels[i]);
     let mut chosen: Vec<usize> = (0..labels.len().min(DRAWN)).collect();
     let unseen = wrong.into_iter().find(|i| *i >= chosen.len());
     if let (Some(last), Some(unseen)) = (chosen.last_mut(), unseen) {
@@ -135,7 +152,7 @@ fn pictures(findings: &Findings, labels: &[i64], terminal: &Terminal) -> Result<
     let mut pictures = Vec::new();
     for i in chosen(findings, labels) {
         let image = image(&findings.test.rows()[i][0])?;
-        let (said, is) = (name(findings.int8[i]), name(labels[i]));
+        let (said, is) = (name(findings.int8.classes[i]), name(labels[i]));
         pictures.push(Picture { pixels: image, caption: caption(said, is, terminal) });
     }
     let width = terminal.width().unwrap_or(WIDTH);

@@ -5,6 +5,7 @@ use std::path::Path;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::import::ImportOptions;
 use lacewing_convert::oracle::Oracle;
+use lacewing_convert::parallel;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::top1;
 use ndarray::ArrayD;
@@ -92,12 +93,22 @@ impl Engine {
     }
 
     /// The class that the model gives to each sample.
-    pub(super) fn classes(&mut self, samples: &Samples, mut progress: Progress) -> Result<Vec<i64>, Failure> {
+    pub(super) fn classes(&self, samples: &Samples, mut progress: Progress) -> Result<Vec<i64>, Failure> {
         let mut classes = Vec::with_capacity(samples.len());
-        for sample in samples.rows() {
-            let outputs = self.run(sample)?;
-            classes.push(class(&outputs).ok_or_else(|| Failure::new("the model has no output"))?);
+        let see = |class: Option<i64>| {
+            classes.push(class.ok_or_else(|| Failure::new("the model has no output"))?);
             progress.step();
+            Ok::<(), Failure>(())
+        };
+        match self {
+            Engine::Lace(runner) => {
+                let mut workers = parallel::workers(runner.clone(), runner.has_states());
+                parallel::each(&mut workers, samples.rows(), |runner, sample| Ok(class(&runner.run(sample)?)), see)?;
+            }
+            Engine::Onnx(oracle) => {
+                let mut workers = parallel::workers(oracle, oracle.has_states());
+                parallel::each(&mut workers, samples.rows(), |oracle, sample| Ok(class(&oracle.run(sample)?)), see)?;
+            }
         }
         Ok(classes)
     }

@@ -34,7 +34,7 @@ Examples:
   lacewing eval model.lace --data images.npz --input-scale 0.00392157    (bytes to 0..1)";
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let mut engine = Engine::open(&args.model, &args.import.options())?;
+    let engine = Engine::open(&args.model, &args.import.options())?;
     let samples = engine.samples(&args.data, args.scaling.scaling()?)?;
     let labels = samples.labels()?;
     let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;
