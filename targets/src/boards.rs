@@ -14,7 +14,7 @@ pub struct Target {
 }
 
 /// All targets, the portable one first.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: &[Target] = &[
     target("portable", "any processor, plain Rust"),
     target("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply"),
     target("cortex-m3", "Armv7-M, long multiply"),
@@ -71,7 +71,7 @@ pub struct Board {
 }
 
 /// All boards.
-pub const BOARDS: [Board; 8] = [
+pub const BOARDS: &[Board] = &[
     Board {
         name: "mps2-an386",
         about: "Cortex-M4F on Arm's MPS2",
@@ -156,7 +156,7 @@ pub const BOARDS: [Board; 8] = [
 
 /// The bare-metal compilation targets that the crates are built for, those of [`BOARDS`] and their
 /// soft-float siblings.
-pub const BARE_METAL_TRIPLES: [&str; 7] = [
+pub const BARE_METAL_TRIPLES: &[&str] = &[
     "thumbv6m-none-eabi",
     "thumbv7m-none-eabi",
     "thumbv7em-none-eabi",

@@ -20,7 +20,7 @@ pub(super) fn count() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    for board in &BOARDS {
+    for board in BOARDS {
         counts(board).with_context(|| format!("counting on {}", board.name))?;
         failures(board).with_context(|| format!("failing on {}", board.name))?;
     }
@@ -67,7 +67,7 @@ pub(super) fn qemu() -> Result<Outcome> {
     let mut idle: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
     for path in models(folder.path())? {
         let case = Case::new(path, &folder.path().join("x.npy"))?;
-        for board in &BOARDS {
+        for board in BOARDS {
             match case.model.check_fits(board) {
                 Ok(()) => {
                     case.check(board)?;
