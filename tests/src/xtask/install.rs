@@ -147,7 +147,7 @@ fn is_root() -> Result<bool> {
 
 fn triples_without_rustup() -> Result<Vec<&'static str>> {
     let mut triples = Vec::new();
-    for triple in BARE_METAL_TRIPLES {
+    for &triple in BARE_METAL_TRIPLES {
         if !bare_metal::rustup_has(triple)? {
             triples.push(triple);
         }

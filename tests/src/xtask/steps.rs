@@ -93,7 +93,7 @@ fn tests() -> Result<Outcome> {
 /// The two crates that devices run, built as they are, and checked with the features that firmware may want.
 fn no_std() -> Result<Outcome> {
     let missing = missing_triples()?;
-    for triple in BARE_METAL_TRIPLES {
+    for &triple in BARE_METAL_TRIPLES {
         if missing.contains(&triple) {
             continue;
         }
@@ -133,7 +133,7 @@ fn missing_triples() -> Result<Vec<&'static str>> {
         return Ok(Vec::new());
     }
     let mut missing = Vec::new();
-    for triple in BARE_METAL_TRIPLES {
+    for &triple in BARE_METAL_TRIPLES {
         if !bare_metal::rustup_has(triple)? {
             missing.push(triple);
         }
