@@ -94,7 +94,7 @@ pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Fail
 
 /// One run on fresh inputs; only the run is timed.
 fn timed(model: &Model<'_>, arena: &mut [u8]) -> Result<Duration, Failure> {
-    fill(&mut Session::new(model.clone(), Portable, arena)?);
+    fill(&mut Session::new(*model, Portable, arena)?);
     let start = Instant::now();
     host::run(model, arena, &mut |_, _| ())?;
     Ok(start.elapsed())
