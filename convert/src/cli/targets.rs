@@ -30,8 +30,8 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     terminal.say(boards);
     terminal.say(terminal.paint("Every file runs on every target, with the same output bits.", Paint::Dim));
     terminal.object(&json!({
-        "targets": TARGETS.map(|target| json!({ "name": target.name, "about": target.about })),
-        "boards": BOARDS.map(|board| json!({
+        "targets": TARGETS.iter().map(|target| json!({ "name": target.name, "about": target.about })).collect::<Vec<_>>(),
+        "boards": BOARDS.iter().map(|board| json!({
             "name": board.name,
             "about": board.about,
             "target": board.target,
@@ -39,7 +39,7 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
             "flash_bytes": board.flash.len,
             "ram_bytes": board.ram.len,
             "clock_hz": board.clock_hz,
-        })),
+        })).collect::<Vec<_>>(),
     }))
 }
 

@@ -2,7 +2,11 @@
 //! operator, `QuantizeLinear` of the result. One reading serves both forms that quantized files come in.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+
+/// More zero points than any convolution has.
+const MAX_CHANNELS: usize = 1 << 16;
 
 /// Replaces the quantized operators of the main graph.
 pub(super) fn expand(model: &mut ModelProto) {
@@ -21,6 +25,8 @@ enum Form {
     ResultFirst,
     /// `x, w` with scales and zero points, the result's, then a bias in steps of both scales; weight scales along axis 0.
     Conv,
+    /// `x, w`, then the zero points of both; their steps are 1, and so are those of the result, an int32.
+    Integer,
     /// `x, w` with scales and zero points, a bias in steps of both scales, then the result's.
     Gemm,
 }
@@ -30,6 +36,7 @@ fn form(node: &NodeProto) -> Option<(&'static str, Form)> {
     let microsoft = node.domain == "com.microsoft";
     Some(match (node.op_type.as_str(), microsoft) {
         ("QLinearConv", _) => ("Conv", Form::Conv),
+        ("ConvInteger", false) => ("Conv", Form::Integer),
         ("QLinearMatMul", _) => ("MatMul", Form::Operands(2)),
         ("QGemm", true) => ("Gemm", Form::Gemm),
         ("QLinearAdd", true) => ("Add", Form::Operands(2)),
@@ -57,6 +64,7 @@ fn replace(graph: &mut GraphProto, node: NodeProto, index: usize) {
         Form::Operands(count) => parts.operands(op, count),
         Form::ResultFirst => parts.result_first(op),
         Form::Conv => parts.conv(op),
+        Form::Integer => parts.integer(op),
         Form::Gemm => parts.gemm(op),
     }
 }
@@ -86,6 +94,31 @@ impl Parts<'_> {
         let mut inputs = vec![self.dequantized(0, 0), self.dequantized(3, 0)];
         inputs.extend(self.bias(8));
         self.finish(op, inputs, 6);
+    }
+
+    fn integer(&mut self, op: &str) {
+        let input = vec![self.centered(0, 2), self.centered(1, 3)];
+        let attribute = std::mem::take(&mut self.node.attribute);
+        let real = self.push(op, "real", input, attribute);
+        let (output, name) = (std::mem::take(&mut self.node.output), self.name.clone());
+        let (op_type, attribute) = ("Cast".into(), vec![integer("to", DataType::Int32 as i64)]);
+        self.graph.node.push(NodeProto { op_type, input: vec![real], output, attribute, name, ..NodeProto::default() });
+    }
+
+    /// The operand at `at` less its zero point at `zero`: one, or one for each output channel.
+    fn centered(&mut self, at: usize, zero: usize) -> String {
+        let (x, zero, step) = (self.input(at), self.input(zero), format!("{}.step_{at}", self.name));
+        let dims = self.graph.initializer.iter().find(|t| t.name == zero).map(|t| t.dims.clone()).unwrap_or_default();
+        let count = dims.iter().try_fold(1, |n, dim| usize::try_from(*dim).ok()?.checked_mul(n)).unwrap_or(1);
+        let (data_type, float_data) = (DataType::Float as i32, vec![1.0; count.min(MAX_CHANNELS)]);
+        self.graph.initializer.push(TensorProto {
+            name: step.clone(),
+            dims,
+            data_type,
+            float_data,
+            ..TensorProto::default()
+        });
+        self.push("DequantizeLinear", &format!("dequantize_{at}"), vec![x, step, zero], vec![integer("axis", 0)])
     }
 
     /// The bias is scaled by `alpha` too.
@@ -189,6 +222,13 @@ mod tests {
         let nodes = expanded("QGemm", "com.microsoft", &["x", "xs", "xz", "w", "ws", "wz"]);
         assert_eq!(ops(&nodes), ["DequantizeLinear", "DequantizeLinear", "Gemm"]);
         assert_eq!(nodes[2].output, ["y"]);
+    }
+
+    #[test]
+    fn a_convolution_of_integers_gives_integers() {
+        let nodes = expanded("ConvInteger", "", &["x", "w", "xz", "wz"]);
+        assert_eq!(ops(&nodes), ["DequantizeLinear", "DequantizeLinear", "Conv", "Cast"]);
+        assert_eq!((&nodes[1].input[2], &nodes[3].output[0]), (&"wz".to_string(), &"y".to_string()));
     }
 
     #[test]

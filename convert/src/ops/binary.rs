@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, IxDyn};
 
 use super::binary_function::{self, of};
+use super::compose::Compose;
 use crate::encode::Writer;
 use crate::encode::numbers::{AddNumbers, Multipliers, add, multipliers};
 use crate::error::ConvertError;
@@ -129,9 +130,21 @@ fn prelu(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, ConvertError
     let clip = |lo, hi| Op::Unary(Function::Clip { lo, hi });
     let above = to.emit(node, "above", clip(0.0, f32::INFINITY), &[x])?;
     let below = to.emit(node, "below", clip(f32::NEG_INFINITY, 0.0), &[x])?;
-    let slope = to.value(node, 1)?;
+    let slope = slopes(node, to, x)?;
     let below = to.emit(node, "sloped", Op::Binary(Binary::Mul), &[below, slope])?;
     to.emit(node, "", Op::Binary(Binary::Add), &[above, below])
+}
+
+/// The slopes of `PRelu`; one for each channel stands along the channels, as before opset 7, where it does not fit the last axis.
+fn slopes(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId) -> Result<ValueId, ConvertError> {
+    let (slope, shape) = (to.value(node, 1)?, to.shape(x));
+    match (&to.shape(slope)[..], &shape[..]) {
+        ([count], [_, channels, .., last]) if count == channels && count != last => {
+            let along = [vec![*count], vec![1; shape.len() - 2]].concat();
+            Compose::new(node, to).reshape(slope, along)
+        }
+        _ => Ok(slope),
+    }
 }
 
 /// `Min` and `Max` of any number of operands, one after the other.
