@@ -126,7 +126,7 @@ impl Lowering {
 
     /// What can be said of a node by itself.
     fn check(&self, node: &OnnxNode<'_>, problems: &Problems) -> Result<(), ConvertError> {
-        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx") {
+        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx" | ops::FEATURES) {
             let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
             return Err(node.error(reason));
         }

@@ -16,6 +16,7 @@ mod cumulative;
 mod depth;
 mod depthwise;
 mod einsum;
+mod features;
 mod fully_connected;
 mod gather;
 mod grid;
@@ -49,10 +50,14 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
+pub(crate) use features::DOMAIN as FEATURES;
 pub(crate) use unary::unsupported;
 
 /// Lowers one ONNX node; its results in the order of its outputs.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
+    if node.pb.domain == FEATURES {
+        return features::lower(node, to);
+    }
     match node.op() {
         "Conv" => conv::lower(node, to),
         "ConvTranspose" => conv_transpose::lower(node, to),

@@ -2,9 +2,10 @@
 //!
 //! Integers and truth values are carried in f32: a comparison gives 0 or 1, bits are those of whole numbers in two's complement.
 
-use libm::{fmodf, powf};
+use libm::powf;
 use serde::{Deserialize, Serialize};
 
+use super::remainder::remainder;
 use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
@@ -90,7 +91,7 @@ impl BinaryFunction {
                 }
             }
             Self::Mod => modulo(a, b),
-            Self::Fmod => fmodf(a, b),
+            Self::Fmod => remainder(a, b),
             Self::Equal => truth(a == b),
             Self::NotEqual => truth(a != b),
             Self::Less => truth(a < b),
@@ -104,7 +105,7 @@ impl BinaryFunction {
 }
 
 fn modulo(a: f32, b: f32) -> f32 {
-    let rest = fmodf(a, b);
+    let rest = remainder(a, b);
     if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
 }
 

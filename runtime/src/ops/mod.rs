@@ -27,6 +27,7 @@ pub mod unary;
 mod broadcast;
 mod indices;
 mod recurrent;
+mod remainder;
 mod spatial;
 
 pub use argmax::{ArgMaxF32, ArgMaxI8};

@@ -1,5 +1,7 @@
 """Building blocks of users' networks, and whole small ones."""
 
+import numpy as np
+
 from .net import case
 
 ONES = [1, 1, 1, 1]
@@ -165,3 +167,15 @@ def autoencoder(net):
     for inputs, outputs in ((12, 6), (6, 3), (3, 6)):
         x = net.op("Relu", net.batch_norm(net.dense(x, inputs, outputs), outputs))
     net.output(net.dense(x, 6, 12))
+
+
+@case("scikit-learn's perceptron: Scaler, MatMul, Relu, Softmax, the label of the largest", opset=15)
+def scaled_perceptron(net):
+    numbers = {"offset": [0.5, -0.25, 1.0, 0.0], "scale": [2.0, 0.5, 1.0, 0.25]}
+    x = net.op("Scaler", net.input(1, 4), domain="ai.onnx.ml", **numbers)
+    x = net.op("Relu", net.op("Add", net.op("MatMul", x, net.weight(4, 6)), net.bias(1, 6)))
+    x = net.op("Softmax", net.op("MatMul", x, net.weight(6, 3)))
+    labels, best = net.const([4, 7, 9], np.float32), net.op("ArgMax", x, axis=1)
+    label = net.op("ArrayFeatureExtractor", labels, best, domain="ai.onnx.ml")
+    net.output(x)
+    net.output(net.op("Reshape", label, net.ints(1)))

@@ -127,5 +127,6 @@ class Net:
     def model(self, infos):
         """The finished model; `infos` describe the outputs."""
         graph = helper.make_graph(self.nodes, self.case.name, self.inputs, infos, self.initializers)
-        opsets = [self.opset_id()]
+        domains = sorted({node.domain for node in self.nodes if node.domain})
+        opsets = [self.opset_id(), *(helper.make_opsetid(domain, 1) for domain in domains)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=self.ir_version)
