@@ -19,6 +19,11 @@ pub(crate) struct Source {
     pub(crate) opset: i64,
 }
 
+/// Whether a node is of ONNX's own domain, whose version says what it means.
+fn is_standard(node: &NodeProto) -> bool {
+    matches!(node.domain.as_str(), "" | "ai.onnx")
+}
+
 impl Source {
     /// Decodes, drops what no output needs and orders the rest.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Source, ConvertError> {
@@ -38,7 +43,7 @@ impl Source {
         let standard = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
         let opset = match standard {
             Some(standard) => standard.version,
-            None if model.ir_version < 3 => 1,
+            None if model.ir_version < 3 || !graph.node.iter().any(is_standard) => 1,
             None => return Err(not_onnx("the file names no opset (`opset_import`); export it again".into())),
         };
         Ok(Source { order, opset, model })
