@@ -17,13 +17,17 @@ struct Target {
     seeds: &'static str,
 }
 
-const TARGETS: [Target; 2] = [
+/// The build of the targets that import.
+const IMPORT: &[&str] = &["--sanitizer", "none", "--codegen-units", "16"];
+
+const TARGETS: [Target; 3] = [
     Target { name: "model_read", build: &["--no-default-features"], seeds: "tests/data/golden" },
-    Target { name: "onnx_import", build: &["--sanitizer", "none", "--codegen-units", "16"], seeds: "tests/onnx_ops" },
+    Target { name: "onnx_import", build: IMPORT, seeds: "tests/onnx_ops" },
+    Target { name: "tflite_import", build: IMPORT, seeds: "tests/tflite" },
 ];
 
 /// For each target.
-const SECONDS: u32 = 30;
+const SECONDS: u32 = 20;
 
 /// Runs each target for its share; a crash is an error.
 pub(super) fn run() -> Result<Outcome> {
