@@ -1,0 +1,166 @@
+//! What must hold of a program, record by record.
+
+use heapless::Vec;
+
+use super::{MAX_LIVE, Model, take};
+use crate::arena::Constants;
+use crate::error::Flaw;
+use crate::format::{DType, Header, OpSet, Ops, Place, Port, Record, Span, Tensor, Visit};
+
+/// What is known of the program up to a record: which bytes are live, which operations occur.
+pub(super) struct Check<'m> {
+    constants: Constants<'m>,
+    arena_len: u32,
+    /// The state takes the arena up to here, everything else what follows.
+    pub(super) state_len: u32,
+    header: Header,
+    live: Vec<Span, MAX_LIVE>,
+    seen: OpSet,
+    work: u64,
+}
+
+impl<'m> Check<'m> {
+    pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
+        let (constants, header) = (model.constants(), model.header);
+        Self {
+            constants,
+            arena_len: header.arena_len,
+            state_len: 0,
+            header,
+            live: Vec::new(),
+            seen: OpSet::NONE,
+            work: 0,
+        }
+    }
+
+    pub(super) fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
+        let count = port.shape().iter().try_fold(1u32, |count, dim| count.checked_mul(*dim));
+        if usize::from(port.rank) > port.dims.len() || count != port.tensor.len() {
+            return Err(Flaw::Shape);
+        }
+        if !(port.scale.is_finite() && port.scale > 0.0) {
+            return Err(Flaw::Parameter);
+        }
+        self.place(&port.tensor)
+    }
+
+    /// Checks that a tensor has elements, is aligned and lies in its place.
+    fn place(&self, tensor: &Tensor) -> Result<(), Flaw> {
+        let span = tensor.span().filter(|span| span.len > 0).ok_or(Flaw::Shape)?;
+        let size = tensor.dtype().map_or(1, DType::size);
+        if !tensor.offset.is_multiple_of(size) {
+            return Err(Flaw::Type);
+        }
+        match tensor.place() {
+            Place::Arena => self.in_arena(span),
+            Place::Constant => self.constants.get::<u8>(span).map(|_| ()).map_err(Flaw::from),
+            Place::State if span.offset.checked_add(span.len).is_some_and(|end| end <= self.state_len) => {
+                self.in_arena(Span { offset: self.state_len, len: 0 })
+            }
+            Place::State => Err(Flaw::Range),
+            Place::Ring => Err(Flaw::Segment),
+        }
+    }
+
+    /// Checks that a span lies in the part of the arena that is no state.
+    fn in_arena(&self, span: Span) -> Result<(), Flaw> {
+        let end = span.offset.checked_add(span.len).is_some_and(|end| end <= self.arena_len);
+        if end && span.offset >= self.state_len { Ok(()) } else { Err(Flaw::Range) }
+    }
+
+    fn is_live(&self, span: Span) -> bool {
+        self.live.contains(&span)
+    }
+
+    /// Makes a span live, where nothing else is.
+    pub(super) fn write(&mut self, span: Span) -> Result<(), Flaw> {
+        if self.live.iter().any(|other| other.overlaps(span)) {
+            return Err(Flaw::Overlap);
+        }
+        self.live.push(span).map_err(|_| Flaw::TooManyLive)
+    }
+
+    /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
+    fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
+        if facts.scratch.len > 0 {
+            self.in_arena(facts.scratch)?;
+        }
+        self.place(facts.output)?;
+        let output = facts.output.span().ok_or(Flaw::Shape)?;
+        if facts.output.place() == Place::Constant {
+            return Err(Flaw::Segment);
+        }
+        if facts.scratch.overlaps(output) || self.live.iter().any(|live| live.overlaps(facts.scratch)) {
+            return Err(Flaw::Overlap);
+        }
+        for (index, input) in facts.inputs.iter().enumerate() {
+            self.input(input, output, facts.in_place >> index & 1 == 1)?;
+        }
+        for input in facts.inputs.iter().filter(|input| input.is_last() && input.place() == Place::Arena) {
+            let ended = input.span().ok_or(Flaw::Shape)?;
+            self.live.retain(|live| *live != ended);
+        }
+        if facts.output.place() == Place::Arena {
+            self.write(output)?;
+        }
+        self.work = self.work.saturating_add(facts.work);
+        Ok(())
+    }
+
+    /// Checks that an input is live, and apart from the output unless it may be the output's own bytes.
+    fn input(&self, input: &Tensor, output: Span, in_place: bool) -> Result<(), Flaw> {
+        self.place(input)?;
+        let span = input.span().ok_or(Flaw::Shape)?;
+        match input.place() {
+            Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
+            Place::Constant => Ok(()),
+            _ if span.overlaps(output) && !(in_place && span == output) => Err(Flaw::Overlap),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn end(&self, mut outputs: &'m [u8], count: u8, rest: &[u8]) -> Result<(), Flaw> {
+        for _ in 0..count {
+            let (port, next) = take::<Port<'_>>(outputs)?;
+            self.port(&port)?;
+            if port.tensor.place() != Place::Arena || !port.tensor.span().is_some_and(|span| self.is_live(span)) {
+                return Err(Flaw::NotLive);
+            }
+            outputs = next;
+        }
+        match (rest.is_empty(), self.seen == self.header.ops, self.work == self.header.work) {
+            (true, true, true) => Ok(()),
+            (false, ..) => Err(Flaw::Trailing),
+            (_, false, _) => Err(Flaw::OpSet),
+            _ => Err(Flaw::Work),
+        }
+    }
+}
+
+/// What the walk over the program needs to know of a record.
+struct Facts<'r> {
+    inputs: &'r [Tensor],
+    output: &'r Tensor,
+    scratch: Span,
+    /// Bit `i` is set if input `i` may be the output's own bytes.
+    in_place: u32,
+    work: u64,
+}
+
+impl Visit for &mut Check<'_> {
+    type Out = Result<(), Flaw>;
+
+    #[inline(always)]
+    fn visit<R: Record>(self, record: &R) -> Self::Out {
+        record.check(self.constants)?;
+        self.seen = self.seen.with(R::OPCODE);
+        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
+        self.record(&Facts {
+            inputs: record.inputs(),
+            output: record.output(),
+            scratch: record.scratch(),
+            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
+            work: record.work(),
+        })
+    }
+}
