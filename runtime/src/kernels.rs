@@ -8,7 +8,7 @@ use crate::rows::Work;
 /// Kernels of one instruction set: a few inner products that the portable operations are written over,
 /// and a method for each operation, to be overridden where the profile says so.
 ///
-/// Every implementation gives the bits of [`Portable`] on integer operations, whatever the constants hold.
+/// Every implementation gives the bits of [`Portable`] on integer operations whose numbers lie where `FORMAT.md` has them, as the converter's do.
 /// Dispatch is static. A method takes checked records; it returns [`Fault`] where it would otherwise panic.
 ///
 /// ```
