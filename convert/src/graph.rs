@@ -128,6 +128,14 @@ pub struct Resampling {
 /// What an update does in a scatter; the runtime's own.
 pub use lacewing::ops::Update;
 
+impl Window {
+    /// From the first tap to the last along an axis, in elements of the input: `(kernel − 1)·dilation`.
+    #[must_use]
+    pub fn reach(&self, axis: usize) -> usize {
+        self.kernel[axis].saturating_sub(1) * self.dilations[axis]
+    }
+}
+
 impl Default for Window {
     /// One element.
     fn default() -> Self {

@@ -97,8 +97,8 @@ pub fn convert(
     samples: &[Sample],
     mut progress: impl FnMut(Stage),
 ) -> Result<Conversion, ConvertError> {
-    let graph = import::onnx(onnx, &options.import)?;
-    let graph = states::bind(simplify(graph, &options.simplify)?, &import::states(onnx, &options.import)?)?;
+    let (graph, states) = import::with_states(onnx, &options.import)?;
+    let graph = states::bind(simplify(graph, &options.simplify)?, &states)?;
     let reference = Reference::new(onnx, &options.import, &graph, samples)?;
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),

@@ -45,7 +45,7 @@ impl Oracle {
         let inputs = declared(&source, options)?;
         let outputs: Vec<String> = source.graph().output.iter().map(|o| o.name.clone()).collect();
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
-        let plan = settle(quietly(|| planned(typed.clone())))?;
+        let plan = settle(quietly(|| planned(&typed)))?;
         let (open, tensors) = settle(quietly(|| opened(typed, &outputs)))?;
         let states = source.states(options);
         let oracle = Oracle { plan, open, tensors, inputs, outputs, states, kept: Mutex::default() };
@@ -171,11 +171,11 @@ fn typed(source: &Source, inputs: &[InputType]) -> TractResult<TypedModel> {
 }
 
 /// Chooses kernels, without the rewriting before it.
-fn planned(typed: TypedModel) -> TractResult<Arc<Plan>> {
+fn planned(typed: &TypedModel) -> TractResult<Arc<Plan>> {
     let mut fast = typed.clone();
     match Optimizer::codegen().optimize(&mut fast) {
         Ok(()) => SimplePlan::new(fast),
-        Err(_) => SimplePlan::new(typed),
+        Err(_) => SimplePlan::new(typed.clone()),
     }
 }
 
@@ -190,7 +190,7 @@ fn opened(mut typed: TypedModel, outputs: &[String]) -> TractResult<(Arc<Plan>, 
         }
     }
     typed.select_output_outlets(&outlets)?;
-    Ok((planned(typed)?, names))
+    Ok((planned(&typed)?, names))
 }
 
 /// The types that `declared` lets pass.

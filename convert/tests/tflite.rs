@@ -38,8 +38,7 @@ struct Case {
 impl Case {
     fn load(name: &str) -> Result<Case, String> {
         let bytes = bytes(name);
-        let graph = import::onnx(&bytes, &Default::default()).map_err(|e| e.to_string())?;
-        let states = import::states(&bytes, &Default::default()).map_err(|e| e.to_string())?;
+        let (graph, states) = import::with_states(&bytes, &Default::default()).map_err(|e| e.to_string())?;
         let no_state = |value: &&Value| states.iter().all(|s| ![&s.input, &s.output].contains(&&value.name));
         let doors = |ids: &[ValueId]| -> Vec<Value> {
             ids.iter().map(|id| graph.value(*id)).filter(no_state).cloned().collect()

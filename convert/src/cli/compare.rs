@@ -58,8 +58,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let named = |failure: Failure| failure.of(&args.onnx);
     let specs = inputs(&onnx, &import).map_err(named)?;
     let samples = Samples::read(&args.data, &specs, args.scaling.scaling()?)?;
-    let verification = verified(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
-    let own = own_errors(&onnx, &file, &runner, &import, &samples, terminal).map_err(named)?;
+    let graph = written_graph(&onnx, &runner, &import).map_err(named)?;
+    let reference = Reference::new(&onnx, &import, &graph, samples.rows()).map_err(|error| named(error.into()))?;
+    let verification = verified(&graph, &file, &reference, &samples, terminal).map_err(named)?;
+    let own = own_errors(&graph, &file, &samples, terminal).map_err(named)?;
     let sorted = worst_first(&verification);
     report(&verification, &sorted, &own, terminal);
     compared_with(&verification, terminal);
@@ -74,31 +76,25 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
 }
 
 fn verified(
-    onnx: &[u8],
+    graph: &Graph,
     file: &[u8],
-    runner: &Runner,
-    import: &ImportOptions,
+    reference: &Reference,
     samples: &Samples,
     terminal: &Terminal,
 ) -> Result<Verification, Failure> {
-    let graph = written_graph(onnx, runner, import)?;
-    let reference = Reference::new(onnx, import, &graph, samples.rows())?;
     let mut progress = terminal.progress("comparing", samples.len());
-    Ok(verify(&graph, file, &reference, samples.rows(), || progress.step())?)
+    Ok(verify(graph, file, reference, samples.rows(), || progress.step())?)
 }
 
 /// The error of each layer by itself, by the layer's name.
 fn own_errors(
-    onnx: &[u8],
+    graph: &Graph,
     file: &[u8],
-    runner: &Runner,
-    import: &ImportOptions,
     samples: &Samples,
     terminal: &Terminal,
 ) -> Result<HashMap<String, LayerSteps>, Failure> {
-    let graph = written_graph(onnx, runner, import)?;
     let mut progress = terminal.progress("layer by layer", samples.len());
-    let layers = isolated(&graph, file, samples.rows(), || progress.step())?;
+    let layers = isolated(graph, file, samples.rows(), || progress.step())?;
     Ok(layers.into_iter().map(|layer| (layer.name.clone(), layer)).collect())
 }
 
@@ -115,12 +111,12 @@ fn layer_json(layer: &LayerNoise, own: &HashMap<String, LayerSteps>) -> Value {
 
 /// The graph that the file was written from: channels last at the door if its inputs are not as the original's.
 fn written_graph(onnx: &[u8], runner: &Runner, import: &ImportOptions) -> Result<Graph, Failure> {
-    let graph = import::onnx(onnx, import)?;
+    let (graph, states) = import::with_states(onnx, import)?;
     let model = runner.model();
     let shapes = model.inputs().map(|port| port.shape().iter().map(|dim| *dim as usize).collect::<Vec<_>>());
     let differs = graph.inputs.iter().zip(shapes).any(|(input, shape)| graph.shape(*input) != shape);
     let options = SimplifyOptions { input_layout_nhwc: differs, ..SimplifyOptions::default() };
-    Ok(states::bind(simplify(graph, &options)?, &import::states(onnx, import)?)?)
+    Ok(states::bind(simplify(graph, &options)?, &states)?)
 }
 
 fn warn_of_another_source(onnx: &[u8], runner: &Runner, terminal: &Terminal) {

@@ -136,8 +136,7 @@ fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Sa
 
 /// The inputs of an ONNX model that are no states, in its order.
 pub(super) fn inputs(onnx: &[u8], import: &ImportOptions) -> Result<Vec<InputSpec>, Failure> {
-    let graph = import::onnx(onnx, import)?;
-    let states = import::states(onnx, import)?;
+    let (graph, states) = import::with_states(onnx, import)?;
     let state = |name: &str| states.iter().any(|state| state.input == name);
     let values = graph.inputs.iter().map(|input| graph.value(*input)).filter(|value| !state(&value.name));
     Ok(values.map(|value| InputSpec { name: value.name.clone(), shape: value.shape.clone() }).collect())

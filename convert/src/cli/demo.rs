@@ -49,6 +49,7 @@ const COMPARED: usize = 16;
 /// One of the two programs.
 struct Program {
     conversion: Conversion,
+    macs: u64,
     classes: Vec<i64>,
     timing: Timing,
 }
@@ -57,7 +58,6 @@ struct Program {
 struct Findings {
     float: Program,
     int8: Program,
-    macs: u64,
     test: Samples,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let start = Instant::now();
     let findings = find(terminal)?;
     let labels = findings.test.labels()?;
-    let Findings { float, int8, macs, .. } = &findings;
+    let Findings { float, int8, .. } = &findings;
     let scores = [&float.classes, &int8.classes].map(|classes| accuracy(classes, labels));
     let agreement = accuracy(&int8.classes, &float.classes);
     table(&findings, scores, agreement, terminal);
@@ -79,7 +79,7 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "int8": program_json(int8, scores[1]),
         "top1_agreement": agreement,
         "onnx_bytes": MODEL.len(),
-        "macs": macs,
+        "macs": int8.macs,
         "threads": 1,
         "seconds": seconds,
     }))
@@ -107,18 +107,18 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
     let program = |precision, samples: &[Sample], what| {
         let conversion = convert_with(MODEL, &Options { precision, ..options.clone() }, samples, terminal)?;
         let runner = Runner::new(&conversion.file)?;
+        let macs = program::macs(&program::steps(&runner.model()));
         let timing = bench::measure(runner.model(), Duration::from_millis(200))?;
         let classes = Engine::Lace(Box::new(runner)).classes(&test, terminal.progress(what, test.len()))?;
-        Ok::<_, Failure>(Program { conversion, classes, timing })
+        Ok::<_, Failure>(Program { conversion, macs, classes, timing })
     };
     let float = program(Precision::F32, compared, "float")?;
     let int8 = program(Precision::Int8, calib.rows(), "int8")?;
-    let macs = program::macs(&program::steps(&Runner::new(&int8.conversion.file)?.model()));
-    Ok(Findings { float, int8, macs, test })
+    Ok(Findings { float, int8, test })
 }
 
 fn table(findings: &Findings, scores: [f64; 2], agreement: f64, terminal: &Terminal) {
-    let Findings { float, int8, macs, test } = findings;
+    let Findings { float, int8, test } = findings;
     let mut table = terminal.table(["Fashion-MNIST classifier", "float", "int8"], 1..3);
     let mut row = |what: &str, [float, int8]: [String; 2]| {
         table.add_row([what.to_string(), float, int8]);
@@ -130,7 +130,7 @@ fn table(findings: &Findings, scores: [f64; 2], agreement: f64, terminal: &Termi
     row(&format!("file (the ONNX file has {})", bytes(MODEL.len())), both(&|p| bytes(p.conversion.file.len())));
     row("arena (all RAM but the stack)", both(&|p| bytes(p.conversion.plan.arena_bytes)));
     row("  lower bound for this order", both(&|p| bytes(p.conversion.plan.lower_bound_bytes)));
-    row("multiply-accumulates", both(&|_| grouped(*macs)));
+    row("multiply-accumulates", both(&|p| grouped(p.macs)));
     row("latency here, portable kernels", both(&|p| duration(p.timing.median_us)));
     terminal.say(table);
 }

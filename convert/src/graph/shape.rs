@@ -65,7 +65,7 @@ pub(crate) fn windowed(x: usize, window: &Window, axis: usize) -> Result<usize, 
     if kernel == 0 || stride == 0 || window.dilations[axis] == 0 {
         return Err(format!("kernel, strides and dilations must be positive, not {window:?}"));
     }
-    let reach = window.dilations[axis] * (kernel - 1) + 1;
+    let reach = window.reach(axis) + 1;
     let padded = x + window.pads[axis] + window.pads[axis + 2];
     match padded.checked_sub(reach) {
         Some(rest) => Ok(rest / stride + 1),

@@ -19,9 +19,9 @@ pub(crate) struct Source {
     pub(crate) opset: i64,
 }
 
-/// Whether a node is of ONNX's own domain, whose version says what it means.
-fn is_standard(node: &NodeProto) -> bool {
-    matches!(node.domain.as_str(), "" | "ai.onnx")
+/// Whether a domain is ONNX's own.
+pub(crate) fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
 }
 
 impl Source {
@@ -40,10 +40,10 @@ impl Source {
             return Err(not_onnx("its graph has no outputs".into()));
         }
         let order = live_order(graph)?;
-        let standard = model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx");
+        let standard = model.opset_import.iter().find(|o| is_standard(&o.domain));
         let opset = match standard {
             Some(standard) => standard.version,
-            None if model.ir_version < 3 || !graph.node.iter().any(is_standard) => 1,
+            None if model.ir_version < 3 || !graph.node.iter().any(|node| is_standard(&node.domain)) => 1,
             None => return Err(not_onnx("the file names no opset (`opset_import`); export it again".into())),
         };
         Ok(Source { order, opset, model })

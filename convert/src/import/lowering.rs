@@ -8,6 +8,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use super::constants::{Constant, Folder, folds, initializers};
 use super::control::is_control;
+use super::decode::is_standard;
 use super::inputs::each_declared;
 use super::problems::Problems;
 use super::{ImportOptions, OnnxNode, Source, types};
@@ -128,7 +129,7 @@ impl Lowering {
 
     /// What can be said of a node by itself.
     fn check(&self, node: &OnnxNode<'_>, problems: &Problems) -> Result<(), ConvertError> {
-        if !matches!(node.pb.domain.as_str(), "" | "ai.onnx" | ops::FEATURES) {
+        if !is_standard(&node.pb.domain) && node.pb.domain != ops::FEATURES {
             let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
             return Err(node.error(reason));
         }

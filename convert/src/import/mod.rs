@@ -59,19 +59,19 @@ pub struct StateNames {
 /// # Errors
 /// What is wrong with the file or cannot be converted, by node, tensor or input name. Any bytes may be given.
 pub fn onnx(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ConvertError> {
-    let source = Source::decode(bytes)?;
-    match quietly(|| lowering::lower(&source, options)) {
-        Ok(graph) => graph,
-        Err(reason) => Err(ConvertError::BrokenGraph { reason }),
-    }
+    with_states(bytes, options).map(|(graph, _)| graph)
 }
 
-/// The states that the user names, then those that the model lists itself.
+/// As [`onnx`], and the states that the user names, then those that the model lists itself. In the graph these are still inputs and outputs.
 ///
 /// # Errors
-/// What is wrong with the file.
-pub fn states(bytes: &[u8], options: &ImportOptions) -> Result<Vec<StateNames>, ConvertError> {
-    Ok(Source::decode(bytes)?.states(options))
+/// As [`onnx`].
+pub fn with_states(bytes: &[u8], options: &ImportOptions) -> Result<(Graph, Vec<StateNames>), ConvertError> {
+    let source = Source::decode(bytes)?;
+    match quietly(|| lowering::lower(&source, options)) {
+        Ok(graph) => Ok((graph?, source.states(options))),
+        Err(reason) => Err(ConvertError::BrokenGraph { reason }),
+    }
 }
 
 /// A TensorFlow Lite model as the ONNX model that is read in its place.

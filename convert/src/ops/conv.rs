@@ -53,7 +53,7 @@ pub(super) fn padded(
     x: ValueId,
     window: &mut Window,
 ) -> Result<ValueId, ConvertError> {
-    let reach = [0, 1, 0, 1].map(|axis: usize| (window.kernel[axis].max(1) - 1) * window.dilations[axis]);
+    let reach = [0, 1, 0, 1].map(|axis| window.reach(axis));
     let [top, left, bottom, right] = std::array::from_fn(|side| window.pads[side].saturating_sub(reach[side]));
     if [top, left, bottom, right] == [0; 4] {
         return Ok(x);

@@ -1,7 +1,7 @@
 //! Parts of a tensor by their indices.
 
 use super::strided_copy::strides;
-use super::take::{self, elements, place, positions, take};
+use super::take::{self, elements, offset, place, positions, take};
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
@@ -76,7 +76,7 @@ pub(super) fn along_axis(
     let steps = strides(shape);
     let found = positions(of).zip(numbers).map(|(mut at, index)| {
         at[axis] = place(node, *index, shape[axis])?;
-        Ok(at.iter().zip(&steps).map(|(i, step)| i * *step as usize).sum())
+        Ok(offset(&at, &steps))
     });
     found.collect()
 }

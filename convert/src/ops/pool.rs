@@ -211,8 +211,6 @@ fn taps(window: &Window) -> usize {
 /// Whether every window lies inside the image.
 fn always_whole(window: &Window, [_, h, w, _]: [u32; 4], [_, out_h, out_w, _]: [u32; 4]) -> bool {
     let [top, left, ..] = window.pads;
-    let end = |out: u32, axis: usize| {
-        (out as usize - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis] + 1
-    };
+    let end = |out: u32, axis: usize| (out as usize - 1) * window.strides[axis] + window.reach(axis) + 1;
     top == 0 && left == 0 && end(out_h, 0) <= h as usize && end(out_w, 1) <= w as usize
 }

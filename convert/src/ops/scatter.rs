@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::gather::{along_axis, in_depth, indices};
 use super::strided_copy::strides;
-use super::take::{place as place_in, positions};
+use super::take::{offset, place as place_in, positions};
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, Update, ValueId};
@@ -49,7 +49,7 @@ pub(crate) fn lower_cache(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<
     let places = positions(&of).map(|mut at| {
         let place = first[at[0]].saturating_add_unsigned(at[axis] as u64);
         at[axis] = place_in(node, if circular { place.rem_euclid(shape[axis] as i64) } else { place }, shape[axis])?;
-        Ok(at.iter().zip(&steps).map(|(i, step)| i * *step as usize).sum())
+        Ok(offset(&at, &steps))
     });
     let places = places.collect::<Result<Vec<usize>, ConvertError>>()?;
     Ok(vec![scatter(node, to, Update::Set, [x, updates], (places, 1))?])

@@ -101,6 +101,11 @@ pub(super) fn positions(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + u
     (0..count).map(move |i: usize| (0..shape.len()).map(|axis| i / steps[axis] as usize % shape[axis]).collect())
 }
 
+/// Where the element at a position lies, with these strides.
+pub(super) fn offset(at: &[usize], strides: &[i64]) -> usize {
+    at.iter().zip(strides).map(|(i, stride)| i * *stride as usize).sum()
+}
+
 /// Every sequence of the batch backwards, up to its length.
 fn reverse_sequence(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId) -> Result<ValueId, ConvertError> {
     let shape = to.shape(x);
@@ -112,10 +117,10 @@ fn reverse_sequence(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId) -> Resul
         return Err(node.error(format!("lengths {lengths:?} do not fit axis {batch} of shape {shape:?}")));
     }
     let steps = strides(&shape);
-    let place = |mut at: Vec<usize>| -> usize {
+    let place = |mut at: Vec<usize>| {
         let length = lengths[at[batch]] as usize;
         at[time] = if at[time] < length { length - 1 - at[time] } else { at[time] };
-        at.iter().zip(&steps).map(|(i, step)| i * *step as usize).sum()
+        offset(&at, &steps)
     };
     let places = positions(&shape).map(place).collect();
     elements(node, to, x, places, shape)

@@ -15,8 +15,7 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
 
 /// Whether a window pads no further than its kernel reaches, as a record needs it.
 fn reaches(window: &Window) -> bool {
-    let reach = |side: usize| (window.kernel[side % 2].max(1) - 1) * window.dilations[side % 2];
-    (0..4).all(|side| window.pads[side] <= reach(side))
+    (0..4).all(|side| window.pads[side] <= window.reach(side % 2))
 }
 
 /// The operation with the padding in front of it taken in, and what it then reads.
@@ -50,16 +49,14 @@ fn absorbed(edit: &Edit, node: usize) -> Option<(Op, ValueId)> {
     Some((op, x))
 }
 
-/// Whether every window of a maximum holds an element at least as large as the padding.
+/// Whether every window of a maximum holds an element at least as large as the padding, which reaches no further than the kernel.
 fn never_wins(edit: &Edit, x: ValueId, value: f32, window: &Window) -> bool {
-    let reach = |axis: usize| window.dilations[axis] * (window.kernel[axis] - 1) + 1;
-    let covered = (0..4).all(|side| window.pads[side] < reach(side % 2)) && window.dilations == [1, 1];
     let least = match edit.unary(x) {
         Some((Function::Clip { lo, .. }, _)) => lo,
         Some((Function::Sigmoid | Function::HardSigmoid { .. } | Function::Square | Function::Abs, _)) => 0.0,
         _ => f32::NEG_INFINITY,
     };
-    covered && value <= least.max(f32::MIN)
+    window.dilations == [1, 1] && value <= least.max(f32::MIN)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check_axis;
 use super::indices::{self, Indices};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
@@ -43,7 +44,7 @@ macro_rules! record {
                 if x.dtype() != Some(DType::$dtype) || self.output.dtype() != Some(DType::$dtype) {
                     return Err(Flaw::Type);
                 }
-                check(x, indices::check(indices)?, &self.output, [self.n, self.inner])
+                check_axis(x, &self.output, [self.n, indices::check(indices)?, self.inner])
             }
 
             fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -63,14 +64,6 @@ record!(
     /// Gather in int8.
     GatherI8, I8, i8
 );
-
-fn check(x: &Tensor, count: u32, output: &Tensor, [n, inner]: [u32; 2]) -> Result<(), Flaw> {
-    let block = n.checked_mul(inner).filter(|block| *block > 0);
-    let outer =
-        x.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
-    let wanted = outer.and_then(|outer| outer.checked_mul(count)?.checked_mul(inner));
-    if wanted.is_some() && wanted == output.len() { Ok(()) } else { Err(Flaw::Shape) }
-}
 
 fn run<T: Pod>(x: &[T], indices: Indices<'_>, y: &mut [T], [n, inner, count]: [u32; 3]) -> Result<(), Fault> {
     let inner_len = inner as usize;

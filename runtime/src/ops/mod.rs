@@ -30,6 +30,9 @@ mod recurrent;
 mod remainder;
 mod spatial;
 
+use crate::error::Flaw;
+use crate::format::Tensor;
+
 pub use argmax::{ArgMaxF32, ArgMaxI8};
 pub use binary::{AddF32, AddI8, MulF32, MulI8, SubF32};
 pub use binary_function::{BinaryF32, BinaryFunction};
@@ -53,6 +56,15 @@ pub use softmax::{SoftmaxF32, SoftmaxI8};
 pub use strided_copy::{StridedCopyF32, StridedCopyI8};
 pub use top_k::TopKF32;
 pub use unary::{Function, TableI8, UnaryF32};
+
+/// Checks that `x` is `[outer][n][inner]` and `y` is `[outer][m][inner]`, none of them 0.
+fn check_axis(x: &Tensor, y: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Flaw> {
+    let block = n.checked_mul(inner).filter(|block| *block > 0);
+    let outer =
+        x.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
+    let wanted = outer.and_then(|outer| outer.checked_mul(m)?.checked_mul(inner)).filter(|len| *len > 0);
+    if wanted.is_some() && wanted == y.len() { Ok(()) } else { Err(Flaw::Shape) }
+}
 
 /// `min(max(x, lo), hi)` that keeps NaN, so that a float program does not hide one.
 #[inline(always)]

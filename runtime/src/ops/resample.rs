@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check_axis;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
@@ -56,7 +57,7 @@ macro_rules! record {
                 }
                 let m = u32::try_from(constants.get::<u32>(self.first)?.len()).map_err(|_| Flaw::Constant)?;
                 constants.exactly::<$weight>(self.weights, m.checked_mul(self.taps).ok_or(Flaw::Constant)?)?;
-                check(&self.input, &self.output, [self.n, m, self.inner])
+                check_axis(&self.input, &self.output, [self.n, m, self.inner])
             }
 
             fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -77,14 +78,6 @@ record!(
     /// Resampling in int8.
     ResampleI8, I8, i8, i16, sum_i8
 );
-
-fn check(input: &Tensor, output: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Flaw> {
-    let block = n.checked_mul(inner).filter(|block| *block > 0);
-    let outer =
-        input.len().zip(block).and_then(|(len, block)| len.checked_div(block).filter(|_| len.is_multiple_of(block)));
-    let wanted = outer.and_then(|outer| outer.checked_mul(m)?.checked_mul(inner)).filter(|len| *len > 0);
-    if wanted.is_some() && wanted == output.len() { Ok(()) } else { Err(Flaw::Shape) }
-}
 
 /// The axis that is resampled.
 struct Axis<'a, W> {

@@ -20,12 +20,10 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Reshape => reshape::step(walk, node),
         Op::Softmax { axis } => softmax(walk, node, *axis),
         Op::MatMul { .. } | Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. } => in_onnx_order(walk, node),
-        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Take { .. } | Op::Resample { .. } => {
-            along_axes(walk, node);
-        }
-        Op::Cumulative { .. } => along_axes(walk, node),
-        Op::Gather { axis } => gather(walk, node, *axis),
         Op::Scatter { .. } | Op::TopK { .. } => in_onnx_order(walk, node),
+        Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Cumulative { .. } => along_axes(walk, node),
+        Op::Take { .. } | Op::Resample { .. } => along_axes(walk, node),
+        Op::Gather { axis } => gather(walk, node, *axis),
     }
 }
 
@@ -186,19 +184,10 @@ fn along_axes(walk: &mut Walk<'_>, node: &Node) {
 fn gather(walk: &mut Walk<'_>, node: &Node, axis: usize) {
     let (x, indices, result) = (node.inputs[0], node.inputs[1], walk.from.shape(node.outputs[0]).to_vec());
     if walk.from.shape(indices).len() != 1 {
-        return ordered(walk, node);
+        return in_onnx_order(walk, node);
     }
     let (view, indices) = (walk.axes(x), walk.ordered(indices, &[0]));
     walk.emit_for(node, renamed(&Op::Gather { axis }, &view.perm), &[view.id, indices], (&result, &view.perm));
-}
-
-/// Operations on elements in ONNX's order.
-fn ordered(walk: &mut Walk<'_>, node: &Node) {
-    let ranks: Vec<usize> = node.inputs.iter().map(|id| walk.from.shape(*id).len()).collect();
-    let inputs: Vec<ValueId> =
-        node.inputs.iter().zip(ranks).map(|(id, rank)| walk.ordered(*id, &in_order(rank))).collect();
-    let result = walk.from.shape(node.outputs[0]).to_vec();
-    walk.emit_for(node, node.op.clone(), &inputs, (&result, &in_order(result.len())));
 }
 
 /// The operation on axes that lie in the order `perm`.
