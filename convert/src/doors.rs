@@ -4,6 +4,7 @@ use ndarray::ArrayD;
 
 use crate::Sample;
 use crate::graph::{Graph, ValueId};
+use crate::transposed::transposed;
 
 /// The type of inputs and outputs of an int8 program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,10 +22,7 @@ pub fn arranged(graph: &Graph, sample: &[ArrayD<f32>]) -> Sample {
     let arrange = |(input, given): (&ValueId, &ArrayD<f32>)| {
         let original = graph.value(*input).original.as_ref().filter(|original| !original.perm.is_sorted());
         let shaped = original.and_then(|original| Some((given.to_shape(original.shape.as_slice()).ok()?, original)));
-        shaped.map_or_else(
-            || given.clone(),
-            |(shaped, original)| shaped.permuted_axes(original.perm.clone()).as_standard_layout().into_owned(),
-        )
+        shaped.map_or_else(|| given.clone(), |(shaped, original)| transposed(shaped.view(), &original.perm))
     };
     graph.inputs.iter().zip(sample).map(arrange).collect()
 }

@@ -21,6 +21,7 @@ pub mod reference;
 pub mod runner;
 pub mod states;
 pub mod survey;
+mod transposed;
 pub mod verify;
 
 use lacewing::format::metadata::Item;

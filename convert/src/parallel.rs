@@ -1,6 +1,7 @@
 //! Samples on all threads of the machine.
 
 use std::num::NonZero;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, available_parallelism};
 
 use crate::Sample;
@@ -10,6 +11,9 @@ pub fn workers<W: Clone>(worker: W, in_order: bool) -> Vec<W> {
     let threads = if in_order { 1 } else { available_parallelism().map_or(1, NonZero::get) };
     vec![worker; threads]
 }
+
+/// Results that a worker may be ahead of `see`.
+const AHEAD: usize = 16;
 
 /// Calls `work` for every sample, each worker on a thread of its own, and `see` for each result, in the order of the samples.
 ///
@@ -21,16 +25,19 @@ pub fn each<W: Send, T: Send, E: Send>(
     work: impl Fn(&mut W, &Sample) -> Result<T, E> + Sync,
     mut see: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    for chunk in samples.chunks(workers.len().max(1)) {
-        let results = thread::scope(|scope| {
-            let work = &work;
-            let start = |(worker, sample)| scope.spawn(move || work(worker, sample));
-            let running: Vec<_> = workers.iter_mut().zip(chunk).map(start).collect();
-            running.into_iter().map(|thread| thread.join().expect("the workers do not panic")).collect::<Vec<_>>()
-        });
-        results.into_iter().try_for_each(|result| see(result?))?;
-    }
-    Ok(())
+    let (work, turns) = (&work, workers.len().max(1));
+    thread::scope(|scope| {
+        let mut results = Vec::with_capacity(turns);
+        for (turn, worker) in workers.iter_mut().enumerate() {
+            let (done, receiver) = sync_channel(AHEAD);
+            let mut mine = samples.iter().skip(turn).step_by(turns);
+            // Nobody listens any more after an error.
+            scope.spawn(move || mine.try_for_each(|sample| done.send(work(&mut *worker, sample))));
+            results.push(receiver);
+        }
+        let in_order = results.iter().cycle().map_while(|results: &Receiver<_>| results.recv().ok());
+        in_order.take(samples.len()).try_for_each(|result| see(result?))
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::graph::{Graph, NodeId, Original, ValueId};
 use crate::import::ImportOptions;
 use crate::oracle::Oracle;
 use crate::runner::{Runner, reals};
+use crate::transposed::transposed;
 
 /// ONNX tensors by name.
 pub type Tensors = HashMap<String, ArrayD<f32>>;
@@ -169,7 +170,7 @@ fn in_original_order(original: &Original, numbers: Vec<f32>) -> Option<ArrayD<f3
     let mut inverse = vec![0; perm.len()];
     perm.iter().enumerate().for_each(|(at, axis)| inverse[*axis] = at);
     let lying = ArrayD::from_shape_vec(IxDyn(&lying), numbers).ok()?;
-    Some(lying.permuted_axes(IxDyn(&inverse)).as_standard_layout().into_owned())
+    Some(transposed(lying.view(), &inverse))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::graph::{Graph, Original, ValueId};
 use crate::parallel;
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
+use crate::transposed::transposed;
 use lacewing::format::Op;
 use lacewing::format::metadata::{self, Item, Layer};
 
@@ -176,7 +177,7 @@ fn probes<'g>(graph: &'g Graph, layers: &'g [Layer]) -> Vec<Option<Probe<'g>>> {
 fn arranged(tensors: &Tensors, original: &Original) -> Option<Vec<f32>> {
     let tensor = tensors.get(&original.tensor)?;
     let shaped = tensor.to_shape(original.shape.as_slice()).ok()?;
-    Some(shaped.permuted_axes(original.perm.clone()).iter().copied().collect())
+    Some(transposed(shaped.view(), &original.perm).into_raw_vec_and_offset().0)
 }
 
 fn output_of(graph: &Graph, value: ValueId, tensors: &Tensors) -> Option<Vec<f32>> {

@@ -4,8 +4,9 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::NHWC;
 use super::reshape::{self, lies_in_order};
-use super::view::{View, Walk, in_order, permuted, turned};
+use super::view::{View, Walk, in_order, permuted};
 use crate::graph::{Node, Op, Value, ValueId};
+use crate::transposed::transposed;
 
 /// Brings one node over.
 pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
@@ -78,7 +79,7 @@ fn reordered_columns(walk: &mut Walk<'_>, node: &Node, view: &View) -> ValueId {
 /// `elements` under the shape `split`, permuted, under the shape `target`.
 fn refactored(elements: ArrayD<f32>, split: &[usize], perm: &[usize], target: &[usize]) -> ArrayD<f32> {
     let split = elements.into_shape_with_order(IxDyn(split));
-    split.and_then(|a| turned(&a, perm).into_shape_with_order(IxDyn(target))).unwrap_or_default()
+    split.and_then(|a| transposed(a.view(), perm).into_shape_with_order(IxDyn(target))).unwrap_or_default()
 }
 
 fn binary(walk: &mut Walk<'_>, node: &Node) {

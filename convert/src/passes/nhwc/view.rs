@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use ndarray::{ArrayD, IxDyn};
-
 use super::super::reshapes::moves_nothing;
 use crate::graph::{Function, Graph, Kind, Layout, Node, Op, Original, Value, ValueId};
+use crate::transposed::transposed;
 
 /// Where an old value's elements are: those of the new value `id`, in row-major order, are the old value's under
 /// the shape `factors` with axis `i` taken from axis `perm[i]`.
@@ -33,11 +32,6 @@ pub(super) fn in_order(rank: usize) -> Vec<usize> {
 /// A shape with its axes permuted.
 pub(super) fn permuted(shape: &[usize], perm: &[usize]) -> Vec<usize> {
     perm.iter().map(|p| shape[*p]).collect()
-}
-
-/// An array with its axes permuted, its elements in row-major order.
-pub(super) fn turned(array: &ArrayD<f32>, perm: &[usize]) -> ArrayD<f32> {
-    array.view().permuted_axes(IxDyn(perm)).as_standard_layout().into_owned()
 }
 
 impl<'a> Walk<'a> {
@@ -132,7 +126,11 @@ impl<'a> Walk<'a> {
             Some(constant) => {
                 let old = self.from.value(old);
                 let grid = old.grid.clone().filter(|grid| grid.scales.len() == 1 || perm.first() == Some(&0));
-                self.to.add(Value { grid, kind: old.kind, ..Value::constant(&old.name, turned(constant, perm)) })
+                self.to.add(Value {
+                    grid,
+                    kind: old.kind,
+                    ..Value::constant(&old.name, transposed(constant.view(), perm))
+                })
             }
             None => {
                 let id = self.reorder(old, perm);
