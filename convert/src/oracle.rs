@@ -18,6 +18,9 @@ use tract_onnx::tract_hir::prelude::{InferenceFact, TractResult};
 use crate::error::ConvertError;
 use crate::import::{ImportOptions, InputType, Source, StateNames, declared, quietly};
 
+/// Nodes times outputs up to which tract chooses kernels: its passes take so many steps, again and again.
+const MAX_CHOSEN: usize = 1 << 18;
+
 type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
 
 /// An ONNX model in float, exactly as its file has it.
@@ -170,9 +173,12 @@ fn typed(source: &Source, inputs: &[InputType]) -> TractResult<TypedModel> {
     Ok(typed)
 }
 
-/// Chooses kernels, without the rewriting before it.
+/// Chooses kernels, without the rewriting before it, unless that would take longer than the slow ones.
 fn planned(typed: &TypedModel) -> TractResult<Arc<Plan>> {
     let mut fast = typed.clone();
+    if typed.nodes.len() * typed.output_outlets()?.len() > MAX_CHOSEN {
+        return SimplePlan::new(fast);
+    }
     match Optimizer::codegen().optimize(&mut fast) {
         Ok(()) => SimplePlan::new(fast),
         Err(_) => SimplePlan::new(typed.clone()),

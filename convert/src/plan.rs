@@ -131,6 +131,8 @@ struct Sharing<'a> {
     bytes: &'a [usize],
     /// The storage of each value.
     storage: Vec<usize>,
+    /// The values in each storage.
+    values: Vec<Vec<usize>>,
     /// First and last step of each storage; `None` for those joined to another and for constants.
     lives: Vec<Option<(usize, usize)>>,
     in_place: Vec<Option<usize>>,
@@ -143,6 +145,7 @@ impl<'a> Sharing<'a> {
             graph,
             bytes,
             storage: (0..graph.values.len()).collect(),
+            values: (0..graph.values.len()).map(|value| vec![value]).collect(),
             lives: lives(graph),
             in_place: vec![None; graph.nodes.len()],
             aliases: vec![false; graph.nodes.len()],
@@ -202,7 +205,9 @@ impl<'a> Sharing<'a> {
         if let (Some((first, last)), Some((_, end))) = (self.lives[into], self.lives[from].take()) {
             self.lives[into] = Some((first, last.max(end)));
         }
-        self.storage.iter_mut().filter(|s| **s == from).for_each(|s| *s = into);
+        let joined = std::mem::take(&mut self.values[from]);
+        joined.iter().for_each(|value| self.storage[*value] = into);
+        self.values[into].extend(joined);
     }
 
     /// How many tensors are live at each step.
