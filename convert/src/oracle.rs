@@ -235,12 +235,41 @@ fn array(tensor: &Tensor) -> TractResult<ArrayD<f32>> {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+    use tract_onnx::pb::{ModelProto, NodeProto};
+
     use super::*;
+    use crate::import::tests::data;
 
     #[test]
     fn it_can_move_between_threads() {
         fn sendable<T: Send + Sync>() {}
         sendable::<Oracle>();
+    }
+
+    /// So long that kernels are chosen for the outputs alone, not with every tensor as one.
+    #[test]
+    fn a_long_chain_gives_every_tensor() {
+        let bytes = std::fs::read(data().join("two_inputs.onnx")).unwrap();
+        let mut model = ModelProto::decode(&bytes[..]).unwrap();
+        let graph = model.graph.as_mut().unwrap();
+        let end = graph.output[0].name.clone();
+        let name = |i: usize| if i == 0 { end.clone() } else { format!("minus{i}") };
+        let minus = |i| NodeProto {
+            op_type: "Neg".into(),
+            name: name(i + 1),
+            input: vec![name(i)],
+            output: vec![name(i + 1)],
+            ..Default::default()
+        };
+        graph.node.extend((0..600).map(minus));
+        graph.output[0].name = name(600);
+        let oracle = Oracle::new(&model.encode_to_vec(), &ImportOptions::default()).unwrap();
+        let sample: Vec<_> = oracle.input_shapes().into_iter().map(|shape| ArrayD::from_elem(shape, 0.5)).collect();
+        let tensors = oracle.run_all(&sample).unwrap();
+        assert_eq!(oracle.run(&sample).unwrap()[0], tensors[&name(600)]);
+        assert_eq!(tensors[&end], tensors[&name(600)]);
+        assert_eq!(tensors[&end].mapv(|x| -x), tensors[&name(599)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Samples on all threads of the machine.
 
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, available_parallelism};
 
 use crate::Sample;
@@ -29,13 +29,13 @@ pub fn each<W: Send, T: Send, E: Send>(
     thread::scope(|scope| {
         let mut results = Vec::with_capacity(turns);
         for (turn, worker) in workers.iter_mut().enumerate() {
-            let (done, receiver) = sync_channel(AHEAD);
+            let (done, theirs) = sync_channel(AHEAD);
             let mut mine = samples.iter().skip(turn).step_by(turns);
             // Nobody listens any more after an error.
             scope.spawn(move || mine.try_for_each(|sample| done.send(work(&mut *worker, sample))));
-            results.push(receiver);
+            results.push(theirs);
         }
-        let in_order = results.iter().cycle().map_while(|results: &Receiver<_>| results.recv().ok());
+        let in_order = results.iter().cycle().map_while(|theirs| theirs.recv().ok());
         in_order.take(samples.len()).try_for_each(|result| see(result?))
     })
 }
