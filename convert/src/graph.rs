@@ -63,6 +63,20 @@ pub struct Grid {
     pub zeros: Vec<i32>,
 }
 
+impl Grid {
+    /// The scale at an index.
+    #[must_use]
+    pub fn scale(&self, index: usize) -> f32 {
+        self.scales.get(index).or(self.scales.first()).copied().unwrap_or(1.0)
+    }
+
+    /// The zero point at an index.
+    #[must_use]
+    pub fn zero(&self, index: usize) -> i32 {
+        self.zeros.get(index).or(self.zeros.first()).copied().unwrap_or(0)
+    }
+}
+
 /// A tensor of the graph: an input, a constant or the output of one node.
 #[derive(Clone, Debug)]
 pub struct Value {

@@ -29,6 +29,8 @@ pub struct Weights {
     pub ints: ArrayD<i8>,
     /// Real value of one step, for each output channel.
     pub scales: Vec<f64>,
+    /// The integer that stands for 0, for each output channel; empty if it is 0 for all.
+    pub zeros: Vec<i8>,
 }
 
 /// Every number that the int8 program needs beside the graph. Without entries it means a float program.
@@ -125,11 +127,7 @@ impl Params {
 /// # Errors
 /// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.
 pub fn quantize(graph: &Graph, ranges: &Ranges, io: Io) -> Result<(Graph, Quantization), ConvertError> {
-    let mut graph = graph.clone();
-    for index in 0..graph.nodes.len() {
-        graph.nodes[index].float |= exceeds_int8(&graph, &graph.nodes[index]);
-    }
-    let (graph, params) = islands::insert(&graph, activations(&graph, ranges), io);
+    let (graph, params) = islands::insert(graph, activations(graph, ranges), io);
     let mut weights = HashMap::new();
     for (id, node) in nodes(&graph) {
         if let (Op::Conv { .. } | Op::FullyConnected, Some(input)) = (&node.op, params[node.inputs[0].0]) {
@@ -321,16 +319,18 @@ fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, Co
     let floats = graph.constant(node.inputs[1]).expect("weights are constants after import");
     let grid = graph.value(node.inputs[1]).grid.as_deref();
     let bias = node.inputs.get(2).and_then(|bias| graph.constant(*bias));
+    let zeros = grid.map_or_else(Vec::new, |grid| zeros(floats, grid));
     let mut ints = ArrayD::zeros(floats.raw_dim());
     let mut scales = Vec::with_capacity(floats.shape()[0]);
     for (o, (channel, mut to)) in floats.axis_iter(Axis(0)).zip(ints.axis_iter_mut(Axis(0))).enumerate() {
         let bias = bias.map_or(0.0, |bias| f64::from(bias[o]));
         let largest = channel.iter().fold(0f64, |most, w| most.max(f64::from(w.abs())));
-        let given = grid.and_then(|grid| grid.scales.get(o).or(grid.scales.first())).map(|scale| f64::from(*scale));
+        let given = grid.map(|grid| f64::from(grid.scale(o)));
         let mut scale = given.filter(|_| largest > 0.0).unwrap_or(largest / 127.0);
+        let zero = zeros.get(o).copied().unwrap_or(0);
         loop {
-            to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale, given.is_some()));
-            let sum = largest_sum(to.iter().copied(), bias, f64::from(input.scale) * scale, input.zero);
+            to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale, zero, given.is_some()));
+            let sum = largest_sum(to.iter().copied(), zero, bias, f64::from(input.scale) * scale, input.zero);
             if scale == 0.0 || sum < LARGEST_SUM {
                 break;
             }
@@ -341,21 +341,18 @@ fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, Co
         }
         scales.push(scale);
     }
-    Ok(Weights { ints, scales })
+    Ok(Weights { ints, scales, zeros })
 }
 
-/// Whether the weights of a quantized file, less their zero points, are not all within int8. Rounding them once more would change
-/// the model: the layer runs in f32.
-fn exceeds_int8(graph: &Graph, node: &Node) -> bool {
-    let weights = match node.op {
-        Op::Conv { .. } | Op::FullyConnected => graph.value(node.inputs[1]),
-        _ => return false,
-    };
-    let (Some(grid), Some(floats)) = (&weights.grid, &weights.constant) else { return false };
-    floats.axis_iter(Axis(0)).enumerate().any(|(o, channel)| {
-        let scale = grid.scales.get(o).or(grid.scales.first()).copied().unwrap_or(1.0);
-        channel.iter().any(|w| !(-128.0..=127.0).contains(&(w / scale).round_ties_even()))
-    })
+/// The zero points of a quantized file's weights, one for each output channel; none if all weights less their zero points are
+/// within int8 and can stand for themselves.
+fn zeros(floats: &ArrayD<f32>, grid: &Grid) -> Vec<i8> {
+    let channels = || floats.axis_iter(Axis(0)).enumerate();
+    let fits = |w: f32, scale: f32| (-128.0..=127.0).contains(&(w / scale).round_ties_even());
+    if channels().all(|(o, channel)| channel.iter().all(|w| fits(*w, grid.scale(o)))) {
+        return Vec::new();
+    }
+    channels().map(|(o, _)| grid.zero(o).clamp(-128, 127) as i8).collect()
 }
 
 fn too_large(node: &Node, channel: usize, sum: f64) -> ConvertError {
@@ -367,17 +364,18 @@ fn too_large(node: &Node, channel: usize, sum: f64) -> ConvertError {
 }
 
 /// `-128` occurs in the integers of files alone.
-fn round_weight(w: f32, scale: f64, from_file: bool) -> i8 {
+fn round_weight(w: f32, scale: f64, zero: i8, from_file: bool) -> i8 {
     let least = if from_file { -128.0 } else { -127.0 };
-    if scale == 0.0 { 0 } else { (f64::from(w) / scale).round_ties_even().clamp(least, 127.0) as i8 }
+    let steps = if scale == 0.0 { 0.0 } else { (f64::from(w) / scale).round_ties_even() };
+    (steps + f64::from(zero)).clamp(least, 127.0) as i8
 }
 
-/// `|b| + 128·Σ|w|` with the bias in steps of the sum, the input's zero point folded in.
-fn largest_sum(weights: impl Iterator<Item = i8> + Clone, bias: f64, step: f64, zero: i8) -> f64 {
+/// `|b| + 128·Σ|w − zero|` with the bias in steps of the sum, the input's zero point folded in.
+fn largest_sum(weights: impl Iterator<Item = i8> + Clone, zero: i8, bias: f64, step: f64, input_zero: i8) -> f64 {
     let folded = if step == 0.0 { 0.0 } else { bias / step };
-    let sum: i64 = weights.clone().map(i64::from).sum();
-    let absolute: i64 = weights.map(|w| i64::from(w).abs()).sum();
-    (folded - f64::from(zero) * sum as f64).abs() + 128.0 * absolute as f64
+    let centered = weights.map(|w| i64::from(w) - i64::from(zero));
+    let (sum, absolute) = (centered.clone().sum::<i64>(), centered.map(i64::abs).sum::<i64>());
+    (folded - f64::from(input_zero) * sum as f64).abs() + 128.0 * absolute as f64
 }
 
 #[cfg(test)]
@@ -399,6 +397,7 @@ mod tests {
     #[test]
     fn sums_are_bounded() {
         let weights = [1i8, -2, 3];
-        assert_eq!(largest_sum(weights.iter().copied(), 10.0, 0.5, -4), (20.0f64 + 8.0) + 128.0 * 6.0);
+        assert_eq!(largest_sum(weights.iter().copied(), 0, 10.0, 0.5, -4), (20.0f64 + 8.0) + 128.0 * 6.0);
+        assert_eq!(largest_sum(weights.iter().copied(), -2, 10.0, 0.5, -4), (20.0f64 + 32.0) + 128.0 * 8.0);
     }
 }

@@ -20,7 +20,16 @@ pub fn tiny() -> Vec<u8> {
     let bias = builder.constant(&[300i32, -7]);
     let multipliers = builder.constant(&[1i32 << 30]);
     let requant = Requant { multipliers, shift: 0, zero: -1, lo: -128, hi: 127 };
-    let op = FullyConnectedI8 { input, output, weights, layout: Layout::PLAIN, bias, requant, scratch: Span::EMPTY };
+    let op = FullyConnectedI8 {
+        input,
+        output,
+        weights,
+        layout: Layout::PLAIN,
+        zeros: Span::EMPTY,
+        bias,
+        requant,
+        scratch: Span::EMPTY,
+    };
     builder.push(&op.into()).expect("one record");
     let port =
         |name, tensor, count, scale, zero| Port { name, tensor, rank: 2, dims: [1, count, 0, 0, 0, 0], scale, zero };
@@ -77,6 +86,7 @@ fn int8(chain: &mut Chain, image: Tensor, factors: Tensor) -> (Tensor, Tensor, T
         groups: 1,
         weights,
         layout,
+        zeros: Span::EMPTY,
         bias,
         input_zero: zero,
         requant,
@@ -118,7 +128,16 @@ fn int8(chain: &mut Chain, image: Tensor, factors: Tensor) -> (Tensor, Tensor, T
     let logits = chain.i8([1, 1, 1, 10]);
     let (weights, bias, requant) = (chain.weights(1440), chain.bias(10), chain.requant(10));
     let layout = Layout::PLAIN;
-    chain.push(FullyConnectedI8 { input: flat.last(), output: logits, weights, layout, bias, requant, scratch });
+    chain.push(FullyConnectedI8 {
+        input: flat.last(),
+        output: logits,
+        weights,
+        layout,
+        zeros: Span::EMPTY,
+        bias,
+        requant,
+        scratch,
+    });
     let shares = chain.i8([1, 1, 1, 10]);
     let powers: Vec<u32> = (0..120).map(|d| (1u32 << 27) / (1 + d * d / 256)).collect();
     let table = chain.builder.constant(&powers);

@@ -91,8 +91,8 @@ fn layer(edit: impl Fn(&mut FullyConnectedI8)) -> Vec<u8> {
     let bias = sketch.builder.constant(&[1i32, 2, 3, 4]);
     let multipliers = sketch.builder.constant(&[1i32 << 30]);
     let requant = Requant { multipliers, shift: 0, zero: 0, lo: -128, hi: 127 };
-    let (layout, scratch) = (Layout::PLAIN, Span { offset: 32, len: 16 });
-    let mut op = FullyConnectedI8 { input, output, weights, layout, bias, requant, scratch };
+    let (layout, zeros, scratch) = (Layout::PLAIN, Span::EMPTY, Span { offset: 32, len: 16 });
+    let mut op = FullyConnectedI8 { input, output, weights, layout, zeros, bias, requant, scratch };
     edit(&mut op);
     sketch.builder.push(&op.into()).expect("one record");
     sketch.file()

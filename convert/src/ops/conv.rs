@@ -121,10 +121,11 @@ fn flat(node: &OnnxNode<'_>, w: ArrayD<f32>) -> Result<ArrayD<f32>, ConvertError
     w.into_shape_with_order(IxDyn(&shape)).map_err(|e| node.error(e.to_string()))
 }
 
-/// Writes a convolution, depthwise where each output channel reads one input channel.
+/// Writes a convolution, depthwise where each output channel reads one input channel and weights have no zero points.
 pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let channels = to.input(0).shape[3];
-    let depthwise = groups as u32 == channels && groups > 1;
+    let centered = to.weights().is_none_or(|weights| weights.zeros.is_empty());
+    let depthwise = groups as u32 == channels && groups > 1 && centered;
     match (to.int8(), depthwise) {
         (Some(params), false) => encode_i8(window, groups, params, to),
         (Some(params), true) => depthwise::encode_i8(window, params, to),
@@ -139,7 +140,7 @@ fn encode_i8(
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
-    let Sums { weights, bias, requant } = sums(input, output, to)?;
+    let Sums { weights, zeros, bias, requant } = sums(input, output, to)?;
     let record = ConvI8 {
         input: to.input(0),
         output: to.output(),
@@ -147,6 +148,7 @@ fn encode_i8(
         groups: groups as u32,
         weights: to.constant(&weights),
         layout: Layout::PLAIN,
+        zeros,
         bias,
         input_zero: input.zero,
         requant,
@@ -187,6 +189,8 @@ pub(super) fn window_of(window: &Window) -> lacewing::format::Window {
 pub(super) struct Sums {
     /// `[out][..]`, row-major.
     pub(super) weights: Vec<i8>,
+    /// Zero points of the weights, or nothing.
+    pub(super) zeros: Span,
     pub(super) bias: Span,
     pub(super) requant: Requant,
 }
@@ -194,19 +198,20 @@ pub(super) struct Sums {
 /// `bias = b / (s_in·s_w) − zero_in·Σw` and `M = s_in·s_w / s_out` for each output channel. A channel without weights is a
 /// constant: its bias is four times the distance from the zero point, its multiplier a quarter.
 pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums, ConvertError> {
-    let Weights { ints, scales } = to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
+    let Weights { ints, scales, zeros } = to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
     let weights: Vec<i8> = ints.iter().copied().collect();
     let depth = weights.len() / scales.len().max(1);
     let floats = to.floats(2, scales.len());
     let (mut bias, mut reals) = (Vec::new(), Vec::new());
-    for ((channel, scale), b) in weights.chunks(depth.max(1)).zip(&scales).zip(floats) {
+    for (o, ((channel, scale), b)) in weights.chunks(depth.max(1)).zip(&scales).zip(floats).enumerate() {
         let step = f64::from(input.scale) * scale;
         if step == 0.0 {
             bias.push(4 * (i32::from(output.quantize(b)) - i32::from(output.zero)));
             reals.push(f64::from(QUARTER) * f64::powi(2.0, -32));
             continue;
         }
-        let sum: i32 = channel.iter().map(|w| i32::from(*w)).sum();
+        let zero = zeros.get(o).copied().map_or(0, i32::from);
+        let sum: i32 = channel.iter().map(|w| i32::from(*w) - zero).sum();
         bias.push((f64::from(b) / step).round_ties_even() as i32 - i32::from(input.zero) * sum);
         reals.push(step / f64::from(output.scale));
     }
@@ -214,5 +219,5 @@ pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result
         multipliers(&reals).ok_or_else(|| to.error("its output range is too small for its weights in int8"))?;
     let (lo, hi) = to.clamp_i8(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
-    Ok(Sums { weights, bias: to.constant(&bias), requant })
+    Ok(Sums { weights, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
 }

@@ -15,7 +15,7 @@ pub(super) fn encode_i8(
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
-    let Sums { weights, bias, requant } = sums(input, output, to)?;
+    let Sums { weights, bias, requant, .. } = sums(input, output, to)?;
     let outputs = to.output().shape[3];
     let layout = u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN);
     let record = DepthwiseI8 {

@@ -108,12 +108,13 @@ fn standard(w: ndarray::Array2<f32>) -> ArrayD<f32> {
 /// Writes a fully connected layer.
 pub(crate) fn encode(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     if let Some((input, output)) = to.int8() {
-        let Sums { weights, bias, requant } = sums(input, output, to)?;
+        let Sums { weights, zeros, bias, requant } = sums(input, output, to)?;
         let record = FullyConnectedI8 {
             input: to.input(0),
             output: to.output(),
             weights: to.constant(&weights),
             layout: Layout::PLAIN,
+            zeros,
             bias,
             requant,
             scratch: Span::EMPTY,

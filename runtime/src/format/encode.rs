@@ -43,6 +43,9 @@ impl Builder {
     /// Adds numbers to the constants, once however often they come; the span is aligned for fast loads.
     pub fn constant<T: Pod>(&mut self, numbers: &[T]) -> Span {
         let bytes = bytes_of(numbers);
+        if bytes.is_empty() {
+            return Span::EMPTY;
+        }
         if let Some(span) = self.known.get(bytes) {
             return *span;
         }

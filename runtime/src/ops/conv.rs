@@ -3,7 +3,8 @@
 //! `y[o, i, j] = b[o] + Σ_{ky, kx, c} w[o][ky][kx][c] · x[i·s − p + ky·d, j·s − p + kx·d, g(o)·C' + c]`
 //!
 //! with `C' = C / groups` and `g(o) = o / (O / groups)`. int8: x outside the input is the input's zero point, `b` holds
-//! the rest of it (`−zero · Σ w`), `y` is requantized. f32: x outside is 0, `y` is clamped to `lo..=hi`.
+//! the rest of it (`−zero · Σ w`), `y` is requantized; `w − z[o]` stands for `w` where the weights have zero points `z`.
+//! f32: x outside is 0, `y` is clamped to `lo..=hi`.
 
 use core::ops::Range;
 
@@ -32,6 +33,8 @@ pub struct ConvI8 {
     pub weights: Span,
     /// Order of the weights, with `k = (ky·kw + kx)·C' + c`.
     pub layout: Layout,
+    /// `i8` zero point of each output's weights; empty if all are 0.
+    pub zeros: Span,
     /// `i32` bias for each output channel, the input's zero point folded in.
     pub bias: Span,
     /// The input's zero point, which stands in the padding.
@@ -87,6 +90,7 @@ impl Record for ConvI8 {
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
         let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
         constants.exactly::<i8>(self.weights, len)?;
+        check_zeros(constants, self.zeros, outputs)?;
         constants.exactly::<i32>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
@@ -157,7 +161,7 @@ pub fn run_i8<K: Kernels + ?Sized>(
     let bias = constants.get::<i32>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
-    let weights = Matrix { weights: constants.get(op.weights)?, layout: op.layout, depth: shape.depth };
+    let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, shape.depth))?;
     each_output(&shape, work, |patch, o| {
         let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
         patch.inside(o, |k, input| {
@@ -198,26 +202,53 @@ pub fn run_f32<K: Kernels + ?Sized>(
     })
 }
 
-/// int8 weights of any layout, read by output and depth.
+/// int8 weights of any layout, read by output and depth, less their zero points.
 pub(super) struct Matrix<'a> {
-    pub(super) weights: &'a [i8],
-    pub(super) layout: Layout,
-    pub(super) depth: u32,
+    weights: &'a [i8],
+    zeros: &'a [i8],
+    layout: Layout,
+    depth: u32,
 }
 
-impl Matrix<'_> {
-    /// `Σ w[o][k + i] · input[i]`.
+/// Checks that zero points are there for every output or for none.
+pub(super) fn check_zeros(constants: Constants<'_>, zeros: Span, outputs: u32) -> Result<(), Flaw> {
+    constants.exactly::<i8>(zeros, if zeros.len == 0 { 0 } else { outputs })?;
+    Ok(())
+}
+
+impl<'a> Matrix<'a> {
+    pub(super) fn new(
+        constants: Constants<'a>,
+        weights: Span,
+        zeros: Span,
+        (layout, depth): (Layout, u32),
+    ) -> Result<Self, Fault> {
+        Ok(Self { weights: constants.get(weights)?, zeros: constants.get(zeros)?, layout, depth })
+    }
+
+    /// `Σ (w[o][k + i] − zeros[o]) · input[i]`.
     #[inline(always)]
     pub(super) fn dot<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[i8]) -> Result<i32, Fault> {
+        let products = self.products(kernels, o, k, input)?;
+        Ok(match self.zeros.get(o as usize) {
+            Some(zero) => products.wrapping_sub(i32::from(*zero).wrapping_mul(sum(input))),
+            None => products,
+        })
+    }
+
+    /// `Σ w[o][k + i] · input[i]`.
+    #[inline(always)]
+    fn products<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[i8]) -> Result<i32, Fault> {
         if self.layout == Layout::PLAIN {
             return Ok(kernels.dot_i8(self.row(o, k, input.len())?, input));
         }
         (k..).zip(input).try_fold(0i32, |sum, (k, x)| Ok(sum.wrapping_add(self.weight(o, k)? * i32::from(*x))))
     }
 
-    /// `Σ w[o][k + i]` over `len` weights.
+    /// `Σ (w[o][k + i] − zeros[o])` over `len` weights.
     fn sum(&self, o: u32, k: u32, len: u32) -> Result<i32, Fault> {
-        (k..k.wrapping_add(len)).try_fold(0i32, |sum, k| Ok(sum.wrapping_add(self.weight(o, k)?)))
+        let zero = self.zeros.get(o as usize).copied().map_or(0, i32::from);
+        (k..k.wrapping_add(len)).try_fold(0i32, |sum, k| Ok(sum.wrapping_add(self.weight(o, k)?).wrapping_sub(zero)))
     }
 
     fn row(&self, o: u32, k: u32, len: usize) -> Result<&[i8], Fault> {
@@ -229,6 +260,10 @@ impl Matrix<'_> {
         let index = self.layout.index(o, k, self.depth) as usize;
         self.weights.get(index).copied().map(i32::from).ok_or(Fault)
     }
+}
+
+fn sum(input: &[i8]) -> i32 {
+    input.iter().fold(0, |sum, x| sum.wrapping_add(i32::from(*x)))
 }
 
 /// The numbers that the loops need, once for each call.

@@ -2,12 +2,12 @@
 //!
 //! `y[r, o] = b[o] + Σ_k w[o][k] · x[r, k]`
 //!
-//! int8: `b` holds `−zero · Σ w` too, `y` is requantized. f32: `y` is clamped to `lo..=hi`.
+//! int8: `b` holds `−zero · Σ w` too, `y` is requantized; `w − z[o]` stands for `w` where the weights have zero points `z`. f32: `y` is clamped to `lo..=hi`.
 
 use serde::{Deserialize, Serialize};
 
 use super::clamp;
-use super::conv::Matrix;
+use super::conv::{Matrix, check_zeros};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
@@ -25,6 +25,8 @@ pub struct FullyConnectedI8 {
     pub weights: Span,
     /// Order of the weights.
     pub layout: Layout,
+    /// `i8` zero point of each output's weights; empty if all are 0.
+    pub zeros: Span,
     /// `i32` bias for each output, the input's zero point folded in.
     pub bias: Span,
     /// From the sum to the output.
@@ -73,6 +75,7 @@ impl Record for FullyConnectedI8 {
         let (outputs, depth) = matrix(&self.input, &self.output, DType::I8)?;
         let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
         constants.exactly::<i8>(self.weights, len)?;
+        check_zeros(constants, self.zeros, outputs)?;
         constants.exactly::<i32>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
@@ -144,7 +147,7 @@ pub fn run_i8<K: Kernels + ?Sized>(
     let (outputs, depth) = matrix(&op.input, &op.output, DType::I8).map_err(|_| Fault)?;
     let bias = constants.get::<i32>(op.bias)?;
     let requant = op.requant.channels(constants)?;
-    let weights = Matrix { weights: constants.get(op.weights)?, layout: op.layout, depth };
+    let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, depth))?;
     each_vector(input, output, depth, outputs, |o, x| {
         let bias = bias.get(o as usize).ok_or(Fault)?;
         let sum = weights.dot(kernels, o, 0, x)?.wrapping_add(*bias);

@@ -13,7 +13,7 @@ type Terms = Vec<Option<usize>>;
 pub(super) fn conv_i8(op: &ConvI8, constants: Constants<'_>, x: &[i8]) -> Answer {
     let [.., outputs] = dims(&op.output);
     let depth = conv_depth(&op.input, &op.window, op.groups);
-    let w = unpack(&constants.i8(op.weights), op.layout, outputs, depth);
+    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
     let bias = constants.i32(op.bias);
     let value = |at: [usize; 4]| {
         let terms = conv(&op.input, &op.output, &op.window, op.groups, at);
@@ -35,7 +35,7 @@ pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Ans
 pub(super) fn depthwise_i8(op: &DepthwiseI8, constants: Constants<'_>, x: &[i8]) -> Answer {
     let [.., outputs] = dims(&op.output);
     let depth = (op.window.kernel[0] * op.window.kernel[1]) as usize;
-    let w = unpack(&constants.i8(op.weights), op.layout, outputs, depth);
+    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &[]);
     let bias = constants.i32(op.bias);
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
@@ -56,7 +56,7 @@ pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f3
 
 pub(super) fn fully_connected_i8(op: &FullyConnectedI8, constants: Constants<'_>, x: &[i8]) -> Answer {
     let ([.., depth], [.., outputs]) = (dims(&op.input), dims(&op.output));
-    let w = unpack(&constants.i8(op.weights), op.layout, outputs, depth);
+    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
     let bias = constants.i32(op.bias);
     let value = |at: [usize; 4]| {
         let terms = fully_connected(&op.input, at);
@@ -104,7 +104,13 @@ fn fully_connected(input: &Tensor, [n, y, x, _]: [usize; 4]) -> Terms {
     (0..depth).map(|k| Some(index(dims(input), [n, y, x, k]))).collect()
 }
 
-fn sum_i8(bias: i32, w: &[i8], x: &[i8], padding: i8, terms: &Terms) -> i128 {
+/// The weights of each output less its zero point.
+fn centered(w: Vec<Vec<i8>>, zeros: &[i8]) -> Vec<Vec<i32>> {
+    let zero = |o: usize| zeros.get(o).map_or(0, |zero| i32::from(*zero));
+    w.iter().enumerate().map(|(o, row)| row.iter().map(|w| i32::from(*w) - zero(o)).collect()).collect()
+}
+
+fn sum_i8(bias: i32, w: &[i32], x: &[i8], padding: i8, terms: &Terms) -> i128 {
     assert_eq!(w.len(), terms.len(), "one weight for each term");
     w.iter().zip(terms).fold(i128::from(bias), |sum, (w, at)| {
         let x = at.map_or(padding, |at| x[at]);

@@ -54,8 +54,8 @@ fn depthwise_channels() -> impl Strategy<Value = [u32; 2]> {
 }
 
 pub(super) fn conv_i8() -> BoxedStrategy<Case> {
-    (geometry(), channels(), int8(), setting(apart()))
-        .prop_map(|(geometry, [groups, c, o], (order, rounding, input_zero, scratch), (fill, source))| {
+    (geometry(), channels(), (int8(), any::<bool>()), setting(apart()))
+        .prop_map(|(geometry, [groups, c, o], ((order, rounding, input_zero, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(groups * c), groups * o);
             let layout = order.layout(outputs);
@@ -68,6 +68,7 @@ pub(super) fn conv_i8() -> BoxedStrategy<Case> {
                 groups,
                 weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
                 layout,
+                zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
                 bias: scene.bias(outputs),
                 input_zero,
                 requant: scene.requant(rounding, outputs),
@@ -151,8 +152,8 @@ fn matrix() -> impl Strategy<Value = ([u32; 3], u32, u32)> {
 }
 
 pub(super) fn fully_connected_i8() -> BoxedStrategy<Case> {
-    (matrix(), int8(), setting(apart()))
-        .prop_map(|(([n, h, w], depth, outputs), (order, rounding, _, scratch), (fill, source))| {
+    (matrix(), (int8(), any::<bool>()), setting(apart()))
+        .prop_map(|(([n, h, w], depth, outputs), ((order, rounding, _, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let layout = order.layout(outputs);
             let values = Values::I8(scene.i8(n * h * w * depth));
@@ -161,6 +162,7 @@ pub(super) fn fully_connected_i8() -> BoxedStrategy<Case> {
                 output: scene.output(DType::I8, [n, h, w, outputs]),
                 weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
                 layout,
+                zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
                 bias: scene.bias(outputs),
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
