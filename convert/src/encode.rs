@@ -2,15 +2,17 @@
 
 pub mod numbers;
 
+use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
 use lacewing::format::{DType, Op as Record, Place, Port, Span, Tensor};
+use ndarray::ArrayD;
 
 use crate::error::ConvertError;
 use crate::graph::{Graph, Kind, Node, NodeId, Op, ValueId};
 use crate::ops;
 use crate::plan::{Plan, PlanOptions, plan};
-use crate::quantize::{Params, Quantization, nodes};
+use crate::quantize::{Params, Quantization, Width, nodes};
 
 /// Finished values of all stages before.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
         let of = context.graph.value(*value);
         let mut dims = [1; 6];
         dims.iter_mut().zip(&of.shape).for_each(|(to, from)| *to = *from as u32);
-        let params = context.quantization.params(*value).unwrap_or(Params { scale: 1.0, zero: 0 });
+        let params = context.quantization.params(*value).unwrap_or(Params::int8(1.0, 0));
         Port {
             name: of.name.as_bytes(),
             tensor: tensor(context, *value),
@@ -113,8 +115,15 @@ fn tensor(context: &Context<'_>, value: ValueId) -> Tensor {
 fn dtype(context: &Context<'_>, value: ValueId) -> DType {
     match (context.graph.value(value).kind, context.quantization.params(value)) {
         (Kind::Index, _) => DType::I32,
-        (_, Some(_)) => DType::I8,
+        (_, Some(params)) => dtype_of(params.width),
         (_, None) => DType::F32,
+    }
+}
+
+fn dtype_of(width: Width) -> DType {
+    match width {
+        Width::I8 => DType::I8,
+        Width::I16 => DType::I16,
     }
 }
 
@@ -153,9 +162,14 @@ impl Writer<'_> {
         self.context.quantization.params(value)
     }
 
-    /// Params of the node's first input and its output, if both are int8.
-    pub(crate) fn int8(&self) -> Option<(Params, Params)> {
+    /// Params of the node's first input and its output, if both are integers.
+    pub(crate) fn integers(&self) -> Option<(Params, Params)> {
         self.params(self.node().inputs[0]).zip(self.params(self.node().outputs[0]))
+    }
+
+    /// The integers that a node moves from its first input to its output, `None` in float.
+    pub(crate) fn moved(&self) -> Option<Width> {
+        self.integers().map(|(_, params)| params.width)
     }
 
     /// The int8 weights of the node.
@@ -173,13 +187,16 @@ impl Writer<'_> {
         };
         let (shape, params) = (shape4(graph.shape(value)), self.params(value));
         let (dtype, span) = match params {
-            Some(params) => {
-                let ints: Vec<i8> = numbers.iter().map(|x| params.quantize(*x)).collect();
-                (DType::I8, self.constant(&ints))
-            }
+            Some(params) if params.width == Width::I16 => (DType::I16, self.integer_constant::<i16>(params, numbers)),
+            Some(params) => (DType::I8, self.integer_constant::<i8>(params, numbers)),
             None => (DType::F32, self.constant(&numbers.iter().copied().collect::<Vec<f32>>())),
         };
         Tensor::new(Place::Constant, dtype, span.offset, shape)
+    }
+
+    fn integer_constant<T: Int>(&mut self, params: Params, numbers: &ArrayD<f32>) -> Span {
+        let integers: Vec<T> = numbers.iter().map(|x| params.quantize(*x)).collect();
+        self.constant(&integers)
     }
 
     /// The node's result.
@@ -217,8 +234,8 @@ impl Writer<'_> {
         self.node().clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY))
     }
 
-    /// The fused activation in int8.
-    pub(crate) fn clamp_i8(&self, output: Params) -> (i8, i8) {
+    /// The fused activation in integers.
+    pub(crate) fn limits<T: Int>(&self, output: Params) -> (T, T) {
         let (lo, hi) = self.clamp();
         (output.quantize(lo), output.quantize(hi))
     }
@@ -271,5 +288,6 @@ pub fn name(op: &Op) -> &'static str {
         Op::ArgMax { .. } => "ArgMax",
         Op::Quantize => "Quantize",
         Op::Dequantize => "Dequantize",
+        Op::Rescale => "Rescale",
     }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
     I8,
     /// Integers 0..=255: less 128 in an int8 program, carried in f32 in a float program.
     U8,
+    /// Integers -32768..=32767: themselves in an integer program, carried in f32 in a float program.
+    I16,
     /// Wider integers, and truth values as 0 and 1: carried in f32, exact to 2^24, never quantized.
     Integer,
     /// An index, as `ArgMax` gives it at the end of a model; `i32` in a `.lace` file.
@@ -61,6 +63,8 @@ pub struct Grid {
     pub scales: Vec<f32>,
     /// As many zero points, of the integers as int8: those of uint8 are less 128.
     pub zeros: Vec<i32>,
+    /// Bits of one integer.
+    pub bits: u8,
 }
 
 impl Grid {
@@ -329,10 +333,12 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
-    /// `x` (f32) to int8 at a door of the program.
+    /// `x` (f32) to integers.
     Quantize,
-    /// `x` (int8) to f32 at a door of the program.
+    /// `x` (integers) to f32.
     Dequantize,
+    /// `x` (integers) to integers of another width.
+    Rescale,
 }
 
 /// One operation, with the name of its ONNX node.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use lacewing::format::metadata::Layer;
-use lacewing::format::{DType, Op as Record, Port};
+use lacewing::format::{DType, Op as Record, Port, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::Sample;
@@ -77,8 +77,7 @@ impl<'g> Trace<'g> {
     fn new(graph: &'g Graph, runner: &Runner) -> Self {
         let (model, layers) = (runner.model(), layers(runner));
         let records = layers.iter().enumerate().map(|(index, layer)| (layer.name.clone(), index)).collect();
-        let int8 = |port: &Port<'_>| port.tensor.dtype() == Some(DType::I8);
-        let params = |port: Port<'_>| int8(&port).then_some(Params { scale: port.scale, zero: port.zero });
+        let params = |port: Port<'_>| params(&port.tensor, port.scale, port.zero);
         let doors = model.inputs().map(params).collect();
         let ops = model.ops().collect();
         Self { graph, layers, ops, doors, records }
@@ -86,7 +85,7 @@ impl<'g> Trace<'g> {
 
     fn run(&self, runner: &mut Runner, sample: &[ArrayD<f32>]) -> Result<Written, ConvertError> {
         let sample = doors::arranged(self.graph, sample);
-        let held = |params: &Option<Params>, x: f32| params.map_or(x, |params| params.real(params.quantize(x)));
+        let held = |params: &Option<Params>, x: f32| params.map_or(x, |params| params.real(params.integer(x)));
         let door = |(input, params): (&ArrayD<f32>, _)| input.iter().map(|x| held(params, *x)).collect();
         let inputs = sample.iter().zip(&self.doors).map(door).collect();
         let mut records = Vec::with_capacity(self.ops.len());
@@ -102,14 +101,20 @@ impl<'g> Trace<'g> {
         let mut probes = Vec::new();
         for node in &self.graph.nodes {
             let record = self.records.get(&node.name).copied();
-            let quantized = record.and_then(|record| Some((record, self.layers[record].quantization()?)));
-            if let Some((record, (scale, zero))) = quantized
+            let quantized = record.and_then(|record| Some((record, self.params(record)?)));
+            if let Some((record, params)) = quantized
                 && let Some(sources) = self.sources(node)
             {
-                probes.push(Probe::new(self.graph, node, record, Params { scale, zero }, sources)?);
+                probes.push(Probe::new(self.graph, node, record, params, sources)?);
             }
         }
         Ok(probes)
+    }
+
+    /// What the integers that a record writes stand for.
+    fn params(&self, record: usize) -> Option<Params> {
+        let (scale, zero) = self.layers[record].quantization()?;
+        params(self.ops[record].output(), scale, zero)
     }
 
     /// Where the computed operands of a node come from; `None` if one of them is a state.
@@ -195,7 +200,7 @@ impl Probe {
             }
         })?;
         for (exact, got) in exact.iter().zip(&written.records[self.record]) {
-            let steps = i32::from(self.params.quantize(*exact)).abs_diff(i32::from(self.params.quantize(*got)));
+            let steps = self.params.integer(*exact).abs_diff(self.params.integer(*got));
             self.max_steps = self.max_steps.max(steps);
             self.differing += usize::from(steps > 0);
             self.seen += 1;
@@ -206,6 +211,15 @@ impl Probe {
     fn finish(self) -> LayerSteps {
         let differing = self.differing as f64 / self.seen.max(1) as f64;
         LayerSteps { name: self.graph.name, op: self.op.into(), max_steps: self.max_steps, differing }
+    }
+}
+
+/// What the integers of a tensor stand for; `None` for other types.
+fn params(tensor: &Tensor, scale: f32, zero: i8) -> Option<Params> {
+    match tensor.dtype()? {
+        DType::I8 => Some(Params::int8(scale, zero)),
+        DType::I16 => Some(Params::int16(scale)),
+        _ => None,
     }
 }
 

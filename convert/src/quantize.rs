@@ -1,8 +1,10 @@
 //! From ranges to integers: scales and zero points of activations, int8 weights with one scale for each output channel.
 //!
-//! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, weights symmetric over −127..127.
+//! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, or int16 as a quantized file has them; weights symmetric over
+//! −127..127.
 
 mod islands;
+mod params;
 
 use std::collections::HashMap;
 
@@ -11,16 +13,8 @@ use ndarray::{ArrayD, Axis};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
-
-/// Scale and zero point of one int8 tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Params {
-    /// Real value of one step; positive.
-    pub scale: f32,
-    /// The integer that stands for 0.
-    pub zero: i8,
-}
+use crate::graph::{Binary, Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
+pub use params::{Params, Width};
 
 /// int8 weights of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +41,7 @@ impl Quantization {
         Self::default()
     }
 
-    /// Scale and zero point of a value, `None` if it is not int8.
+    /// What the integers of a value stand for, `None` if it is held in f32.
     #[must_use]
     pub fn params(&self, value: ValueId) -> Option<Params> {
         self.params.get(value.0).copied().flatten()
@@ -56,66 +50,13 @@ impl Quantization {
     /// Bytes of one element of a value in the arena.
     #[must_use]
     pub fn element_bytes(&self, value: ValueId) -> usize {
-        if self.params(value).is_some() { 1 } else { 4 }
+        self.params(value).map_or(4, Params::bytes)
     }
 
     /// The int8 weights of a node, if it has some.
     #[must_use]
     pub fn weights(&self, node: NodeId) -> Option<&Weights> {
         self.weights.get(&node)
-    }
-}
-
-impl Params {
-    /// The params of the softmax kernel's output.
-    const SOFTMAX: Self = Self { scale: 1.0 / 256.0, zero: -128 };
-
-    /// The params of integers of eight bits, which stand for themselves.
-    #[must_use]
-    pub fn of_bytes(kind: Kind) -> Option<Self> {
-        match kind {
-            Kind::I8 => Some(Self { scale: 1.0, zero: 0 }),
-            Kind::U8 => Some(Self { scale: 1.0, zero: -128 }),
-            _ => None,
-        }
-    }
-
-    /// The params of reals `scale · (q − zero)` whose `q` is of that kind, if it has eight bits and its range holds the zero point.
-    fn in_bytes(kind: Kind, scale: f32, zero: f32) -> Option<Self> {
-        let zero = zero + f32::from(Self::of_bytes(kind)?.zero);
-        (-128.0..=127.0).contains(&zero).then_some(Self { scale, zero: zero as i8 })
-    }
-
-    /// The params of a constant with one scale in its file.
-    fn of_grid(grid: &Grid) -> Option<Self> {
-        match (&grid.scales[..], &grid.zeros[..]) {
-            (&[scale], &[zero]) => Some(Self { scale, zero: i8::try_from(zero).ok()? }),
-            _ => None,
-        }
-    }
-
-    /// Params that cover `lo..=hi` and 0, so that 0 is exact.
-    #[must_use]
-    pub fn covering(lo: f32, hi: f32) -> Self {
-        let (lo, hi) = (f64::from(lo.min(0.0)), f64::from(hi.max(0.0)));
-        let scale = ((hi - lo) / 255.0) as f32;
-        if !(scale.is_normal()) {
-            return Self { scale: 1.0, zero: 0 };
-        }
-        let zero = (-128.0 - lo / f64::from(scale)).round_ties_even();
-        Self { scale, zero: zero.clamp(-128.0, 127.0) as i8 }
-    }
-
-    /// The integer for a real number, as at the door.
-    #[must_use]
-    pub fn quantize(self, x: f32) -> i8 {
-        lacewing::ops::quantize::quantize(x, self.scale, self.zero)
-    }
-
-    /// The real number of an integer.
-    #[must_use]
-    pub fn real(self, q: i8) -> f32 {
-        lacewing::ops::quantize::dequantize(q, self.scale, self.zero)
     }
 }
 
@@ -144,10 +85,13 @@ pub fn is_quantized(graph: &Graph) -> bool {
     graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Dequantize { .. })))
 }
 
-/// Whether an operation has an int8 form. What has none runs in f32.
+/// Whether an operation has a form in integers of that width. What has none runs in f32.
 #[must_use]
-pub fn has_int8_form(op: &Op) -> bool {
+pub fn has_form(op: &Op, width: Width) -> bool {
     match op {
+        _ if width == Width::I16 => {
+            matches!(op, Op::Pad { .. } | Op::Concat { .. } | Op::Transpose { .. } | Op::Reshape | Op::Slice { .. })
+        }
         Op::Binary(Binary::Function(_)) => false,
         Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
@@ -156,27 +100,27 @@ pub fn has_int8_form(op: &Op) -> bool {
     }
 }
 
-/// Functions whose table changes no integer become reshapes, of which nothing is left to run: both ends of a quantized file's
+/// Functions that change no integer become reshapes, of which nothing is left to run: both ends of a quantized file's
 /// QuantizeLinear and DequantizeLinear, activations whose limits the scale has already.
 fn without_identities(mut graph: Graph, params: &[Option<Params>]) -> Graph {
     for node in &mut graph.nodes {
         let Op::Unary(function) = node.op else { continue };
         let Some((x, y)) = params[node.inputs[0].0].zip(params[node.outputs[0].0]) else { continue };
         let clamp = node.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        if function_table(function, clamp, [x, y]).eq(i8::MIN..=i8::MAX) {
+        if x.width == y.width && function_table(function, clamp, [x, y]).eq(x.integers()) {
             (node.op, node.clamp) = (Op::Reshape, None);
         }
     }
     graph
 }
 
-/// `y = f(x)` for each int8 `x` from -128 on, within the limits of a fused activation.
+/// `y = f(x)` for each integer `x` from the least on, within the limits of a fused activation.
 pub(crate) fn function_table(
     function: Function,
     (lo, hi): (f32, f32),
     [x, y]: [Params; 2],
-) -> impl Iterator<Item = i8> {
-    (i8::MIN..=i8::MAX).map(move |q| y.quantize(function.eval(x.real(q)).max(lo).min(hi)))
+) -> impl Iterator<Item = i32> {
+    x.integers().map(move |q| y.integer(function.eval(x.real(q)).max(lo).min(hi)))
 }
 
 /// The graph's nodes with their ids.
@@ -214,15 +158,15 @@ fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
     let mut fixed = HashMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let given = value.grid.as_deref().and_then(Params::of_grid);
-        if let Some(params) = given.or(Params::of_bytes(value.kind)) {
+        if let Some(params) = given.or(Params::of_integers(value.kind)) {
             fixed.entry(classes.of(ValueId(id))).or_insert(params);
         }
     }
     for node in &graph.nodes {
         let params = match node.op {
-            Op::Softmax { .. } => Some(Params::SOFTMAX),
+            Op::Softmax { .. } => Some(Params::softmax(Width::I8)),
             Op::Unary(Function::Dequantize { scale, zero }) => {
-                Params::in_bytes(graph.value(node.inputs[0]).kind, scale, zero)
+                Params::of_quantized(graph.value(node.inputs[0]).kind, scale, zero)
             }
             _ => None,
         };
@@ -242,7 +186,7 @@ fn quantized(graph: &Graph) -> Vec<(ValueId, Params)> {
     for node in &graph.nodes {
         let params = match node.op {
             Op::Unary(Function::Quantize { scale, zero, .. }) => {
-                Params::in_bytes(graph.value(node.outputs[0]).kind, scale, zero)
+                Params::of_quantized(graph.value(node.outputs[0]).kind, scale, zero)
             }
             _ => None,
         };
@@ -381,18 +325,6 @@ fn largest_sum(weights: impl Iterator<Item = i8> + Clone, zero: i8, bias: f64, s
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn zero_is_exact_and_the_ends_are_reached() {
-        for (lo, hi) in [(-1.0, 1.0), (0.0, 6.0), (-3.7, 0.2), (2.0, 5.0), (-5.0, -2.0), (0.0, 0.0)] {
-            let params = Params::covering(lo, hi);
-            assert_eq!(params.real(params.quantize(0.0)), 0.0, "{lo} {hi}");
-            let half = params.scale * 0.51;
-            for x in [lo, hi] {
-                assert!((params.real(params.quantize(x)) - x).abs() <= half + 1e-6, "{lo} {hi} {params:?}");
-            }
-        }
-    }
 
     #[test]
     fn sums_are_bounded() {

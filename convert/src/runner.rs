@@ -4,7 +4,7 @@ use lacewing::arena::{cast, cast_mut};
 use lacewing::format::{DType, Port, Tensor};
 use lacewing::ops::quantize::{dequantize, quantize};
 use lacewing::owned::Aligned;
-use lacewing::{Model, ReadError, RunError};
+use lacewing::{Int, Model, ReadError, RunError};
 use lacewing_targets::host;
 use ndarray::ArrayD;
 
@@ -110,16 +110,26 @@ impl Runner {
     }
 }
 
-/// The real numbers of a tensor in the arena, `scale · (q − zero)` for int8.
+/// The real numbers of a tensor in the arena, `scale · (q − zero)` for int8 and int16.
 #[must_use]
 pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
     let bytes = tensor.span().and_then(|span| span.range()).and_then(|range| arena.get(range)).unwrap_or_default();
     match tensor.dtype() {
-        Some(DType::I8) => cast::<i8>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect(),
+        Some(DType::I8) => integers(bytes, scale, zero),
+        Some(DType::I16) => integers(bytes, scale, i16::from(zero)),
         Some(DType::F32) => cast::<f32>(bytes).unwrap_or_default().to_vec(),
         Some(DType::I32) => cast::<i32>(bytes).unwrap_or_default().iter().map(|i| *i as f32).collect(),
-        _ => Vec::new(),
+        None => Vec::new(),
     }
+}
+
+fn integers<T: Int>(bytes: &[u8], scale: f32, zero: T) -> Vec<f32> {
+    cast::<T>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect()
+}
+
+fn quantized<T: Int>(bytes: &mut [u8], given: &ArrayD<f32>, scale: f32, zero: T) {
+    let to = cast_mut::<T>(bytes).unwrap_or_default();
+    to.iter_mut().zip(given).for_each(|(to, x)| *to = quantize(*x, scale, zero));
 }
 
 fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
@@ -132,10 +142,8 @@ fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Resul
     let range = port.tensor.span().and_then(|span| span.range()).ok_or_else(error)?;
     let bytes = arena.get_mut(range).ok_or_else(error)?;
     match port.tensor.dtype() {
-        Some(DType::I8) => {
-            let to = cast_mut::<i8>(bytes).unwrap_or_default();
-            to.iter_mut().zip(given).for_each(|(to, x)| *to = quantize(*x, port.scale, port.zero));
-        }
+        Some(DType::I8) => quantized(bytes, given, port.scale, port.zero),
+        Some(DType::I16) => quantized(bytes, given, port.scale, i16::from(port.zero)),
         _ => {
             let to = cast_mut::<f32>(bytes).unwrap_or_default();
             to.iter_mut().zip(given).for_each(|(to, x)| *to = *x);

@@ -1,4 +1,4 @@
-//! The one rounding rule: from a sum in i32 to an int8 value.
+//! The rounding rules: from a sum in i32 to an int8 value, and from one in i64 to an int16 value.
 //!
 //! With a real multiplier `M = m · 2^(shift − 32)`:
 //!
@@ -7,10 +7,15 @@
 //!
 //! `m` is even and in `0 ≤ m < 2^31`; `>>` floors, so ties go up. With shift 0 it is SMMLAR and SSAT on
 //! Cortex-M4 and SQRDMULH by `m/2` on NEON.
+//!
+//! Wide, wherever int16 is read or written, with `M = m · 2^−k` and the exact sum in i64:
+//!
+//! `q = clamp(zero + ⌊(acc·m + 2^(k−1)) / 2^k⌋, lo, hi)`
 
 use crate::arena::Constants;
 use crate::error::{Fault, Flaw};
 use crate::format::Requant;
+use crate::int::Int;
 
 /// How the results of one channel are rounded, see the module's equation.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,40 @@ impl Rounding {
         let rounded = (product.wrapping_add(1 << 31) >> 32) as i32;
         let q = rounded.wrapping_add(i32::from(self.zero));
         q.max(i32::from(self.lo)).min(i32::from(self.hi)) as i8
+    }
+}
+
+/// How a sum in i64 is rounded, see the module's second equation.
+#[derive(Clone, Copy, Debug)]
+pub struct Wide {
+    /// `m`.
+    pub multiplier: i32,
+    /// `k`, 1..=62.
+    pub shift: u8,
+}
+
+impl Wide {
+    /// Checks the shift.
+    pub(crate) fn check(shift: u8) -> Result<(), Flaw> {
+        if (1..=62).contains(&shift) { Ok(()) } else { Err(Flaw::Parameter) }
+    }
+
+    /// The rounded result for the sum `acc` without zero point and limits, saturated to 32 bits. Any numbers are safe; the equation holds
+    /// for products below 2^62.
+    #[inline(always)]
+    #[must_use]
+    pub fn apply(self, acc: i64) -> i32 {
+        let shift = u32::from(self.shift);
+        let half = 1i64.wrapping_shl(shift.wrapping_sub(1));
+        let product = acc.wrapping_mul(i64::from(self.multiplier)).wrapping_add(half);
+        product.wrapping_shr(shift).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
+
+    /// The result with its zero point, between its limits.
+    #[inline(always)]
+    #[must_use]
+    pub fn between<T: Int>(self, acc: i64, [zero, lo, hi]: [T; 3]) -> T {
+        T::saturate(self.apply(acc).saturating_add(zero.into())).max(lo).min(hi)
     }
 }
 
@@ -98,6 +137,15 @@ mod tests {
     fn ties_go_up() {
         let half = rounding(1 << 30, 1);
         assert_eq!([3, 1, -1, -3].map(|acc| half.apply(acc)), [2, 1, 0, -1]);
+    }
+
+    #[test]
+    fn wide_sums_are_rounded_alike() {
+        let half = Wide { multiplier: 1 << 30, shift: 31 };
+        assert_eq!([3, 1, -1, -3].map(|acc| half.apply(acc)), [2, 1, 0, -1]);
+        let one = Wide { multiplier: 1 << 20, shift: 20 };
+        assert_eq!([1 << 40, -(1 << 40)].map(|acc| one.between(acc, [0, i16::MIN, i16::MAX])), [32767, -32768]);
+        assert_eq!(one.between(i64::from(i32::MAX), [127, -128, 100]), 100i8);
     }
 
     #[test]

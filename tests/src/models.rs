@@ -7,6 +7,9 @@ use lacewing::ops::*;
 
 use crate::generator::Generator;
 
+mod int16;
+pub use int16::int16;
+
 /// The worked example of `FORMAT.md`: a fully connected layer from three numbers to two.
 ///
 /// # Panics
@@ -39,7 +42,7 @@ pub fn tiny() -> Vec<u8> {
     builder.finish(&inputs, &outputs, 32, &metadata::write(&items)).expect("a small file")
 }
 
-/// A model with every operation: an int8 network and an f32 one beside it.
+/// A model with every operation on int8 and f32: an int8 network and an f32 one beside it.
 ///
 /// # Panics
 /// Never: it is small.
@@ -287,6 +290,10 @@ impl Chain {
 
     fn i8(&mut self, shape: [u32; 4]) -> Tensor {
         self.tensor(DType::I8, shape)
+    }
+
+    fn i16(&mut self, shape: [u32; 4]) -> Tensor {
+        self.tensor(DType::I16, shape)
     }
 
     fn f32(&mut self, shape: [u32; 4]) -> Tensor {

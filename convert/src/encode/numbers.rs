@@ -26,6 +26,37 @@ pub fn multipliers(reals: &[f64]) -> Option<Multipliers> {
     Some(Multipliers { m, shift })
 }
 
+/// Multipliers of the wide rounding and their common shift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wide {
+    /// `m`, in `0 ≤ m < 2^31`; one for all channels if they are equal.
+    pub m: Vec<i32>,
+    /// `k`.
+    pub shift: u8,
+}
+
+/// `m = round(M · 2^k)` with the largest `k` that keeps every `m` below 2^31 and every product with a sum up to `bounds` below 2^62.
+///
+/// `None` if a real multiplier `M` is not finite, negative or too large.
+#[must_use]
+pub fn wide(reals: &[f64], bounds: &[f64]) -> Option<Wide> {
+    let m = |real: f64, k: u8| (real * f64::powi(2.0, k.into())).round_ties_even();
+    let fits = |k: u8| {
+        let each = reals.iter().zip(bounds.iter().cycle());
+        each.map(|(real, bound)| (m(*real, k), bound))
+            .all(|(m, bound)| m < 2147483648.0 && m * bound < f64::powi(2.0, 62))
+    };
+    if reals.iter().any(|real| !real.is_finite() || *real < 0.0) {
+        return None;
+    }
+    let shift = (1..=62).rev().find(|k| fits(*k))?;
+    let mut m: Vec<i32> = reals.iter().map(|real| m(*real, shift) as i32).collect();
+    if m.iter().all(|each| *each == m[0]) {
+        m.truncate(1);
+    }
+    Some(Wide { m, shift })
+}
+
 /// The even integer next to `real · 2^(32 − shift)`, at most 2^62.
 fn encode(real: f64, shift: u8) -> i64 {
     let half = (real * f64::powi(2.0, 31 - i32::from(shift))).round_ties_even();
@@ -75,6 +106,17 @@ mod tests {
         assert_eq!(multipliers(&[0.5]).unwrap().shift, 1);
         assert_eq!(multipliers(&[f64::NAN]), None);
         assert_eq!(multipliers(&[1e30]), None);
+    }
+
+    #[test]
+    fn wide_multipliers_fill_what_sums_leave() {
+        let Wide { m, shift } = wide(&[0.75], &[65536.0]).unwrap();
+        assert_eq!((m, shift), (vec![3 << 29], 31));
+        let Wide { m, shift } = wide(&[0.5, 0.25], &[f64::powi(2.0, 40)]).unwrap();
+        assert_eq!((m, shift), (vec![1 << 21, 1 << 20], 22));
+        assert_eq!(wide(&[0.0], &[1.0]), Some(Wide { m: vec![0], shift: 62 }));
+        assert_eq!(wide(&[f64::INFINITY], &[1.0]), None);
+        assert_eq!(wide(&[1e30], &[1.0]), None);
     }
 
     #[test]

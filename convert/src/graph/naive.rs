@@ -155,7 +155,7 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
             });
             reshape(&best, shape)
         }
-        Op::Quantize | Op::Dequantize => x[0].clone(),
+        Op::Quantize | Op::Dequantize | Op::Rescale => x[0].clone(),
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], layout: Layout) -> Result<Opti
             [c, a, b] => broadcast(&broadcast(c, a)?, b).map(Some),
             _ => Err(format!("takes three inputs, not {}", inputs.len())),
         },
-        Op::Unary(_) | Op::Quantize | Op::Dequantize => Ok(Some(one(inputs)?.to_vec())),
+        Op::Unary(_) | Op::Quantize | Op::Dequantize | Op::Rescale => Ok(Some(one(inputs)?.to_vec())),
         Op::Pad { pads, .. } => pad(one(inputs)?, pads).map(Some),
         Op::Concat { axis } => concat(inputs, *axis).map(Some),
         Op::Transpose { perm } => transpose(one(inputs)?, perm).map(Some),

@@ -80,6 +80,7 @@ impl Constant {
         match self.tensor.datum_type() {
             DatumType::I8 => Kind::I8,
             DatumType::U8 => Kind::U8,
+            DatumType::I16 => Kind::I16,
             other if other.is_float() => Kind::F32,
             _ => Kind::Integer,
         }

@@ -225,7 +225,7 @@ pub(crate) fn encode(binary: Binary, to: &mut Writer<'_>) -> Result<(), ConvertE
     if let Binary::Function(function) = binary {
         return binary_function::encode(function, to);
     }
-    let int8 = all_params(to).filter(|_| to.int8().is_some());
+    let int8 = all_params(to).filter(|_| to.integers().is_some());
     let (lo, hi) = to.clamp();
     match (int8, binary) {
         (Some(params), Binary::Mul) => encode_mul_i8(params, to),
@@ -253,7 +253,7 @@ fn encode_add_i8(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Resu
     let numbers = add([ratio(a), sign * ratio(b)], [a.zero, b.zero]);
     let AddNumbers { multipliers, bias, shift } =
         numbers.ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
-    let (lo, hi) = to.clamp_i8(y);
+    let (lo, hi) = to.limits(y);
     let (inputs, output) = operands(to)?;
     to.push(AddI8 { inputs, output, multipliers, bias, shift, zero: y.zero, lo, hi })
 }
@@ -262,7 +262,7 @@ fn encode_mul_i8([a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), Conv
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
     let Multipliers { m, shift } =
         multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
-    let (lo, hi) = to.clamp_i8(y);
+    let (lo, hi) = to.limits(y);
     let (inputs, output) = operands(to)?;
     to.push(MulI8 { inputs, output, zeros: [a.zero, b.zero], multiplier: m[0], shift, zero: y.zero, lo, hi })
 }

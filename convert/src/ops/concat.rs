@@ -4,8 +4,9 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
+use crate::quantize::Width;
 use lacewing::ops::concat::MAX_INPUTS;
-use lacewing::ops::{ConcatF32, ConcatI8};
+use lacewing::ops::{ConcatF32, ConcatI8, ConcatI16};
 
 /// `Concat`.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -49,8 +50,9 @@ pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertErro
     })?;
     let outer = to.shape(to.node().outputs[0])[..axis].iter().product::<usize>() as u32;
     let output = to.output();
-    match to.params(to.node().outputs[0]) {
-        Some(_) => to.push(ConcatI8 { inputs, output, outer }),
+    match to.moved() {
+        Some(Width::I8) => to.push(ConcatI8 { inputs, output, outer }),
+        Some(Width::I16) => to.push(ConcatI16 { inputs, output, outer }),
         None => to.push(ConcatF32 { inputs, output, outer }),
     }
 }

@@ -126,7 +126,7 @@ pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Res
     let channels = to.input(0).shape[3];
     let centered = to.weights().is_none_or(|weights| weights.zeros.is_empty());
     let depthwise = groups as u32 == channels && groups > 1 && centered;
-    match (to.int8(), depthwise) {
+    match (to.integers(), depthwise) {
         (Some(params), false) => encode_i8(window, groups, params, to),
         (Some(params), true) => depthwise::encode_i8(window, params, to),
         (None, false) => encode_f32(window, groups, to),
@@ -206,7 +206,7 @@ pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result
     for (o, ((channel, scale), b)) in weights.chunks(depth.max(1)).zip(&scales).zip(floats).enumerate() {
         let step = f64::from(input.scale) * scale;
         if step == 0.0 {
-            bias.push(4 * (i32::from(output.quantize(b)) - i32::from(output.zero)));
+            bias.push(4 * (output.integer(b) - i32::from(output.zero)));
             reals.push(f64::from(QUARTER) * f64::powi(2.0, -32));
             continue;
         }
@@ -217,7 +217,7 @@ pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result
     }
     let Multipliers { m, shift } =
         multipliers(&reals).ok_or_else(|| to.error("its output range is too small for its weights in int8"))?;
-    let (lo, hi) = to.clamp_i8(output);
+    let (lo, hi) = to.limits(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
     Ok(Sums { weights, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
 }

@@ -107,7 +107,7 @@ fn standard(w: ndarray::Array2<f32>) -> ArrayD<f32> {
 
 /// Writes a fully connected layer.
 pub(crate) fn encode(to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    if let Some((input, output)) = to.int8() {
+    if let Some((input, output)) = to.integers() {
         let Sums { weights, zeros, bias, requant } = sums(input, output, to)?;
         let record = FullyConnectedI8 {
             input: to.input(0),

@@ -76,7 +76,7 @@ pub(crate) fn encode(transposed: bool, to: &mut Writer<'_>) -> Result<(), Conver
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
     let Multipliers { m, shift } =
         multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
-    let (lo, hi) = to.clamp_i8(y);
+    let (lo, hi) = to.limits(y);
     let zeros = [a.zero, b.zero];
     to.push(MatMulI8 { inputs, output, transposed, zeros, multiplier: m[0], shift, zero: y.zero, lo, hi })
 }

@@ -33,6 +33,7 @@ pub(crate) mod quantize;
 mod recurrent;
 mod reduce;
 mod resample;
+mod rescale;
 mod reshape;
 mod rnn;
 mod rotary;
@@ -48,9 +49,10 @@ mod unary;
 
 use crate::encode::Writer;
 use crate::error::ConvertError;
-use crate::graph::{Node, Op, ValueId};
+use crate::graph::{Function, Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 pub(crate) use features::DOMAIN as FEATURES;
+pub(crate) use rescale::is_change;
 pub(crate) use unary::unsupported;
 
 /// Lowers one ONNX node; its results in the order of its outputs.
@@ -148,5 +150,6 @@ pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertErro
         Op::ArgMax { axis } => argmax::encode(*axis, to),
         Op::Quantize => quantize::encode_quantize(to),
         Op::Dequantize => quantize::encode_dequantize(to),
+        Op::Rescale => rescale::encode(Function::Identity, to),
     }
 }

@@ -5,7 +5,8 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use lacewing::ops::{PadF32, PadI8};
+use crate::quantize::Width;
+use lacewing::ops::{PadF32, PadI8, PadI16};
 
 /// `Pad` in its attribute form (up to version 10) and its input form, in every mode. Negative pads cut off.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -94,7 +95,10 @@ pub(crate) fn encode(pads: &[(usize, usize)], value: f32, to: &mut Writer<'_>) -
         *to = *from as u32;
     }
     let (input, output) = (to.input(0), to.output());
-    match to.int8() {
+    match to.integers() {
+        Some((_, params)) if params.width == Width::I16 => {
+            to.push(PadI16 { input, output, before, value: params.quantize(value) })
+        }
         Some((_, params)) => to.push(PadI8 { input, output, before, value: params.quantize(value) }),
         None => to.push(PadF32 { input, output, before, value }),
     }

@@ -152,9 +152,9 @@ pub(super) fn reduced(
 
 /// Writes a pool.
 pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    match (kind, to.int8()) {
+    match (kind, to.integers()) {
         (PoolKind::Max, Some((_, params))) => {
-            let (lo, hi) = to.clamp_i8(params);
+            let (lo, hi) = to.limits(params);
             let record = MaxPoolI8 { input: to.input(0), output: to.output(), window: window_of(window), lo, hi };
             to.push(record)
         }
@@ -192,7 +192,7 @@ fn encode_average_i8(
     let reals: Vec<f64> = (first..=taps(window)).map(real).collect();
     let Multipliers { m, shift } =
         multipliers(&reals).ok_or_else(|| to.error("its output range is too small for its input in int8"))?;
-    let (lo, hi) = to.clamp_i8(output);
+    let (lo, hi) = to.limits(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
     let record = AveragePoolI8 {
         input: to.input(0),

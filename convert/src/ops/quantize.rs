@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lacewing::ops::{DequantizeI8, QuantizeI8};
+use lacewing::ops::{DequantizeI8, DequantizeI16, QuantizeI8, QuantizeI16};
 use ndarray::{ArrayD, Axis, IxDyn};
 use tract_core::prelude::{DatumType, IntoTensor};
 use tract_onnx::pb::tensor_proto::DataType;
@@ -14,6 +14,7 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Function, Grid, Kind, Op, ValueId};
 use crate::import::{AxisGrid, Constant, Lowering, OnnxNode};
+use crate::quantize::{Params, Width};
 
 /// `QuantizeLinear`: `y = saturate(round(x / scale) + zero)`.
 pub(crate) fn lower_quantize(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -98,6 +99,7 @@ pub(crate) fn fold(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Constant
         return Err(node.error("takes a tensor and its scale"));
     };
     let unsigned = x.kind() == Kind::U8;
+    let bits = 8 * x.tensor.datum_type().size_of() as u8;
     let (x, scales) = (x.floats()?, scale.finite(node)?);
     let zeros = inputs.get(2).map(|zero| zero.integers()).transpose()?.unwrap_or_default();
     let scales: Vec<f32> = scales.iter().copied().collect();
@@ -109,7 +111,7 @@ pub(crate) fn fold(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Constant
     })?;
     let name = node.pb.output.first().map_or("", String::as_str);
     let zeros = zeros.into_iter().map(|zero| zero.wrapping_sub(if unsigned { 128 } else { 0 })).collect();
-    let grid = Some(AxisGrid { axis, grid: Arc::new(Grid { scales, zeros }) });
+    let grid = Some(AxisGrid { axis, grid: Arc::new(Grid { scales, zeros, bits }) });
     Ok(Constant { grid, ..Constant::new(name, y.into_tensor()) })
 }
 
@@ -127,11 +129,12 @@ fn dequantized(mut x: ArrayD<f32>, axis: usize, scales: &[f32], zeros: &[i32]) -
     Some(x)
 }
 
-/// Writes the change to int8; nothing but a copy in a float program.
+/// Writes the change to integers; nothing but a copy in a float program.
 pub(crate) fn encode_quantize(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (input, output) = (to.input(0), to.output());
     match to.params(to.node().outputs[0]) {
-        Some(params) => to.push(QuantizeI8 { input, output, scale: params.scale, zero: params.zero }),
+        Some(Params { scale, zero, width: Width::I8 }) => to.push(QuantizeI8 { input, output, scale, zero }),
+        Some(Params { scale, .. }) => to.push(QuantizeI16 { input, output, scale, zero: 0 }),
         None => super::unary::encode(Function::Identity, to),
     }
 }
@@ -140,7 +143,8 @@ pub(crate) fn encode_quantize(to: &mut Writer<'_>) -> Result<(), ConvertError> {
 pub(crate) fn encode_dequantize(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (input, output) = (to.input(0), to.output());
     match to.params(to.node().inputs[0]) {
-        Some(params) => to.push(DequantizeI8 { input, output, scale: params.scale, zero: params.zero }),
+        Some(Params { scale, zero, width: Width::I8 }) => to.push(DequantizeI8 { input, output, scale, zero }),
+        Some(Params { scale, .. }) => to.push(DequantizeI16 { input, output, scale, zero: 0 }),
         None => super::unary::encode(Function::Identity, to),
     }
 }

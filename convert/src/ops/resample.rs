@@ -146,7 +146,7 @@ pub(crate) fn encode(axis: usize, table: &Resampling, to: &mut Writer<'_>) -> Re
     let (n, inner) = (shape[axis] as u32, shape[axis + 1..].iter().product::<usize>() as u32);
     let first: Vec<u32> = table.first.iter().map(|first| *first as u32).collect();
     let (input, output, first, taps) = (to.input(0), to.output(), to.constant(&first), table.taps as u32);
-    match to.int8() {
+    match to.integers() {
         Some(_) => {
             let weights: Vec<i16> = table.weights.chunks(table.taps).flat_map(fixed).collect();
             let weights = to.constant(&weights);

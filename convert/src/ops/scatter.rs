@@ -87,7 +87,7 @@ pub(super) fn scatter(
 
 /// Writes a scatter.
 pub(crate) fn encode(how: Update, places: Option<&Arc<[usize]>>, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    if to.int8().is_some() {
+    if to.integers().is_some() {
         return Err(to.error("has no int8 form; convert with --precision f32"));
     }
     let inner = to.shape(to.node().inputs[0])[1..].iter().product::<usize>() as u32;

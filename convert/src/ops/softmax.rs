@@ -67,7 +67,7 @@ pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertErro
     let rows = shape.iter().product::<usize>() / n;
     let (mut input, mut output) = (to.input(0), to.output());
     (input.shape, output.shape) = ([1, 1, rows as u32, n as u32], [1, 1, rows as u32, n as u32]);
-    match to.int8() {
+    match to.integers() {
         Some((params, _)) => {
             let table = to.constant(&powers(params.scale, n));
             to.push(SoftmaxI8 { input, output, table })

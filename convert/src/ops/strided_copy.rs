@@ -1,9 +1,10 @@
 //! Copies by strides, which slices, transpositions and reshapes become.
 
-use lacewing::ops::{StridedCopyF32, StridedCopyI8};
+use lacewing::ops::{StridedCopyF32, StridedCopyI8, StridedCopyI16};
 
 use crate::encode::Writer;
 use crate::error::ConvertError;
+use crate::quantize::Width;
 
 /// Row-major strides, in elements.
 pub(super) fn strides(shape: &[usize]) -> Vec<i64> {
@@ -27,8 +28,9 @@ pub(super) fn copy(start: i64, axes: &[(usize, i64)], to: &mut Writer<'_>) -> Re
         (dims[axis], strides[axis]) = (*dim as u32, *stride as i32);
     }
     let (input, output, start) = (to.input(0), to.output(), start as u32);
-    match to.int8() {
-        Some(_) => to.push(StridedCopyI8 { input, output, start, dims, strides }),
+    match to.moved() {
+        Some(Width::I8) => to.push(StridedCopyI8 { input, output, start, dims, strides }),
+        Some(Width::I16) => to.push(StridedCopyI16 { input, output, start, dims, strides }),
         None => to.push(StridedCopyF32 { input, output, start, dims, strides }),
     }
 }

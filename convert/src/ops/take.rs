@@ -180,7 +180,7 @@ fn regular(numbers: &[i64], most: usize) -> Option<Vec<(usize, i64)>> {
 /// Writes a gather with these indices, of either type and in either place.
 pub(super) fn gather(indices: Tensor, [n, inner]: [usize; 2], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (inputs, output, n, inner) = ([to.input(0), indices], to.output(), n as u32, inner as u32);
-    match to.int8() {
+    match to.integers() {
         Some(_) => to.push(GatherI8 { inputs, output, n, inner }),
         None => to.push(GatherF32 { inputs, output, n, inner }),
     }

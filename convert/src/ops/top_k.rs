@@ -63,7 +63,7 @@ pub(super) fn values(
 
 /// Writes a selection.
 pub(crate) fn encode(k: usize, largest: bool, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    if to.int8().is_some() {
+    if to.integers().is_some() {
         return Err(to.error("has no int8 form; convert with --precision f32"));
     }
     let n = to.shape(to.node().inputs[0]).last().map_or(0, |n| *n as u32);

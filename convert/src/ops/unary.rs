@@ -4,11 +4,13 @@ use ndarray::{ArrayD, IxDyn};
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::binary_function::of;
+use super::rescale;
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, BinaryFunction, Function, Kind, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::function_table;
+use crate::quantize::{Width, function_table};
+use lacewing::Int;
 use lacewing::ops::{TableI8, UnaryF32};
 
 /// Every operator of one operand, and the refusal of all that are unknown.
@@ -147,8 +149,11 @@ pub(crate) fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
 /// Writes a function: in int8 its table over all 256 inputs.
 pub(crate) fn encode(function: Function, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (lo, hi) = to.clamp();
-    if let Some((x, y)) = to.int8() {
-        let table: Vec<i8> = function_table(function, (lo, hi), [x, y]).collect();
+    if let Some((x, y)) = to.integers() {
+        if x.width == Width::I16 || y.width == Width::I16 {
+            return rescale::encode(function, to);
+        }
+        let table: Vec<i8> = function_table(function, (lo, hi), [x, y]).map(i8::saturate).collect();
         let record = TableI8 { input: to.input(0), output: to.output(), table: to.constant(&table) };
         return to.push(record);
     }

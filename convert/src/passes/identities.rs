@@ -34,10 +34,10 @@ fn changes_nothing(edit: &Edit, node: &Node) -> bool {
     nothing && same_shape && node.clamp.is_none()
 }
 
-/// Whether what is written may stand for what is read: integers of eight bits are reals as well, wider ones are not quantized.
+/// Whether what is written may stand for what is read: narrow integers are reals as well, wider ones are not quantized.
 fn same_numbers(graph: &Graph, node: &Node) -> bool {
     let (from, to) = (graph.value(node.inputs[0]).kind, graph.value(node.outputs[0]).kind);
-    from == to || (matches!(from, Kind::I8 | Kind::U8) && to == Kind::F32)
+    from == to || (matches!(from, Kind::I8 | Kind::U8 | Kind::I16) && to == Kind::F32)
 }
 
 /// A pool whose kernel is one element keeps every stride-th.

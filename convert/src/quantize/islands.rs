@@ -1,15 +1,17 @@
-//! Islands of f32 in an int8 program: operations without an int8 form, or with an operand of which no range is known.
+//! Islands in an integer program: operations in f32 between int8 and int16, where they have no form in integers, or an operand of which
+//! no range is known; and changes between the two widths.
 //!
-//! Every value is held in the type of the operation that writes it. Who reads it in the other type reads a copy, made once, by a
-//! `Quantize` or `Dequantize` in front of the first reader.
+//! Every value is held in the type of the operation that writes it. Who reads it in another type reads a copy, made once, by a
+//! `Quantize`, `Dequantize` or `Rescale` in front of the first reader.
 
 use std::collections::HashMap;
 
-use super::{Params, activation_operands, has_int8_form, moves_only};
+use super::{Params, Width, activation_operands, has_form, moves_only};
 use crate::doors::Io;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
+use crate::ops::is_change;
 
-/// The graph with its changes of type, and the params of the values that are int8 in it.
+/// The graph with its changes of type, and the params of the values that are integers in it.
 pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, io: Io) -> (Graph, Vec<Option<Params>>) {
     let mut walk = Walk::new(graph, known, io);
     for node in &graph.nodes {
@@ -21,14 +23,23 @@ pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, io: Io) -> (Grap
     (walk.graph, walk.held)
 }
 
+/// What a value is held in: integers of a width, or f32.
+type Held = Option<Width>;
+
+/// What an operation reads, operand by operand, and what it writes.
+struct Form {
+    reads: Vec<Held>,
+    writes: Held,
+}
+
 struct Walk {
     graph: Graph,
-    /// Params that a value has if it is int8.
+    /// Params that a value has by itself if it is held in integers; in the other width it has those that follow from them.
     known: Vec<Option<Params>>,
-    /// Params of the values that are int8.
+    /// Params of the values that are held in integers.
     held: Vec<Option<Params>>,
-    /// The same value in the other type.
-    copies: HashMap<ValueId, ValueId>,
+    /// The same values in other types.
+    copies: HashMap<(ValueId, Held), ValueId>,
 }
 
 impl Walk {
@@ -39,60 +50,119 @@ impl Walk {
             let door = graph.inputs.contains(&ValueId(id)) && io == Io::Int8;
             held[id] = known[id].filter(|_| door || value.constant.is_some());
         }
-        for state in &graph.states {
-            held[state.input.0] = known[state.input.0].filter(|_| is_written_in_int8(&graph, state.output));
+        let mut walk = Walk { graph, known, held, copies: HashMap::new() };
+        for state in walk.graph.states.clone() {
+            walk.held[state.input.0] = walk.params(state.input, walk.written(state.output));
         }
-        Walk { graph, known, held, copies: HashMap::new() }
+        walk
+    }
+
+    /// What a value is held in.
+    fn held(&self, id: ValueId) -> Held {
+        self.held[id.0].map(|params| params.width)
+    }
+
+    /// The width that a value has by itself.
+    fn natural(&self, id: ValueId) -> Held {
+        self.known[id.0].map(|params| params.width)
+    }
+
+    /// The params of a value in a type, if it has some there.
+    fn params(&self, id: ValueId, held: Held) -> Option<Params> {
+        Some(self.known[id.0]?.in_width(held?))
     }
 
     fn step(&mut self, mut node: Node) {
         let state = self.graph.states.iter().find(|state| state.output == node.outputs[0]);
-        let int8 = state.map_or_else(|| self.runs_in_int8(&node), |state| self.held[state.input.0].is_some());
-        let operands = activation_operands(&node).len();
-        for input in &mut node.inputs[..operands] {
-            *input = self.in_type(*input, int8);
+        let form = match state {
+            Some(state) => Form::all(&node, self.held(state.input)),
+            None => self.form(&node),
+        };
+        for (input, held) in node.inputs.iter_mut().zip(form.reads) {
+            *input = self.in_type(*input, held);
         }
         if matches!(node.op, Op::Gather { .. }) {
-            node.inputs[1] = self.in_type(node.inputs[1], false);
+            node.inputs[1] = self.in_type(node.inputs[1], None);
         }
         let output = node.outputs[0];
-        self.held[output.0] = self.known[output.0].filter(|_| int8);
+        self.held[output.0] = self.params(output, form.writes);
         self.graph.nodes.push(node);
     }
 
-    /// Whether an operation has an int8 form and its operands and its result have params. One that moves elements runs in the type
-    /// in which these lie.
-    fn runs_in_int8(&self, node: &Node) -> bool {
-        let operands = activation_operands(node);
-        let output = node.outputs[0];
-        let result = self.known[output.0].is_some() || matches!(node.op, Op::ArgMax { .. });
-        let int8 = result && has_int8_form(&node.op) && operands.iter().all(|id| self.known[id.0].is_some());
-        let constant = |id: &ValueId| self.graph.constant(*id).is_some();
-        let lies =
-            operands.iter().all(constant) || operands.iter().any(|id| !constant(id) && self.held[id.0].is_some());
-        int8 && !node.float && (lies || !moves_only(&node.op))
+    /// How an operation runs. One that moves elements runs in the type in which these lie, a change of scale from the integers that are
+    /// there to those that are wanted, any other in the widest type of its operands and its result; in f32 if it has no form there or
+    /// if something has no params.
+    fn form(&self, node: &Node) -> Form {
+        let (operands, output) = (activation_operands(node), node.outputs[0]);
+        let params = |id: &ValueId| self.known[id.0].is_some();
+        let result = params(&output) || matches!(node.op, Op::ArgMax { .. });
+        if node.float || !result || !operands.iter().all(params) {
+            return Form::all(node, None);
+        }
+        let width = match &node.op {
+            op if moves_only(op) => self.lies(node),
+            Op::Unary(function) if is_change(*function) => return self.change(node),
+            _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
+        };
+        Form::all(node, width.filter(|width| has_form(&node.op, *width)))
     }
 
-    /// The value, or its copy in the other type.
-    fn in_type(&mut self, id: ValueId, int8: bool) -> ValueId {
-        if self.held[id.0].is_some() == int8 {
+    /// The type in which a node's operands lie.
+    fn lies(&self, node: &Node) -> Held {
+        let computed = |id: &&ValueId| self.graph.constant(**id).is_none();
+        let operands = activation_operands(node);
+        match operands.iter().any(|id| computed(&id)) {
+            true => operands.iter().filter(computed).filter_map(|id| self.held(*id)).max(),
+            false => self.natural(node.outputs[0]),
+        }
+    }
+
+    fn change(&self, node: &Node) -> Form {
+        let operand = node.inputs[0];
+        let reads = self.held(operand).or(self.natural(operand));
+        Form { reads: vec![reads], writes: self.natural(node.outputs[0]) }
+    }
+
+    /// What a value is written in, through any operations that only move it.
+    fn written(&self, mut value: ValueId) -> Held {
+        while let Some(node) = self.graph.nodes.iter().find(|node| node.outputs[0] == value) {
+            if !moves_only(&node.op) {
+                return self.form(node).writes;
+            }
+            value = node.inputs[0];
+        }
+        self.natural(value)
+    }
+
+    /// The value, or its copy in another type.
+    fn in_type(&mut self, id: ValueId, held: Held) -> ValueId {
+        if self.held(id) == held {
             return id;
         }
-        if let Some(copy) = self.copies.get(&id) {
+        if let Some(copy) = self.copies.get(&(id, held)) {
             return *copy;
         }
-        let copy = self.copy(id, int8);
-        self.copies.insert(id, copy);
+        let copy = self.copy(id, held);
+        self.copies.insert((id, held), copy);
         copy
     }
 
-    fn copy(&mut self, id: ValueId, int8: bool) -> ValueId {
-        let (suffix, op) = if int8 { ("int8", Op::Quantize) } else { ("f32", Op::Dequantize) };
+    fn copy(&mut self, id: ValueId, held: Held) -> ValueId {
+        let suffix = match held {
+            Some(Width::I8) => "int8",
+            Some(Width::I16) => "int16",
+            None => "f32",
+        };
+        let op = match (self.held(id), held) {
+            (Some(_), Some(_)) => Op::Rescale,
+            (Some(_), None) => Op::Dequantize,
+            _ => Op::Quantize,
+        };
         let value = self.graph.value(id).clone();
         let (constant, name) = (value.constant.is_some(), format!("{}.{suffix}", value.name));
         let copy = self.graph.add(Value { name: name.clone(), ..value });
         self.known.push(self.known[id.0]);
-        self.held.push(self.known[id.0].filter(|_| int8));
+        self.held.push(self.params(id, held));
         if !constant {
             self.graph.nodes.push(Node::new(&name, op, &[id], copy));
         }
@@ -102,7 +172,7 @@ impl Walk {
     /// An output in the type that the door asks for, with the name that it has in the original.
     fn output(&mut self, index: usize, io: Io) {
         let inner = self.graph.outputs[index];
-        let wanted = io == Io::Int8 && self.known[inner.0].is_some();
+        let wanted = self.natural(inner).filter(|_| io == Io::Int8);
         let output = self.in_type(inner, wanted);
         if output == inner || self.graph.value(inner).kind == Kind::Index {
             return;
@@ -114,15 +184,11 @@ impl Walk {
     }
 }
 
-/// Whether what is stored comes from an operation in int8, through any that only move it.
-fn is_written_in_int8(graph: &Graph, mut value: ValueId) -> bool {
-    while let Some(node) = graph.nodes.iter().find(|node| node.outputs[0] == value) {
-        if !moves_only(&node.op) {
-            return has_int8_form(&node.op) && !node.float;
-        }
-        value = node.inputs[0];
+impl Form {
+    /// Everything in one type.
+    fn all(node: &Node, held: Held) -> Form {
+        Form { reads: vec![held; activation_operands(node).len()], writes: held }
     }
-    true
 }
 
 #[cfg(test)]
@@ -130,7 +196,8 @@ mod tests {
     use super::*;
     use crate::graph::Function;
 
-    const BYTES: Option<Params> = Some(Params { scale: 1.0, zero: 0 });
+    const BYTES: Option<Params> = Some(Params::int8(1.0, 0));
+    const WORDS: Option<Params> = Some(Params::int16(0.5));
 
     /// `x -> relu -> y` and `y -> f -> z`.
     fn two(second: Op) -> Graph {
@@ -179,5 +246,24 @@ mod tests {
     fn a_value_without_a_range_is_float() {
         let (graph, _) = insert(&two(Op::Unary(Function::Abs)), vec![BYTES, None, BYTES], Io::Int8);
         assert_eq!(names(&graph), ["Dequantize", "Unary", "Unary", "Quantize"]);
+    }
+
+    #[test]
+    fn int16_is_kept_and_changes_to_int8_where_that_is_wanted() {
+        let (graph, held) = insert(&two(Op::Unary(Function::Identity)), vec![WORDS, WORDS, BYTES], Io::Int8);
+        assert_eq!(names(&graph), ["Unary", "Unary"]);
+        assert_eq!(held, [WORDS, WORDS, BYTES]);
+        let (graph, held) = insert(&two(Op::Reshape), vec![BYTES, WORDS, WORDS], Io::F32);
+        assert_eq!(names(&graph), ["Quantize", "Unary", "Reshape", "Dequantize"]);
+        assert_eq!((held[1], held[2]), (WORDS, WORDS));
+    }
+
+    #[test]
+    fn a_copy_in_another_width_is_a_change_of_scale() {
+        let mut walk = Walk::new(&two(Op::Reshape), vec![WORDS, WORDS, WORDS], Io::Int8);
+        let copy = walk.in_type(ValueId(0), Some(Width::I8));
+        assert_eq!(walk.in_type(ValueId(0), Some(Width::I8)), copy);
+        assert_eq!(names(&walk.graph), ["Rescale"]);
+        assert_eq!(walk.held[copy.0].unwrap().width, Width::I8);
     }
 }

@@ -46,10 +46,11 @@ impl Builder {
         if bytes.is_empty() {
             return Span::EMPTY;
         }
-        if let Some(span) = self.known.get(bytes) {
+        let aligned = |span: &&Span| (span.offset as usize).is_multiple_of(align_of::<T>());
+        if let Some(span) = self.known.get(bytes).filter(aligned) {
             return *span;
         }
-        let align = if bytes.len() >= ALIGN { ALIGN } else { align_of::<u32>() };
+        let align = if bytes.len() >= ALIGN { ALIGN } else { align_of::<u32>().max(align_of::<T>()) };
         self.constants.resize(self.constants.len().next_multiple_of(align), 0);
         let span = Span { offset: self.constants.len() as u32, len: bytes.len() as u32 };
         self.constants.extend_from_slice(bytes);

@@ -31,7 +31,7 @@ pub enum Item {
 pub struct Layer {
     /// Name of the node.
     pub name: String,
-    /// Scale and zero point of its int8 output, as `(f32 bits, zero)`; `None` for other types.
+    /// Scale and zero point of its int8 or int16 output, as `(f32 bits, zero)`; `None` for other types.
     pub output: Option<(u32, i8)>,
 }
 

@@ -57,6 +57,14 @@ macro_rules! for_each_op {
             40 LstmF32,
             41 GruF32,
             42 RnnF32,
+            48 StridedCopyI16,
+            49 ConcatI16,
+            50 PadI16,
+            51 QuantizeI16,
+            52 DequantizeI16,
+            53 RescaleI16,
+            54 NarrowI16,
+            55 WidenI8,
         }
     };
 }

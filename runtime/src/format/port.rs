@@ -6,7 +6,7 @@ use super::Tensor;
 
 /// An input or output of the model: its tensor and what the numbers mean.
 ///
-/// `real = scale · (q − zero)` for int8; `scale` is 1 and `zero` 0 for other types.
+/// `real = scale · (q − zero)` for int8 and int16, whose `zero` is 0; `scale` is 1 and `zero` 0 for other types.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port<'m> {
@@ -19,7 +19,7 @@ pub struct Port<'m> {
     pub rank: u8,
     /// Dimensions at the door, the first `rank` of them; in ONNX's order unless converted otherwise.
     pub dims: [u32; 6],
-    /// Scale of int8 elements.
+    /// Scale of int8 and int16 elements.
     pub scale: f32,
     /// Zero point of int8 elements.
     pub zero: i8,

@@ -59,6 +59,10 @@ record!(
     /// Concatenation in f32.
     ConcatF32, F32, f32
 );
+record!(
+    /// Concatenation in int16.
+    ConcatI16, I16, i16
+);
 
 fn check(inputs: &[Tensor], output: &Tensor, outer: u32, dtype: DType) -> Result<(), Flaw> {
     let typed = |tensor: &Tensor| tensor.dtype() == Some(dtype);

@@ -56,6 +56,10 @@ record!(
     /// Padding in f32.
     PadF32, F32, f32
 );
+record!(
+    /// Padding in int16; `value` is usually 0.
+    PadI16, I16, i16
+);
 
 fn check(input: &Tensor, output: &Tensor, before: [u32; 4], dtype: DType) -> Result<(), Flaw> {
     if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {

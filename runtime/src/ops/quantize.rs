@@ -1,57 +1,69 @@
-//! Between real numbers and int8.
+//! Between real numbers and integers.
 //!
-//! `q = sat8(round_half_even(x / scale) + zero)`, IEEE division; NaN gives `zero`. `x = scale · (q − zero)`.
+//! `q = sat(round_half_even(x / scale) + zero)`, IEEE division; NaN gives `zero`. `x = scale · (q − zero)`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::int::Int;
 use crate::kernels::Kernels;
 
+/// f32 to an integer type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantize<T> {
+    /// `x`, f32.
+    pub input: Tensor,
+    /// `q`, the same shape.
+    pub output: Tensor,
+    /// Positive.
+    pub scale: f32,
+    /// Zero point.
+    pub zero: T,
+}
+
+/// An integer type to f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dequantize<T> {
+    /// `q`.
+    pub input: Tensor,
+    /// `x`, f32, the same shape.
+    pub output: Tensor,
+    /// Positive.
+    pub scale: f32,
+    /// Zero point.
+    pub zero: T,
+}
+
 /// f32 to int8.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QuantizeI8 {
-    /// `x`, f32.
-    pub input: Tensor,
-    /// `q`, int8.
-    pub output: Tensor,
-    /// Positive.
-    pub scale: f32,
-    /// Zero point.
-    pub zero: i8,
-}
-
+pub type QuantizeI8 = Quantize<i8>;
 /// int8 to f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DequantizeI8 {
-    /// `q`, int8.
-    pub input: Tensor,
-    /// `x`, f32.
-    pub output: Tensor,
-    /// Positive.
-    pub scale: f32,
-    /// Zero point.
-    pub zero: i8,
-}
+pub type DequantizeI8 = Dequantize<i8>;
+/// f32 to int16; the zero point is 0.
+pub type QuantizeI16 = Quantize<i16>;
+/// int16 to f32; the zero point is 0.
+pub type DequantizeI16 = Dequantize<i16>;
 
-/// The int8 value of a real number, as at every door.
+/// The integer of a real number, as at every door.
 ///
 /// ```
 /// use lacewing::ops::quantize::quantize;
-/// assert_eq!(quantize(0.25, 0.1, -3), -1); // 2.5 to 2, ties to even
-/// assert_eq!(quantize(1e9, 0.1, -3), 127);
+/// assert_eq!(quantize(0.25, 0.1, -3i8), -1); // 2.5 to 2, ties to even
+/// assert_eq!(quantize(1e9, 0.1, -3i8), 127);
+/// assert_eq!(quantize(1e9, 0.1, 0i16), 32767);
 /// ```
 #[must_use]
-pub fn quantize(x: f32, scale: f32, zero: i8) -> i8 {
+pub fn quantize<T: Int>(x: f32, scale: f32, zero: T) -> T {
     let rounded = libm::rintf(x / scale) as i32;
-    rounded.saturating_add(i32::from(zero)).clamp(-128, 127) as i8
+    T::saturate(rounded.saturating_add(zero.into()))
 }
 
-/// The real number that an int8 value stands for.
+/// The real number that an integer stands for.
 #[must_use]
-pub fn dequantize(q: i8, scale: f32, zero: i8) -> f32 {
-    scale * (i32::from(q) - i32::from(zero)) as f32
+pub fn dequantize<T: Int>(q: T, scale: f32, zero: T) -> f32 {
+    let (q, zero): (i32, i32) = (q.into(), zero.into());
+    scale * q.wrapping_sub(zero) as f32
 }
 
 macro_rules! record {
@@ -90,3 +102,5 @@ macro_rules! record {
 }
 record!(QuantizeI8, F32 f32, I8 i8, quantize);
 record!(DequantizeI8, I8 i8, F32 f32, dequantize);
+record!(QuantizeI16, F32 f32, I16 i16, quantize);
+record!(DequantizeI16, I16 i16, F32 f32, dequantize);

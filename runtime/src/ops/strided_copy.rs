@@ -61,6 +61,10 @@ record!(
     /// Copy by strides in f32.
     StridedCopyF32, F32, f32
 );
+record!(
+    /// Copy by strides in int16.
+    StridedCopyI16, I16, i16
+);
 
 fn check(input: &Tensor, output: &Tensor, start: u32, dims: [u32; 6], strides: [i32; 6]) -> Result<(), Flaw> {
     let count = dims.iter().try_fold(1u32, |count, dim| count.checked_mul(*dim)).filter(|count| *count > 0);

@@ -1,6 +1,6 @@
 //! Functions of one number, and the door.
 
-use lacewing::ops::{DequantizeI8, Function, QuantizeI8, TableI8, UnaryF32};
+use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, UnaryF32};
 
 use super::values::{Answer, Constants, Near, Values};
 
@@ -10,18 +10,31 @@ pub(super) fn table_i8(op: &TableI8, constants: Constants<'_>, x: &[i8]) -> Answ
 }
 
 pub(super) fn quantize_i8(op: &QuantizeI8, x: &[f32]) -> Answer {
-    let value = |x: &f32| {
-        let rounded = f64::from((x / op.scale).round_ties_even());
-        let q = if rounded.is_nan() { 0.0 } else { rounded } + f64::from(op.zero);
-        q.clamp(-128.0, 127.0) as i8
-    };
-    Values::I8(x.iter().map(value).collect()).into()
+    let integer = |x: &f32| quantized(*x, op.scale, op.zero.into()).clamp(-128.0, 127.0) as i8;
+    Values::I8(x.iter().map(integer).collect()).into()
+}
+
+pub(super) fn quantize_i16(op: &QuantizeI16, x: &[f32]) -> Answer {
+    let integer = |x: &f32| quantized(*x, op.scale, op.zero.into()).clamp(-32768.0, 32767.0) as i16;
+    Values::I16(x.iter().map(integer).collect()).into()
+}
+
+fn quantized(x: f32, scale: f32, zero: f64) -> f64 {
+    let rounded = f64::from((x / scale).round_ties_even());
+    if rounded.is_nan() { zero } else { rounded + zero }
 }
 
 pub(super) fn dequantize_i8(op: &DequantizeI8, q: &[i8]) -> Answer {
-    // The product has 33 significant bits, exact in f64; the conversion rounds once.
-    let value = |q: &i8| (f64::from(op.scale) * (f64::from(*q) - f64::from(op.zero))) as f32;
-    Values::F32(q.iter().map(value).collect()).into()
+    Values::F32(q.iter().map(|q| dequantized((*q).into(), op.scale, op.zero.into())).collect()).into()
+}
+
+pub(super) fn dequantize_i16(op: &DequantizeI16, q: &[i16]) -> Answer {
+    Values::F32(q.iter().map(|q| dequantized((*q).into(), op.scale, op.zero.into())).collect()).into()
+}
+
+/// The product has at most 41 significant bits, exact in f64; the conversion rounds once.
+fn dequantized(q: f64, scale: f32, zero: f64) -> f32 {
+    (f64::from(scale) * (q - zero)) as f32
 }
 
 pub(super) fn unary_f32(op: &UnaryF32, x: &[f32]) -> Answer {

@@ -9,7 +9,7 @@ fn places(indices: &Values, n: usize) -> Vec<usize> {
     let whole: Vec<i128> = match indices {
         Values::I32(numbers) => numbers.iter().map(|i| i128::from(*i)).collect(),
         Values::F32(numbers) => numbers.iter().map(|x| truncated(*x)).collect(),
-        Values::I8(_) => panic!("int8 is no index"),
+        Values::I8(_) | Values::I16(_) => panic!("{:?} is no index", indices.dtype()),
     };
     let n = n as i128;
     let place = |index: i128| (if index < 0 { index + n } else { index }).clamp(0, n - 1) as usize;

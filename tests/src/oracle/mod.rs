@@ -15,6 +15,7 @@ mod pool;
 mod position;
 mod recurrent;
 mod requant;
+mod rescale;
 mod softmax;
 mod values;
 
@@ -53,6 +54,9 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::RnnF32(op) => recurrent::rnn(op, constants, inputs),
         Op::PadI8(op) => Values::I8(copy::pad(&op.input, &op.output, op.before, op.value, first().i8())).into(),
         Op::PadF32(op) => Values::F32(copy::pad(&op.input, &op.output, op.before, op.value, first().f32())).into(),
+        Op::PadI16(op) => Values::I16(copy::pad(&op.input, &op.output, op.before, op.value, first().i16())).into(),
+        Op::ConcatI16(op) => Values::I16(copy::concat(op.outer, inputs.iter().map(Values::i16))).into(),
+        Op::StridedCopyI16(op) => Values::I16(copy::strided(op.start, op.dims, op.strides, first().i16())).into(),
         Op::ConcatI8(op) => Values::I8(copy::concat(op.outer, inputs.iter().map(Values::i8))).into(),
         Op::ConcatF32(op) => Values::F32(copy::concat(op.outer, inputs.iter().map(Values::f32))).into(),
         Op::StridedCopyI8(op) => Values::I8(copy::strided(op.start, op.dims, op.strides, first().i8())).into(),
@@ -65,6 +69,11 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::UnaryF32(op) => function::unary_f32(op, first().f32()),
         Op::QuantizeI8(op) => function::quantize_i8(op, first().f32()),
         Op::DequantizeI8(op) => function::dequantize_i8(op, first().i8()),
+        Op::QuantizeI16(op) => function::quantize_i16(op, first().f32()),
+        Op::DequantizeI16(op) => function::dequantize_i16(op, first().i16()),
+        Op::RescaleI16(op) => rescale::i16(op, first().i16()),
+        Op::NarrowI16(op) => rescale::narrow(op, first().i16()),
+        Op::WidenI8(op) => rescale::widen(op, first().i8()),
         Op::GatherF32(op) => Values::F32(gather::gather(op.n, op.inner, first().f32(), &inputs[1])).into(),
         Op::GatherI8(op) => Values::I8(gather::gather(op.n, op.inner, first().i8(), &inputs[1])).into(),
         Op::ScatterF32(op) => gather::scatter_f32(op, inputs),

@@ -1,4 +1,4 @@
-//! The rounding rule, by exact division.
+//! The rounding rules, by exact division.
 
 use lacewing::format::Requant;
 
@@ -22,6 +22,13 @@ pub(super) fn round(acc: i128, m: i32, shift: u8, [zero, lo, hi]: [i8; 3]) -> i8
     saturate(rounded + i128::from(zero), lo, hi)
 }
 
+/// `clamp(zero + ⌊(acc·m + 2^(k−1)) / 2^k⌋, lo, hi)` with 64 bits for the sum and the product.
+pub(super) fn wide(acc: i128, m: i32, shift: u8, [zero, lo, hi]: [i128; 3]) -> i128 {
+    let wrap = |x: i128| (x + (1 << 63)).rem_euclid(1 << 64) - (1 << 63);
+    let product = wrap(wrap(acc) * i128::from(m) + (1 << (shift - 1)));
+    (product.div_euclid(1 << shift) + zero).max(lo).min(hi)
+}
+
 /// The rounding of channel `channel`, its multiplier read from the constants.
 pub(super) fn channel(acc: i128, channel: usize, requant: &Requant, constants: Constants<'_>) -> i8 {
     let multipliers = constants.i32(requant.multipliers);
@@ -37,6 +44,8 @@ mod tests {
     fn ties_go_up_and_sums_wrap() {
         let half = |acc| round(acc, 1 << 30, 1, [0, -128, 127]);
         assert_eq!([3, 1, -1, -3].map(half), [2, 1, 0, -1]);
+        let half = |acc| wide(acc, 1 << 30, 31, [0, -9, 9]);
+        assert_eq!([3, 1, -1, -3, 99, -99].map(half), [2, 1, 0, -1, 9, -9]);
         assert_eq!(wrap(1 << 31), -(1 << 31));
         assert_eq!(wrap(-(1 << 31) - 1), (1 << 31) - 1);
     }

@@ -7,6 +7,8 @@ use lacewing::format::{DType, Span};
 pub enum Values {
     /// `i8` elements.
     I8(Vec<i8>),
+    /// `i16` elements.
+    I16(Vec<i16>),
     /// `i32` elements.
     I32(Vec<i32>),
     /// `f32` elements.
@@ -15,16 +17,13 @@ pub enum Values {
 
 impl Values {
     /// The numbers in these little-endian bytes.
-    ///
-    /// # Panics
-    /// For `i16`, which no operation has yet.
     #[must_use]
     pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
         match dtype {
             DType::I8 => Self::I8(bytes.iter().map(|byte| *byte as i8).collect()),
             DType::I32 => Self::I32(words(bytes).map(i32::from_le_bytes).collect()),
             DType::F32 => Self::F32(words(bytes).map(f32::from_le_bytes).collect()),
-            DType::I16 => panic!("no operation has i16 tensors"),
+            DType::I16 => Self::I16(halves(bytes).collect()),
         }
     }
 
@@ -33,6 +32,7 @@ impl Values {
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Self::I8(numbers) => numbers.iter().map(|x| *x as u8).collect(),
+            Self::I16(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Self::I32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Self::F32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
         }
@@ -43,6 +43,7 @@ impl Values {
     pub const fn dtype(&self) -> DType {
         match self {
             Self::I8(_) => DType::I8,
+            Self::I16(_) => DType::I16,
             Self::I32(_) => DType::I32,
             Self::F32(_) => DType::F32,
         }
@@ -55,6 +56,16 @@ impl Values {
     #[must_use]
     pub fn i8(&self) -> &[i8] {
         let Self::I8(numbers) = self else { panic!("{:?} where i8 is wanted", self.dtype()) };
+        numbers
+    }
+
+    /// The numbers.
+    ///
+    /// # Panics
+    /// If they are not `i16`.
+    #[must_use]
+    pub fn i16(&self) -> &[i16] {
+        let Self::I16(numbers) = self else { panic!("{:?} where i16 is wanted", self.dtype()) };
         numbers
     }
 
@@ -79,7 +90,7 @@ impl Constants<'_> {
     }
 
     pub(super) fn i16(&self, span: Span) -> Vec<i16> {
-        self.bytes(span).chunks_exact(2).map(|half| i16::from_le_bytes([half[0], half[1]])).collect()
+        halves(self.bytes(span)).collect()
     }
 
     pub(super) fn i32(&self, span: Span) -> Vec<i32> {
@@ -97,6 +108,10 @@ impl Constants<'_> {
     fn bytes(&self, span: Span) -> &[u8] {
         &self.0[span.offset as usize..][..span.len as usize]
     }
+}
+
+fn halves(bytes: &[u8]) -> impl Iterator<Item = i16> {
+    bytes.chunks_exact(2).map(|half| i16::from_le_bytes([half[0], half[1]]))
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {

@@ -1,19 +1,13 @@
 //! Random paddings, concatenations and copies by strides.
 
 use lacewing::format::{DType, Op, Tensor};
-use lacewing::ops::{ConcatF32, ConcatI8, PadF32, PadI8, StridedCopyF32, StridedCopyI8};
+use lacewing::ops::{
+    ConcatF32, ConcatI8, ConcatI16, PadF32, PadI8, PadI16, StridedCopyF32, StridedCopyI8, StridedCopyI16,
+};
 use proptest::prelude::*;
 
 use super::Case;
 use super::scene::{Scene, Source, apart, setting};
-use crate::oracle::Values;
-
-fn values(scene: &mut Scene, dtype: DType, len: u32) -> Values {
-    match dtype {
-        DType::F32 => Values::F32(scene.f32(len)),
-        _ => Values::I8(scene.i8(len)),
-    }
-}
 
 fn pad(dtype: DType, op: impl Fn(Tensor, Tensor, [u32; 4]) -> Op + 'static) -> BoxedStrategy<Case> {
     let few = || prop_oneof![Just([0u32; 4]), [0u32..3, 0u32..3, 0u32..3, 0u32..3]];
@@ -21,7 +15,7 @@ fn pad(dtype: DType, op: impl Fn(Tensor, Tensor, [u32; 4]) -> Op + 'static) -> B
         .prop_map(move |((n, h, w, c), before, after, (fill, source))| {
             let mut scene = Scene::new(fill);
             let shape = [n, h, w, c];
-            let values = values(&mut scene, dtype, shape.iter().product());
+            let values = scene.values(dtype, shape.iter().product());
             let input = scene.input(source, values, shape);
             let padded = std::array::from_fn(|axis| shape[axis] + before[axis] + after[axis]);
             let output = scene.output(dtype, padded);
@@ -32,6 +26,10 @@ fn pad(dtype: DType, op: impl Fn(Tensor, Tensor, [u32; 4]) -> Op + 'static) -> B
 
 pub(super) fn pad_i8() -> BoxedStrategy<Case> {
     pad(DType::I8, |input, output, before| PadI8 { input, output, before, value: -77 }.into())
+}
+
+pub(super) fn pad_i16() -> BoxedStrategy<Case> {
+    pad(DType::I16, |input, output, before| PadI16 { input, output, before, value: -777 }.into())
 }
 
 pub(super) fn pad_f32() -> BoxedStrategy<Case> {
@@ -48,7 +46,7 @@ fn concat(dtype: DType, op: impl Fn(Vec<Tensor>, Tensor, u32) -> Op + 'static) -
                 let tensor = match tensors.last() {
                     Some(before) if again => scene.again(*before),
                     _ => {
-                        let values = values(&mut scene, dtype, outer * len);
+                        let values = scene.values(dtype, outer * len);
                         scene.input(source, values, [1, 1, outer, len])
                     }
                 };
@@ -63,6 +61,10 @@ fn concat(dtype: DType, op: impl Fn(Vec<Tensor>, Tensor, u32) -> Op + 'static) -
 
 pub(super) fn concat_i8() -> BoxedStrategy<Case> {
     concat(DType::I8, |inputs, output, outer| ConcatI8 { inputs: inputs.into_iter().collect(), output, outer }.into())
+}
+
+pub(super) fn concat_i16() -> BoxedStrategy<Case> {
+    concat(DType::I16, |inputs, output, outer| ConcatI16 { inputs: inputs.into_iter().collect(), output, outer }.into())
 }
 
 pub(super) fn concat_f32() -> BoxedStrategy<Case> {
@@ -86,7 +88,7 @@ fn strided(dtype: DType, op: impl Fn(Strided) -> Op + 'static) -> BoxedStrategy<
             };
             let start = before + reach(-1);
             let len = start + reach(1) + 1 + after;
-            let values = values(&mut scene, dtype, len);
+            let values = scene.values(dtype, len);
             let input = scene.input(source, values, [1, 1, 1, len]);
             let output = scene.output(dtype, [1, 1, 1, dims.iter().product()]);
             scene.finish(op((input, output, start, dims, strides)))
@@ -97,6 +99,12 @@ fn strided(dtype: DType, op: impl Fn(Strided) -> Op + 'static) -> BoxedStrategy<
 pub(super) fn strided_i8() -> BoxedStrategy<Case> {
     strided(DType::I8, |(input, output, start, dims, strides)| {
         StridedCopyI8 { input, output, start, dims, strides }.into()
+    })
+}
+
+pub(super) fn strided_i16() -> BoxedStrategy<Case> {
+    strided(DType::I16, |(input, output, start, dims, strides)| {
+        StridedCopyI16 { input, output, start, dims, strides }.into()
     })
 }
 

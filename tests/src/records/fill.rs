@@ -45,6 +45,19 @@ impl Fill {
         self.words().map(of).take(len).collect()
     }
 
+    /// int16 values: uniform, or all of one extreme, or corners only.
+    pub(super) fn i16(self, len: usize) -> Vec<i16> {
+        const CORNERS: [i16; 8] = [-32768, -32768, -32767, -1, 0, 1, 32767, 32767];
+        let style = self.0 % 8;
+        let of = |word: u64| match style {
+            0 => -32768,
+            1 => 32767,
+            2 => CORNERS[(word % 8) as usize],
+            _ => (word >> 32) as i16,
+        };
+        self.words().map(of).take(len).collect()
+    }
+
     /// Sums: small, of any size, or at the ends of the type.
     pub(super) fn i32(self, len: usize) -> Vec<i32> {
         const CORNERS: [i32; 4] = [i32::MIN, i32::MAX, 0, -1];

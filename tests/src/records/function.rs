@@ -1,7 +1,7 @@
 //! Random functions of one number, and doors.
 
-use lacewing::format::DType;
-use lacewing::ops::{DequantizeI8, Function, QuantizeI8, TableI8, UnaryF32};
+use lacewing::format::{DType, Op, Tensor};
+use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, UnaryF32};
 use proptest::prelude::*;
 
 use super::Case;
@@ -77,34 +77,53 @@ fn scale() -> impl Strategy<Value = f32> {
     ]
 }
 
-pub(super) fn quantize_i8() -> BoxedStrategy<Case> {
+fn quantize(dtype: DType, op: impl Fn(Tensor, Tensor, f32, i8) -> Op + 'static) -> BoxedStrategy<Case> {
     (shape(), scale(), zero(), setting(apart()))
-        .prop_map(|(shape, scale, zero, (fill, source))| {
+        .prop_map(move |(shape, scale, zero, (fill, source))| {
             let mut scene = Scene::new(fill);
+            let steps = if dtype == DType::I8 { 1 << 10 } else { 1 << 18 };
             let number = |word: u64| match word % 32 {
                 0 => f32::from_bits((word >> 32) as u32),
                 1 => f32::NAN,
                 2 => f32::INFINITY,
                 3 => f32::NEG_INFINITY,
                 // Halves of steps, so that ties occur.
-                _ => (((word >> 32) % 1024) as f32 / 2.0 - 256.0) * scale,
+                _ => (((word >> 32) % steps) as f32 / 2.0 - (steps / 4) as f32) * scale,
             };
             let values = fill.words().map(number).take(shape.iter().product::<u32>() as usize).collect();
             let input = scene.input(source, Values::F32(values), shape);
-            let output = scene.output(DType::I8, shape);
-            scene.finish(QuantizeI8 { input, output, scale, zero })
+            let output = scene.output(dtype, shape);
+            scene.finish(op(input, output, scale, zero))
+        })
+        .boxed()
+}
+
+pub(super) fn quantize_i8() -> BoxedStrategy<Case> {
+    quantize(DType::I8, |input, output, scale, zero| QuantizeI8 { input, output, scale, zero }.into())
+}
+
+pub(super) fn quantize_i16() -> BoxedStrategy<Case> {
+    quantize(DType::I16, |input, output, scale, zero| QuantizeI16 { input, output, scale, zero: zero.into() }.into())
+}
+
+fn dequantize(dtype: DType, op: impl Fn(Tensor, Tensor, f32, i8) -> Op + 'static) -> BoxedStrategy<Case> {
+    (shape(), scale(), zero(), setting(apart()))
+        .prop_map(move |(shape, scale, zero, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let values = scene.values(dtype, shape.iter().product());
+            let input = scene.input(source, values, shape);
+            let output = scene.output(DType::F32, shape);
+            scene.finish(op(input, output, scale, zero))
         })
         .boxed()
 }
 
 pub(super) fn dequantize_i8() -> BoxedStrategy<Case> {
-    (shape(), scale(), zero(), setting(apart()))
-        .prop_map(|(shape, scale, zero, (fill, source))| {
-            let mut scene = Scene::new(fill);
-            let values = Values::I8(scene.i8(shape.iter().product()));
-            let input = scene.input(source, values, shape);
-            let output = scene.output(DType::F32, shape);
-            scene.finish(DequantizeI8 { input, output, scale, zero })
-        })
-        .boxed()
+    dequantize(DType::I8, |input, output, scale, zero| DequantizeI8 { input, output, scale, zero }.into())
+}
+
+pub(super) fn dequantize_i16() -> BoxedStrategy<Case> {
+    dequantize(DType::I16, |input, output, scale, zero| {
+        DequantizeI16 { input, output, scale, zero: zero.into() }.into()
+    })
 }

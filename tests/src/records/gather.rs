@@ -9,13 +9,6 @@ use super::fill::Fill;
 use super::scene::{Scene, anywhere, apart, setting};
 use crate::oracle::Values;
 
-fn values(scene: &mut Scene, dtype: DType, len: u32) -> Values {
-    match dtype {
-        DType::F32 => Values::F32(scene.f32(len)),
-        _ => Values::I8(scene.i8(len)),
-    }
-}
-
 /// Indices for `n` places: mostly in them, of both signs, some far outside; in f32 with fractions and NaN.
 fn indices(fill: Fill, n: u32, len: u32, real: bool) -> Values {
     let near = |word: u64| (word >> 32) as i32 % (2 * n as i32 + 3) - n as i32 - 1;
@@ -41,7 +34,7 @@ fn gather(dtype: DType, op: impl Fn(Gather) -> Op + 'static) -> BoxedStrategy<Ca
     (sizes, any::<bool>(), apart(), setting(apart()))
         .prop_map(move |((outer, n, inner, count), real, place, (fill, source))| {
             let mut scene = Scene::new(fill);
-            let values = values(&mut scene, dtype, outer * n * inner);
+            let values = scene.values(dtype, outer * n * inner);
             let x = scene.input(source, values, [1, outer, n, inner]);
             let indices = scene.input(place, indices(fill, n, count, real), [1, 1, 1, count]);
             let output = scene.output(dtype, [1, outer, count, inner]);
@@ -95,7 +88,7 @@ fn resample(
         .prop_map(move |((outer, n, inner, m, taps), (fill, source))| {
             let mut scene = Scene::new(fill);
             let taps = 1 + taps % n;
-            let values = values(&mut scene, dtype, outer * n * inner);
+            let values = scene.values(dtype, outer * n * inner);
             let input = scene.input(source, values, [1, outer, n, inner]);
             let output = scene.output(dtype, [1, outer, m, inner]);
             let place = |word: u64| if word.is_multiple_of(16) { u32::MAX } else { (word >> 32) as u32 % (n + 1) };

@@ -13,6 +13,7 @@ mod linear;
 mod matmul;
 mod pool;
 mod recurrent;
+mod rescale;
 mod scene;
 mod softmax;
 mod window;
@@ -54,6 +55,14 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::ConcatF32 => copy::concat_f32(),
         Opcode::StridedCopyI8 => copy::strided_i8(),
         Opcode::StridedCopyF32 => copy::strided_f32(),
+        Opcode::PadI16 => copy::pad_i16(),
+        Opcode::ConcatI16 => copy::concat_i16(),
+        Opcode::StridedCopyI16 => copy::strided_i16(),
+        Opcode::QuantizeI16 => function::quantize_i16(),
+        Opcode::DequantizeI16 => function::dequantize_i16(),
+        Opcode::RescaleI16 => rescale::i16(),
+        Opcode::NarrowI16 => rescale::narrow(),
+        Opcode::WidenI8 => rescale::widen(),
         Opcode::SoftmaxI8 => softmax::softmax_i8(),
         Opcode::SoftmaxF32 => softmax::softmax_f32(),
         Opcode::ArgMaxI8 => softmax::argmax_i8(),

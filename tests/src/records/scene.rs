@@ -57,6 +57,7 @@ impl Scene {
             Source::Constant => {
                 let span = match &values {
                     Values::I8(numbers) => self.builder.constant(numbers),
+                    Values::I16(numbers) => self.builder.constant(numbers),
                     Values::I32(numbers) => self.builder.constant(numbers),
                     Values::F32(numbers) => self.builder.constant(numbers),
                 };
@@ -102,6 +103,19 @@ impl Scene {
 
     pub(super) fn i8(&mut self, len: u32) -> Vec<i8> {
         self.next().i8(len as usize)
+    }
+
+    pub(super) fn i16(&mut self, len: u32) -> Vec<i16> {
+        self.next().i16(len as usize)
+    }
+
+    /// Numbers of a type.
+    pub(super) fn values(&mut self, dtype: DType, len: u32) -> Values {
+        match dtype {
+            DType::F32 => Values::F32(self.f32(len)),
+            DType::I16 => Values::I16(self.i16(len)),
+            _ => Values::I8(self.i8(len)),
+        }
     }
 
     pub(super) fn f32(&mut self, len: u32) -> Vec<f32> {
@@ -159,6 +173,11 @@ pub(super) fn shift() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(0u8), 1 => 0u8..=30]
 }
 
+/// The shift of a wide rounding, often one that leaves something of a sum.
+pub(super) fn wide_shift() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => 24u8..=40, 1 => 1u8..=62]
+}
+
 /// A zero point, often at the ends of the type.
 pub(super) fn zero() -> impl Strategy<Value = i8> {
     prop_oneof![2 => any::<i8>(), 1 => Just(-128), 1 => Just(127), 1 => Just(0)]
@@ -168,6 +187,12 @@ pub(super) fn zero() -> impl Strategy<Value = i8> {
 pub(super) fn range_i8() -> impl Strategy<Value = [i8; 2]> {
     let any = (any::<i8>(), any::<i8>()).prop_map(|(a, b)| [a.min(b), a.max(b)]);
     prop_oneof![2 => Just([-128, 127]), 1 => any]
+}
+
+/// The smallest and the largest result.
+pub(super) fn range_i16() -> impl Strategy<Value = [i16; 2]> {
+    let any = (any::<i16>(), any::<i16>()).prop_map(|(a, b)| [a.min(b), a.max(b)]);
+    prop_oneof![2 => Just([-32768, 32767]), 1 => any]
 }
 
 /// The smallest and the largest result.

@@ -273,6 +273,7 @@ fn integers_in(lo: f32, hi: f32) -> Kind {
     match () {
         () if lo >= -128.0 && hi <= 127.0 => Kind::I8,
         () if lo >= 0.0 && hi <= 255.0 => Kind::U8,
+        () if lo >= -32768.0 && hi <= 32767.0 => Kind::I16,
         () => Kind::Integer,
     }
 }
@@ -283,6 +284,7 @@ pub(crate) fn kind(element: DataType) -> Kind {
         DataType::Float | DataType::Float16 | DataType::Bfloat16 | DataType::Double => Kind::F32,
         DataType::Int8 => Kind::I8,
         DataType::Uint8 => Kind::U8,
+        DataType::Int16 => Kind::I16,
         _ => Kind::Integer,
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Pool { .. } => spatial(walk, node, vec![]),
         Op::FullyConnected => fully_connected(walk, node),
         Op::Binary(_) | Op::Select => binary(walk, node),
-        Op::Unary(_) | Op::Quantize | Op::Dequantize => elementwise(walk, node),
+        Op::Unary(_) | Op::Quantize | Op::Dequantize | Op::Rescale => elementwise(walk, node),
         Op::Concat { axis } => concat(walk, node, *axis),
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
