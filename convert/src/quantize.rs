@@ -13,7 +13,7 @@ use ndarray::{ArrayD, Axis};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
+use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
 pub use params::{Params, Width};
 
 /// int8 weights of one node.

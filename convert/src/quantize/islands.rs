@@ -96,7 +96,7 @@ impl Walk {
         let (operands, output) = (activation_operands(node), node.outputs[0]);
         let params = |id: &ValueId| self.known[id.0].is_some();
         let result = params(&output) || matches!(node.op, Op::ArgMax { .. });
-        if node.float || !result || !operands.iter().all(params) {
+        if node.float || !result || !operands.iter().all(params) || self.has_wide_weights(node) {
             return Form::all(node, None);
         }
         let width = match &node.op {
@@ -105,6 +105,12 @@ impl Walk {
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
         Form::all(node, width.filter(|width| has_form(&node.op, *width)))
+    }
+
+    /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
+    fn has_wide_weights(&self, node: &Node) -> bool {
+        let weights = node.inputs.get(1).filter(|_| matches!(node.op, Op::Conv { .. } | Op::FullyConnected));
+        weights.and_then(|id| self.graph.value(*id).grid.as_ref()).is_some_and(|grid| grid.bits > 8)
     }
 
     /// The type in which a node's operands lie.
