@@ -33,13 +33,14 @@ pod!(
     i16 = Some(DType::I16),
     i32 = Some(DType::I32),
     u32 = None,
+    i64 = None,
     f32 = Some(DType::F32),
 );
 
 /// The bytes as numbers, if they are aligned and a whole count of them.
 #[must_use]
 pub fn cast<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
-    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32 and f32, for which every bit pattern is valid;
+    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32, i64 and f32, for which every bit pattern is valid;
     // `align_to` itself finds the aligned middle.
     let (before, middle, after) = unsafe { bytes.align_to::<T>() };
     (before.is_empty() && after.is_empty()).then_some(middle)

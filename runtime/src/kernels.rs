@@ -22,6 +22,16 @@ pub trait Kernels {
         a.iter().zip(b).fold(0, |sum, (a, b)| sum.wrapping_add(i32::from(*a) * i32::from(*b)))
     }
 
+    /// `Σ a[i]·b[i]` over the shorter of both, wrapping; `b` are int16 activations. 256 products of both types fit into 32 bits.
+    #[inline(always)]
+    fn dot_i16(&self, a: &[i8], b: &[i16]) -> i64 {
+        let part = |(a, b): (&[i8], &[i16])| {
+            a.iter().zip(b).fold(0i32, |sum, (a, b)| sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b))))
+        };
+        let sums = a.chunks(256).zip(b.chunks(256)).map(part);
+        sums.fold(0, |sum, part| sum.wrapping_add(i64::from(part)))
+    }
+
     /// `Σ a[i]·b[i]` over the shorter of both, in eight interleaved sums.
     #[inline(always)]
     fn dot_f32(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -31,7 +41,13 @@ pub trait Kernels {
     /// Convolution in int8.
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        conv::run_i8(self, op, c, work)
+        conv::run(self, op, c, work)
+    }
+
+    /// Convolution in int16.
+    #[inline(always)]
+    fn conv_i16(&self, op: &ConvI16, c: Constants<'_>, work: Work<'_, i16>) -> Result<(), Fault> {
+        conv::run(self, op, c, work)
     }
 
     /// Convolution in f32.
@@ -43,7 +59,13 @@ pub trait Kernels {
     /// Depthwise convolution in int8.
     #[inline(always)]
     fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        depthwise::run_i8(op, c, work)
+        depthwise::run(op, c, work)
+    }
+
+    /// Depthwise convolution in int16.
+    #[inline(always)]
+    fn depthwise_i16(&self, op: &DepthwiseI16, c: Constants<'_>, work: Work<'_, i16>) -> Result<(), Fault> {
+        depthwise::run(op, c, work)
     }
 
     /// Depthwise convolution in f32.
@@ -55,7 +77,13 @@ pub trait Kernels {
     /// Product of matrices in int8.
     #[inline(always)]
     fn matmul_i8(&self, op: &MatMulI8, a: &[i8], b: &[i8], output: &mut [i8]) -> Result<(), Fault> {
-        matmul::run_i8(op, a, b, output)
+        matmul::run(op, a, b, output)
+    }
+
+    /// Product of matrices in int16.
+    #[inline(always)]
+    fn matmul_i16(&self, op: &MatMulI16, a: &[i16], b: &[i16], output: &mut [i16]) -> Result<(), Fault> {
+        matmul::run(op, a, b, output)
     }
 
     /// Product of matrices in f32.
@@ -74,7 +102,20 @@ pub trait Kernels {
         output: &mut [i8],
         _scratch: &mut [u8],
     ) -> Result<(), Fault> {
-        fully_connected::run_i8(self, op, c, input, output)
+        fully_connected::run(self, op, c, input, output)
+    }
+
+    /// Fully connected layer in int16, for any number of input vectors.
+    #[inline(always)]
+    fn fully_connected_i16(
+        &self,
+        op: &FullyConnectedI16,
+        c: Constants<'_>,
+        input: &[i16],
+        output: &mut [i16],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        fully_connected::run(self, op, c, input, output)
     }
 
     /// Fully connected layer in f32, for any number of input vectors.
@@ -92,7 +133,13 @@ pub trait Kernels {
     /// Average pool in int8.
     #[inline(always)]
     fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        pool::average_i8(op, c, work)
+        pool::average(op, c, work)
+    }
+
+    /// Average pool in int16.
+    #[inline(always)]
+    fn average_pool_i16(&self, op: &AveragePoolI16, c: Constants<'_>, work: Work<'_, i16>) -> Result<(), Fault> {
+        pool::average(op, c, work)
     }
 
     /// Average pool in f32.
@@ -104,7 +151,13 @@ pub trait Kernels {
     /// Max pool in int8.
     #[inline(always)]
     fn max_pool_i8(&self, op: &MaxPoolI8, work: Work<'_, i8>) -> Result<(), Fault> {
-        pool::max_i8(op, work)
+        pool::max(op, work)
+    }
+
+    /// Max pool in int16.
+    #[inline(always)]
+    fn max_pool_i16(&self, op: &MaxPoolI16, work: Work<'_, i16>) -> Result<(), Fault> {
+        pool::max(op, work)
     }
 
     /// Max pool in f32.
@@ -122,7 +175,13 @@ pub trait Kernels {
     /// Product in int8. An operand of `None` is the output itself.
     #[inline(always)]
     fn mul_i8(&self, op: &MulI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        binary::mul_i8(op, a, b, output)
+        binary::mul(op, a, b, output)
+    }
+
+    /// Product in int16. An operand of `None` is the output itself.
+    #[inline(always)]
+    fn mul_i16(&self, op: &MulI16, a: Operand<'_, i16>, b: Operand<'_, i16>, output: &mut [i16]) -> Result<(), Fault> {
+        binary::mul(op, a, b, output)
     }
 
     /// `output[i] = table[input[i]]`. An input of `None` is the output itself.

@@ -17,34 +17,39 @@ use crate::error::{Fault, Flaw};
 use crate::format::Requant;
 use crate::int::Int;
 
-/// How the results of one channel are rounded, see the module's equation.
+/// How the results of one channel are rounded, see the module's equations.
 #[derive(Clone, Copy, Debug)]
-pub struct Rounding {
+pub struct Rounding<T = i8> {
     /// `m`.
     pub multiplier: i32,
-    /// Left shift of the sum, 0..=30.
+    /// Left shift of the sum, 0..=30; to int16 `k`.
     pub shift: u8,
     /// Output zero point.
-    pub zero: i8,
+    pub zero: T,
     /// Smallest result.
-    pub lo: i8,
+    pub lo: T,
     /// Largest result.
-    pub hi: i8,
+    pub hi: T,
 }
 
-impl Rounding {
-    /// The rounded, clamped result for the sum `acc`. Any numbers are safe; the equation holds for those in range.
+impl<T: Int> Rounding<T> {
+    /// The rounded, clamped result for the sum `acc`. Any numbers are safe; the equations hold for those in range.
     #[inline(always)]
     #[must_use]
-    pub fn apply(self, acc: i32) -> i8 {
-        let shift = u32::from(self.shift);
-        let limit = i32::MAX.wrapping_shr(shift);
-        let a = acc.max(!limit).min(limit).wrapping_shl(shift);
-        let product = i64::from(a).wrapping_mul(i64::from(self.multiplier));
-        let rounded = (product.wrapping_add(1 << 31) >> 32) as i32;
-        let q = rounded.wrapping_add(i32::from(self.zero));
-        q.max(i32::from(self.lo)).min(i32::from(self.hi)) as i8
+    pub fn apply(self, acc: T::Sum) -> T {
+        let q = T::rounded(acc, self.multiplier, self.shift).saturating_add(self.zero.into());
+        T::saturate(q.max(self.lo.into()).min(self.hi.into()))
     }
+}
+
+/// The first equation without zero point and limits.
+#[inline(always)]
+pub(crate) fn narrow(acc: i32, multiplier: i32, shift: u8) -> i32 {
+    let shift = u32::from(shift);
+    let limit = i32::MAX.wrapping_shr(shift);
+    let a = acc.max(!limit).min(limit).wrapping_shl(shift);
+    let product = i64::from(a).wrapping_mul(i64::from(multiplier));
+    (product.wrapping_add(1 << 31) >> 32) as i32
 }
 
 /// How a sum in i64 is rounded, see the module's second equation.
@@ -81,11 +86,11 @@ impl Wide {
     }
 }
 
-impl Requant {
+impl<T: Int> Requant<T> {
     /// Checks the shift and that there is one multiplier, or one for each of `channels`.
     pub(crate) fn check(&self, constants: Constants<'_>, channels: u32) -> Result<(), Flaw> {
         let count = constants.get::<i32>(self.multipliers)?.len();
-        match self.shift <= 30 && (count == 1 || count == channels as usize) {
+        match T::SHIFTS.contains(&self.shift) && (count == 1 || count == channels as usize) {
             true => Ok(()),
             false => Err(Flaw::Parameter),
         }
@@ -96,7 +101,7 @@ impl Requant {
     /// # Errors
     /// [`Fault`] if the multipliers are not in the constants.
     #[inline(always)]
-    pub fn channels<'a>(&self, constants: Constants<'a>) -> Result<Channels<'a>, Fault> {
+    pub fn channels<'a>(&self, constants: Constants<'a>) -> Result<Channels<'a, T>, Fault> {
         let Self { multipliers, shift, zero, lo, hi } = *self;
         let multipliers = constants.get(multipliers)?;
         Ok(Channels { multipliers, rounding: Rounding { multiplier: 0, shift, zero, lo, hi } })
@@ -105,18 +110,18 @@ impl Requant {
 
 /// The roundings of all channels of one record.
 #[derive(Clone, Copy, Debug)]
-pub struct Channels<'a> {
+pub struct Channels<'a, T = i8> {
     multipliers: &'a [i32],
-    rounding: Rounding,
+    rounding: Rounding<T>,
 }
 
-impl Channels<'_> {
+impl<T: Int> Channels<'_, T> {
     /// The rounding of one channel.
     ///
     /// # Errors
     /// [`Fault`] if there is no such channel.
     #[inline(always)]
-    pub fn channel(&self, channel: u32) -> Result<Rounding, Fault> {
+    pub fn channel(&self, channel: u32) -> Result<Rounding<T>, Fault> {
         let multiplier = match *self.multipliers {
             [one] => one,
             ref each => *each.get(channel as usize).ok_or(Fault)?,

@@ -46,12 +46,16 @@ fn inner_products<K: Kernels>(kernels: &K) {
     let check = |(a, b): (Vec<i8>, Vec<i8>)| {
         let sum: i64 = a.iter().zip(&b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
         prop_assert_eq!(i64::from(kernels.dot_i8(&a, &b)), sum);
+        let wide: Vec<i16> = b.iter().map(|b| i16::from(*b) * 256).collect();
+        prop_assert_eq!(kernels.dot_i16(&a, &wide), 256 * sum);
         let [a, b] = [&a, &b].map(|x| x.iter().map(|x| f32::from(*x)).collect::<Vec<_>>());
         // Products of int8 and sums of 200 of them are exact in f32, in any order.
         prop_assert_eq!(f64::from(kernels.dot_f32(&a, &b)), sum as f64);
         Ok(())
     };
     TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&slices(), check).unwrap();
+    let lowest = vec![i16::MIN; 1 << 12];
+    assert_eq!(kernels.dot_i16(&vec![-128; 1 << 12], &lowest), 1 << 34, "beyond 32 bits");
     let lowest = vec![-128; 1 << 17];
     assert_eq!(kernels.dot_i8(&lowest, &lowest), i32::MIN, "2^31 wraps");
     assert_eq!(kernels.dot_i8(&lowest[1..], &lowest), i32::MAX - (1 << 14) + 1);
@@ -109,7 +113,10 @@ fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
         Values::F32(input) => {
             Values::F32(by_ranges(&case.op, &window, input, |work| float(kernels, &case.op, model.constants(), work)))
         }
-        Values::I16(_) | Values::I32(_) => unreachable!("no spatial operation reads these"),
+        Values::I16(input) => {
+            Values::I16(by_ranges(&case.op, &window, input, |work| int16(kernels, &case.op, model.constants(), work)))
+        }
+        Values::I32(_) => unreachable!("no spatial operation reads i32"),
     };
     prop_assert_eq!(got.bytes(), case.output(&arena).bytes());
     Ok(())
@@ -118,6 +125,10 @@ fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
 fn window(op: &Op) -> Option<Window> {
     match op {
         Op::ConvI8(op) => Some(op.window),
+        Op::ConvI16(op) => Some(op.window),
+        Op::DepthwiseI16(op) => Some(op.window),
+        Op::AveragePoolI16(op) => Some(op.window),
+        Op::MaxPoolI16(op) => Some(op.window),
         Op::ConvF32(op) => Some(op.window),
         Op::DepthwiseI8(op) => Some(op.window),
         Op::DepthwiseF32(op) => Some(op.window),
@@ -137,6 +148,16 @@ fn int8<K: Kernels>(kernels: &K, op: &Op, constants: lacewing::arena::Constants<
         Op::DepthwiseI8(op) => kernels.depthwise_i8(op, constants, work),
         Op::AveragePoolI8(op) => kernels.average_pool_i8(op, constants, work),
         Op::MaxPoolI8(op) => kernels.max_pool_i8(op, work),
+        other => unreachable!("{other:?} is not spatial"),
+    }
+}
+
+fn int16<K: Kernels>(kernels: &K, op: &Op, constants: lacewing::arena::Constants<'_>, work: Work<'_, i16>) -> Done {
+    match op {
+        Op::ConvI16(op) => kernels.conv_i16(op, constants, work),
+        Op::DepthwiseI16(op) => kernels.depthwise_i16(op, constants, work),
+        Op::AveragePoolI16(op) => kernels.average_pool_i16(op, constants, work),
+        Op::MaxPoolI16(op) => kernels.max_pool_i16(op, work),
         other => unreachable!("{other:?} is not spatial"),
     }
 }

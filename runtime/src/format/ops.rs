@@ -65,6 +65,19 @@ macro_rules! for_each_op {
             53 RescaleI16,
             54 NarrowI16,
             55 WidenI8,
+            56 ConvI16,
+            57 DepthwiseI16,
+            58 FullyConnectedI16,
+            59 AveragePoolI16,
+            60 MaxPoolI16,
+            61 AddI16,
+            62 MulI16,
+            63 TableI16,
+            64 SoftmaxI16,
+            65 ArgMaxI16,
+            66 MatMulI16,
+            67 GatherI16,
+            68 ResampleI16,
         }
     };
 }

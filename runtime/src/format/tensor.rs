@@ -176,18 +176,18 @@ pub struct Window {
     pub pad: [u32; 2],
 }
 
-/// From a sum in i32 to int8, by the rule of [`crate::requant`].
+/// From a sum to an integer, int8 unless said otherwise, by the rules of [`crate::requant`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Requant {
+pub struct Requant<T = i8> {
     /// `i32` multipliers in the constants: one for all channels, or one for each.
     pub multipliers: Span,
-    /// Left shift of the sum, 0..=30.
+    /// Left shift of the sum, 0..=30; to int16 the right shift of the product, 1..=62.
     pub shift: u8,
     /// Output zero point.
-    pub zero: i8,
+    pub zero: T,
     /// Smallest result.
-    pub lo: i8,
+    pub lo: T,
     /// Largest result.
-    pub hi: i8,
+    pub hi: T,
 }

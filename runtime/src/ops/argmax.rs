@@ -72,6 +72,10 @@ record!(
     /// Index of the largest f32 element.
     ArgMaxF32, F32, f32
 );
+record!(
+    /// Index of the largest int16 element.
+    ArgMaxI16, I16, i16
+);
 
 fn run<T: Pod + PartialOrd, I>(
     n: u32,

@@ -1,7 +1,8 @@
 //! Sums, differences and products, with broadcasting.
 //!
 //! int8 sum: `y = clamp(zero + ((a·ma + b·mb + bias + 2^(k−1)) >> k), lo, hi)` in i32, with `|ma|, |mb| ≤ 2^21`, `1 ≤ k ≤ 30`; `bias` holds
-//! `−za·ma − zb·mb`. A difference has `mb < 0`. int8 product: `y = requantize((a − za)·(b − zb))` with one multiplier.
+//! `−za·ma − zb·mb`. A difference has `mb < 0`. int16 sum: `y = clamp((a·ma + b·mb + 2^(k−1)) >> k, lo, hi)` in i64, `1 ≤ k ≤ 62`. Product of
+//! integers: `y = requantize((a − za)·(b − zb))` with one multiplier.
 //! f32: `y = clamp(a ∘ b, lo, hi)`.
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,9 @@ use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Tensor};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
-use crate::requant::Rounding;
+use crate::requant::{Rounding, Wide};
 
 /// Sum or difference in int8.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,29 +66,25 @@ impl Record for AddI8 {
     }
 }
 
-/// Product in int8.
+/// Sum or difference in int16.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MulI8 {
+pub struct AddI16 {
     /// `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 2],
     /// `y`; may be the bytes of an operand of the same shape.
     pub output: Tensor,
-    /// `za` and `zb`.
-    pub zeros: [i8; 2],
-    /// `m` of the requantization.
-    pub multiplier: i32,
-    /// Its left shift, 0..=30.
+    /// `ma` and `mb`.
+    pub multipliers: [i32; 2],
+    /// `k`, 1..=62.
     pub shift: u8,
-    /// The output's zero point.
-    pub zero: i8,
     /// Smallest result.
-    pub lo: i8,
+    pub lo: i16,
     /// Largest result.
-    pub hi: i8,
+    pub hi: i16,
 }
 
-impl Record for MulI8 {
-    const OPCODE: Opcode = Opcode::MulI8;
+impl Record for AddI16 {
+    const OPCODE: Opcode = Opcode::AddI16;
 
     fn inputs(&self) -> &[Tensor] {
         &self.inputs
@@ -101,18 +99,82 @@ impl Record for MulI8 {
     }
 
     fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
-        if self.shift > 30 {
-            return Err(Flaw::Parameter);
-        }
-        broadcast::check(&self.inputs, &self.output, DType::I8)
+        Wide::check(self.shift)?;
+        broadcast::check(&self.inputs, &self.output, DType::I16)
     }
 
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+    fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let [a, b] = &self.inputs;
-        let (a, b, output) = memory.binary(a, b, &self.output)?;
-        kernels.mul_i8(self, a, b, output)
+        let (a, b, output) = memory.binary::<i16>(a, b, &self.output)?;
+        let [ma, mb] = self.multipliers.map(i64::from);
+        let rounding = Wide { multiplier: 1, shift: self.shift };
+        broadcast::run(&self.inputs, self.output.shape, [a, b], output, |a, b| {
+            let products = i64::from(a).wrapping_mul(ma).wrapping_add(i64::from(b).wrapping_mul(mb));
+            rounding.between(products, [0, self.lo, self.hi])
+        })
     }
 }
+
+/// Product in integers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mul<T> {
+    /// `a` and `b`; each dimension is 1 or the output's.
+    pub inputs: [Tensor; 2],
+    /// `y`; may be the bytes of an operand of the same shape.
+    pub output: Tensor,
+    /// `za` and `zb`.
+    pub zeros: [T; 2],
+    /// `m` of the requantization.
+    pub multiplier: i32,
+    /// Its shift: 0..=30, in int16 1..=62.
+    pub shift: u8,
+    /// The output's zero point.
+    pub zero: T,
+    /// Smallest result.
+    pub lo: T,
+    /// Largest result.
+    pub hi: T,
+}
+
+/// Product in int8.
+pub type MulI8 = Mul<i8>;
+/// Product in int16.
+pub type MulI16 = Mul<i16>;
+
+macro_rules! record_mul {
+    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
+
+            fn inputs(&self) -> &[Tensor] {
+                &self.inputs
+            }
+
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
+
+            fn in_place(&self, _input: usize) -> bool {
+                true
+            }
+
+            fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+                if !<$element>::SHIFTS.contains(&self.shift) {
+                    return Err(Flaw::Parameter);
+                }
+                broadcast::check(&self.inputs, &self.output, DType::$dtype)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let [a, b] = &self.inputs;
+                let (a, b, output) = memory.binary(a, b, &self.output)?;
+                kernels.$method(self, a, b, output)
+            }
+        }
+    };
+}
+record_mul!(MulI8, I8, i8, mul_i8);
+record_mul!(MulI16, I16, i16, mul_i16);
 
 macro_rules! record_f32 {
     ($(#[$doc:meta])* $record:ident, $operator:tt) => {
@@ -187,15 +249,19 @@ pub fn add_i8(op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [
     })
 }
 
-/// The portable product in int8.
+/// The portable product in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the slices do not fit it.
-pub fn mul_i8(op: &MulI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-    let MulI8 { zeros: [za, zb], multiplier, shift, zero, lo, hi, .. } = *op;
+pub fn mul<T: Int>(op: &Mul<T>, a: Operand<'_, T>, b: Operand<'_, T>, output: &mut [T]) -> Result<(), Fault> {
+    let Mul { zeros: [za, zb], multiplier, shift, zero, lo, hi, .. } = *op;
     let rounding = Rounding { multiplier, shift, zero, lo, hi };
-    broadcast::run(&op.inputs, op.output.shape, [a, b], output, |a, b| {
-        let centered = |q: i8, zero: i8| i32::from(q) - i32::from(zero);
-        rounding.apply(centered(a, za).wrapping_mul(centered(b, zb)))
-    })
+    broadcast::run(&op.inputs, op.output.shape, [a, b], output, |a, b| rounding.apply(product([a, b], [za, zb])))
+}
+
+/// `(a − za)·(b − zb)`.
+#[inline(always)]
+pub(super) fn product<T: Int>([a, b]: [T; 2], [za, zb]: [T; 2]) -> T::Sum {
+    let centered = |q: T, zero: T| -> i32 { q.into().wrapping_sub(zero.into()) };
+    T::Sum::from(centered(a, za)).times(centered(b, zb))
 }

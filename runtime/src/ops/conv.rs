@@ -15,12 +15,13 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
-/// Convolution in int8.
+/// Convolution in integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConvI8 {
+pub struct Conv<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
     /// `[n][h'][w'][o]`.
@@ -35,12 +36,12 @@ pub struct ConvI8 {
     pub layout: Layout,
     /// `i8` zero point of each output's weights; empty if all are 0.
     pub zeros: Span,
-    /// `i32` bias for each output channel, the input's zero point folded in.
+    /// Bias for each output channel, the input's zero point folded in: `i32` for int8, `i64` for int16.
     pub bias: Span,
     /// The input's zero point, which stands in the padding.
-    pub input_zero: i8,
+    pub input_zero: T,
     /// From the sum to the output.
-    pub requant: Requant,
+    pub requant: Requant<T>,
     /// Arena bytes that a fast kernel asked for; the portable one uses none.
     pub scratch: Span,
 }
@@ -66,40 +67,53 @@ pub struct ConvF32 {
     pub hi: f32,
 }
 
-impl Record for ConvI8 {
-    const OPCODE: Opcode = Opcode::ConvI8;
+/// Convolution in int8.
+pub type ConvI8 = Conv<i8>;
+/// Convolution in int16, with int8 weights.
+pub type ConvI16 = Conv<i16>;
 
-    fn inputs(&self) -> &[Tensor] {
-        core::slice::from_ref(&self.input)
-    }
+macro_rules! record {
+    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
 
-    fn scratch(&self) -> Span {
-        self.scratch
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn macs(&self) -> u64 {
-        macs(&self.input, &self.output, &self.window, self.groups)
-    }
+            fn scratch(&self) -> Span {
+                self.scratch
+            }
 
-    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        check_window(&self.input, &self.output, &self.window, DType::I8)?;
-        let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
-        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-        constants.exactly::<i8>(self.weights, len)?;
-        check_zeros(constants, self.zeros, outputs)?;
-        constants.exactly::<i32>(self.bias, outputs)?;
-        self.requant.check(constants, outputs)
-    }
+            fn macs(&self) -> u64 {
+                macs(&self.input, &self.output, &self.window, self.groups)
+            }
 
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, self.scratch, |work| kernels.conv_i8(self, constants, work))
-    }
+            fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+                check_window(&self.input, &self.output, &self.window, DType::$dtype)?;
+                let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
+                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+                constants.exactly::<i8>(self.weights, len)?;
+                check_zeros(constants, self.zeros, outputs)?;
+                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
+                self.requant.check(constants, outputs)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let constants = memory.constants;
+                each_image(memory, &self.input, &self.output, self.scratch, |work| {
+                    kernels.$method(self, constants, work)
+                })
+            }
+        }
+    };
 }
+record!(ConvI8, I8, i8, conv_i8);
+record!(ConvI16, I16, i16, conv_i16);
 
 impl Record for ConvF32 {
     const OPCODE: Opcode = Opcode::ConvF32;
@@ -148,29 +162,28 @@ fn matrix(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> Resu
     Ok((outputs, depth.ok_or(Flaw::Shape)?))
 }
 
-/// The portable kernel in int8.
+/// The portable kernel in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run_i8<K: Kernels + ?Sized>(
+pub fn run<T: Int, K: Kernels + ?Sized>(
     kernels: &K,
-    op: &ConvI8,
+    op: &Conv<T>,
     constants: Constants<'_>,
-    work: Work<'_, i8>,
+    work: Work<'_, T>,
 ) -> Result<(), Fault> {
-    let bias = constants.get::<i32>(op.bias)?;
+    let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
     let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, shape.depth))?;
     each_output(&shape, work, |patch, o| {
         let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
         patch.inside(o, |k, input| {
-            sum = sum.wrapping_add(weights.dot(kernels, o, k, input)?);
+            sum = sum.plus(weights.dot(kernels, o, k, input)?);
             Ok(())
         })?;
         patch.outside(|k, len| {
-            let padding = weights.sum(o, k, len)?.wrapping_mul(i32::from(op.input_zero));
-            sum = sum.wrapping_add(padding);
+            sum = sum.plus(T::Sum::from(weights.sum(o, k, len)?).times(op.input_zero.into()));
             Ok(())
         })?;
         Ok(requant.channel(o)?.apply(sum))
@@ -228,21 +241,30 @@ impl<'a> Matrix<'a> {
 
     /// `Σ (w[o][k + i] − zeros[o]) · input[i]`.
     #[inline(always)]
-    pub(super) fn dot<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[i8]) -> Result<i32, Fault> {
+    pub(super) fn dot<T: Int, K: Kernels + ?Sized>(
+        &self,
+        kernels: &K,
+        o: u32,
+        k: u32,
+        input: &[T],
+    ) -> Result<T::Sum, Fault> {
         let products = self.products(kernels, o, k, input)?;
         Ok(match self.zeros.get(o as usize) {
-            Some(zero) => products.wrapping_sub(i32::from(*zero).wrapping_mul(sum(input))),
+            Some(zero) => products.plus(sum(input).times(i32::from(*zero).wrapping_neg())),
             None => products,
         })
     }
 
     /// `Σ w[o][k + i] · input[i]`.
     #[inline(always)]
-    fn products<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[i8]) -> Result<i32, Fault> {
+    fn products<T: Int, K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[T]) -> Result<T::Sum, Fault> {
         if self.layout == Layout::PLAIN {
-            return Ok(kernels.dot_i8(self.row(o, k, input.len())?, input));
+            return Ok(T::dot(kernels, self.row(o, k, input.len())?, input));
         }
-        (k..).zip(input).try_fold(0i32, |sum, (k, x)| Ok(sum.wrapping_add(self.weight(o, k)? * i32::from(*x))))
+        (k..).zip(input).try_fold(T::Sum::default(), |sum, (k, x)| {
+            let x: i32 = (*x).into();
+            Ok(sum.plus(T::Sum::from(self.weight(o, k)?.wrapping_mul(x))))
+        })
     }
 
     /// `Σ (w[o][k + i] − zeros[o])` over `len` weights.
@@ -262,8 +284,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-fn sum(input: &[i8]) -> i32 {
-    input.iter().fold(0, |sum, x| sum.wrapping_add(i32::from(*x)))
+fn sum<T: Int>(input: &[T]) -> T::Sum {
+    input.iter().fold(T::Sum::default(), |sum, x| sum.plus(T::Sum::from((*x).into())))
 }
 
 /// The numbers that the loops need, once for each call.

@@ -11,12 +11,13 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
-/// Depthwise convolution in int8.
+/// Depthwise convolution in integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DepthwiseI8 {
+pub struct Depthwise<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
     /// `[n][h'][w'][o]`, `o` a multiple of `c`.
@@ -27,12 +28,12 @@ pub struct DepthwiseI8 {
     pub weights: Span,
     /// Order of the weights, with `k = ky·kw + kx`.
     pub layout: Layout,
-    /// `i32` bias for each output channel, the input's zero point folded in.
+    /// Bias for each output channel, the input's zero point folded in: `i32` for int8, `i64` for int16.
     pub bias: Span,
     /// The input's zero point, which stands in the padding.
-    pub input_zero: i8,
+    pub input_zero: T,
     /// From the sum to the output.
-    pub requant: Requant,
+    pub requant: Requant<T>,
     /// Arena bytes that a fast kernel asked for; the portable one uses none.
     pub scratch: Span,
 }
@@ -56,39 +57,52 @@ pub struct DepthwiseF32 {
     pub hi: f32,
 }
 
-impl Record for DepthwiseI8 {
-    const OPCODE: Opcode = Opcode::DepthwiseI8;
+/// Depthwise convolution in int8.
+pub type DepthwiseI8 = Depthwise<i8>;
+/// Depthwise convolution in int16, with int8 weights.
+pub type DepthwiseI16 = Depthwise<i16>;
 
-    fn inputs(&self) -> &[Tensor] {
-        core::slice::from_ref(&self.input)
-    }
+macro_rules! record {
+    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
 
-    fn scratch(&self) -> Span {
-        self.scratch
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn macs(&self) -> u64 {
-        taps(&self.output, &self.window)
-    }
+            fn scratch(&self) -> Span {
+                self.scratch
+            }
 
-    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        check_window(&self.input, &self.output, &self.window, DType::I8)?;
-        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-        constants.exactly::<i8>(self.weights, len)?;
-        constants.exactly::<i32>(self.bias, outputs)?;
-        self.requant.check(constants, outputs)
-    }
+            fn macs(&self) -> u64 {
+                taps(&self.output, &self.window)
+            }
 
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, self.scratch, |work| kernels.depthwise_i8(self, constants, work))
-    }
+            fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+                check_window(&self.input, &self.output, &self.window, DType::$dtype)?;
+                let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
+                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+                constants.exactly::<i8>(self.weights, len)?;
+                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
+                self.requant.check(constants, outputs)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let constants = memory.constants;
+                each_image(memory, &self.input, &self.output, self.scratch, |work| {
+                    kernels.$method(self, constants, work)
+                })
+            }
+        }
+    };
 }
+record!(DepthwiseI8, I8, i8, depthwise_i8);
+record!(DepthwiseI16, I16, i16, depthwise_i16);
 
 impl Record for DepthwiseF32 {
     const OPCODE: Opcode = Opcode::DepthwiseF32;
@@ -133,13 +147,13 @@ fn matrix(input: &Tensor, output: &Tensor, window: &Window) -> Result<(u32, u32)
 /// Channels that are summed at once.
 const BLOCK: usize = 16;
 
-/// The portable kernel in int8.
+/// The portable kernel in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run_i8(op: &DepthwiseI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+pub fn run<T: Int>(op: &Depthwise<T>, constants: Constants<'_>, work: Work<'_, T>) -> Result<(), Fault> {
     let weights = constants.get::<i8>(op.weights)?;
-    let bias = constants.get::<i32>(op.bias)?;
+    let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
     let last = u32::from(op.layout.outputs) >= outputs && op.layout.depth == 1;
@@ -152,7 +166,7 @@ pub fn run_i8(op: &DepthwiseI8, constants: Constants<'_>, work: Work<'_, i8>) ->
         patch.each(o, true, |k, x| {
             let x = x.unwrap_or([op.input_zero; BLOCK]);
             for ((sum, w), x) in sums.iter_mut().zip(weights(o, k)).zip(x) {
-                *sum = sum.wrapping_add(i32::from(w) * i32::from(x));
+                *sum = sum.plus(T::Sum::from(i32::from(w).wrapping_mul(x.into())));
             }
         })?;
         for ((o, sum), output) in (o..).zip(sums).zip(output) {

@@ -11,12 +11,13 @@ use super::conv::{Matrix, check_zeros};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
-/// Fully connected layer in int8.
+/// Fully connected layer in integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FullyConnectedI8 {
+pub struct FullyConnected<T> {
     /// `[..][k]`.
     pub input: Tensor,
     /// `[..][o]`.
@@ -27,10 +28,10 @@ pub struct FullyConnectedI8 {
     pub layout: Layout,
     /// `i8` zero point of each output's weights; empty if all are 0.
     pub zeros: Span,
-    /// `i32` bias for each output, the input's zero point folded in.
+    /// Bias for each output, the input's zero point folded in: `i32` for int8, `i64` for int16.
     pub bias: Span,
     /// From the sum to the output.
-    pub requant: Requant,
+    pub requant: Requant<T>,
     /// Arena bytes that a fast kernel asked for; the portable one uses none.
     pub scratch: Span,
 }
@@ -52,40 +53,51 @@ pub struct FullyConnectedF32 {
     pub hi: f32,
 }
 
-impl Record for FullyConnectedI8 {
-    const OPCODE: Opcode = Opcode::FullyConnectedI8;
+/// Fully connected layer in int8.
+pub type FullyConnectedI8 = FullyConnected<i8>;
+/// Fully connected layer in int16, with int8 weights.
+pub type FullyConnectedI16 = FullyConnected<i16>;
 
-    fn inputs(&self) -> &[Tensor] {
-        core::slice::from_ref(&self.input)
-    }
+macro_rules! record {
+    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
 
-    fn scratch(&self) -> Span {
-        self.scratch
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn macs(&self) -> u64 {
-        macs(&self.input, &self.output)
-    }
+            fn scratch(&self) -> Span {
+                self.scratch
+            }
 
-    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        let (outputs, depth) = matrix(&self.input, &self.output, DType::I8)?;
-        let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-        constants.exactly::<i8>(self.weights, len)?;
-        check_zeros(constants, self.zeros, outputs)?;
-        constants.exactly::<i32>(self.bias, outputs)?;
-        self.requant.check(constants, outputs)
-    }
+            fn macs(&self) -> u64 {
+                macs(&self.input, &self.output)
+            }
 
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let constants = memory.constants;
-        let (input, output, scratch) = memory.apart(&self.input, &self.output, self.scratch)?;
-        kernels.fully_connected_i8(self, constants, input, output, scratch)
-    }
+            fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+                let (outputs, depth) = matrix(&self.input, &self.output, Some(DType::$dtype))?;
+                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
+                constants.exactly::<i8>(self.weights, len)?;
+                check_zeros(constants, self.zeros, outputs)?;
+                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
+                self.requant.check(constants, outputs)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let constants = memory.constants;
+                let (input, output, scratch) = memory.apart(&self.input, &self.output, self.scratch)?;
+                kernels.$method(self, constants, input, output, scratch)
+            }
+        }
+    };
 }
+record!(FullyConnectedI8, I8, i8, fully_connected_i8);
+record!(FullyConnectedI16, I16, i16, fully_connected_i16);
 
 impl Record for FullyConnectedF32 {
     const OPCODE: Opcode = Opcode::FullyConnectedF32;
@@ -103,7 +115,7 @@ impl Record for FullyConnectedF32 {
     }
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        let (outputs, depth) = matrix(&self.input, &self.output, DType::F32)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, Some(DType::F32))?;
         constants.exactly::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
         constants.exactly::<f32>(self.bias, outputs)?;
         Ok(())
@@ -122,8 +134,8 @@ fn macs(input: &Tensor, output: &Tensor) -> u64 {
 }
 
 /// Rows and columns of the weight matrix, the shapes checked.
-fn matrix(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(u32, u32), Flaw> {
-    if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {
+fn matrix(input: &Tensor, output: &Tensor, dtype: Option<DType>) -> Result<(u32, u32), Flaw> {
+    if input.dtype() != dtype || output.dtype() != dtype {
         return Err(Flaw::Type);
     }
     let ([n, h, w, depth], [out_n, out_h, out_w, outputs]) = (input.shape, output.shape);
@@ -133,24 +145,24 @@ fn matrix(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(u32, u32), F
     }
 }
 
-/// The portable kernel in int8.
+/// The portable kernel in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the slices do not fit it.
-pub fn run_i8<K: Kernels + ?Sized>(
+pub fn run<T: Int, K: Kernels + ?Sized>(
     kernels: &K,
-    op: &FullyConnectedI8,
+    op: &FullyConnected<T>,
     constants: Constants<'_>,
-    input: &[i8],
-    output: &mut [i8],
+    input: &[T],
+    output: &mut [T],
 ) -> Result<(), Fault> {
-    let (outputs, depth) = matrix(&op.input, &op.output, DType::I8).map_err(|_| Fault)?;
-    let bias = constants.get::<i32>(op.bias)?;
+    let (outputs, depth) = matrix(&op.input, &op.output, T::DTYPE).map_err(|_| Fault)?;
+    let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, depth))?;
     each_vector(input, output, depth, outputs, |o, x| {
         let bias = bias.get(o as usize).ok_or(Fault)?;
-        let sum = weights.dot(kernels, o, 0, x)?.wrapping_add(*bias);
+        let sum = weights.dot(kernels, o, 0, x)?.plus(*bias);
         Ok(requant.channel(o)?.apply(sum))
     })
 }
@@ -166,7 +178,7 @@ pub fn run_f32<K: Kernels + ?Sized>(
     input: &[f32],
     output: &mut [f32],
 ) -> Result<(), Fault> {
-    let (outputs, depth) = matrix(&op.input, &op.output, DType::F32).map_err(|_| Fault)?;
+    let (outputs, depth) = matrix(&op.input, &op.output, Some(DType::F32)).map_err(|_| Fault)?;
     let bias = constants.get::<f32>(op.bias)?;
     let weights = constants.get::<f32>(op.weights)?;
     each_vector(input, output, depth, outputs, |o, x| {

@@ -64,6 +64,10 @@ record!(
     /// Gather in int8.
     GatherI8, I8, i8
 );
+record!(
+    /// Gather in int16.
+    GatherI16, I16, i16
+);
 
 fn run<T: Pod>(x: &[T], indices: Indices<'_>, y: &mut [T], [n, inner, count]: [u32; 3]) -> Result<(), Fault> {
     let inner_len = inner as usize;

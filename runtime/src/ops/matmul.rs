@@ -1,21 +1,23 @@
 //! Products of matrices that are both computed: `y[.., r, p] = Σ_k a[.., r, k] · b[.., k, p]`, or `b[.., p, k]` if `b` is transposed.
 //!
 //! The two dimensions in front are batches, repeated where they are 1.
-//! int8: `y = requantize(Σ_k (a − zeros[0])·(b − zeros[1]))` with one multiplier. f32: `y = clamp(Σ, lo, hi)`.
+//! Integers: `y = requantize(Σ_k (a − zeros[0])·(b − zeros[1]))` with one multiplier. f32: `y = clamp(Σ, lo, hi)`.
 
 use serde::{Deserialize, Serialize};
 
+use super::binary::product;
 use super::clamp;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Tensor};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::requant::Rounding;
 use crate::rows::{pieces, pieces_mut};
 
-/// Product of matrices in int8.
+/// Product of matrices in integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MatMulI8 {
+pub struct MatMul<T> {
     /// `a`: `[n][m][r][k]`, and `b`: `[n][m][k][p]`, or `[n][m][p][k]`; `n` and `m` are 1 or the output's.
     pub inputs: [Tensor; 2],
     /// `y`: `[n][m][r][p]`.
@@ -23,17 +25,17 @@ pub struct MatMulI8 {
     /// Whether `b` is `[n][m][p][k]`.
     pub transposed: bool,
     /// Zero points of `a` and `b`.
-    pub zeros: [i8; 2],
+    pub zeros: [T; 2],
     /// `m` of the requantization.
     pub multiplier: i32,
-    /// Its left shift, 0..=30.
+    /// Its shift: 0..=30, in int16 1..=62.
     pub shift: u8,
     /// The output's zero point.
-    pub zero: i8,
+    pub zero: T,
     /// Smallest result.
-    pub lo: i8,
+    pub lo: T,
     /// Largest result.
-    pub hi: i8,
+    pub hi: T,
 }
 
 /// Product of matrices in f32.
@@ -51,33 +53,44 @@ pub struct MatMulF32 {
     pub hi: f32,
 }
 
-impl Record for MatMulI8 {
-    const OPCODE: Opcode = Opcode::MatMulI8;
+/// Product of matrices in int8.
+pub type MatMulI8 = MatMul<i8>;
+/// Product of matrices in int16.
+pub type MatMulI16 = MatMul<i16>;
 
-    fn inputs(&self) -> &[Tensor] {
-        &self.inputs
-    }
+macro_rules! record {
+    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn inputs(&self) -> &[Tensor] {
+                &self.inputs
+            }
 
-    fn macs(&self) -> u64 {
-        macs(&self.inputs, &self.output)
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
-        if self.shift > 30 {
-            return Err(Flaw::Parameter);
+            fn macs(&self) -> u64 {
+                macs(&self.inputs, &self.output)
+            }
+
+            fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
+                if !<$element>::SHIFTS.contains(&self.shift) {
+                    return Err(Flaw::Parameter);
+                }
+                check(&self.inputs, &self.output, self.transposed, DType::$dtype)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let ([a, b], output) = memory.operands(&self.inputs, &self.output)?;
+                kernels.$method(self, a.ok_or(Fault)?, b.ok_or(Fault)?, output)
+            }
         }
-        check(&self.inputs, &self.output, self.transposed, DType::I8)
-    }
-
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let ([a, b], output) = memory.operands(&self.inputs, &self.output)?;
-        kernels.matmul_i8(self, a.ok_or(Fault)?, b.ok_or(Fault)?, output)
-    }
+    };
 }
+record!(MatMulI8, I8, i8, matmul_i8);
+record!(MatMulI16, I16, i16, matmul_i16);
 
 impl Record for MatMulF32 {
     const OPCODE: Opcode = Opcode::MatMulF32;
@@ -149,23 +162,22 @@ fn matrix<'a, T>(tensor: &Tensor, numbers: &'a [T], i: u32, j: u32) -> Result<&'
     numbers.get(start..start.wrapping_add(len)).ok_or(Fault)
 }
 
-/// The portable kernel in int8.
+/// The portable kernel in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the slices do not fit it.
-pub fn run_i8(op: &MatMulI8, a: &[i8], b: &[i8], output: &mut [i8]) -> Result<(), Fault> {
-    let MatMulI8 { zeros: [za, zb], multiplier, shift, zero, lo, hi, .. } = *op;
+pub fn run<T: Int>(op: &MatMul<T>, a: &[T], b: &[T], output: &mut [T]) -> Result<(), Fault> {
+    let MatMul { zeros, multiplier, shift, zero, lo, hi, .. } = *op;
     let rounding = Rounding { multiplier, shift, zero, lo, hi };
     let [.., k] = op.inputs[0].shape.map(|dim| dim as usize);
     let [.., p] = op.output.shape.map(|dim| dim as usize);
     let (first, step) = if op.transposed { (k, 1) } else { (1, p) };
-    let centered = |q: i8, zero: i8| i32::from(q) - i32::from(zero);
     each_matrix(&op.inputs, op.output.shape, [a, b], output, |a, b, y| {
         for (row, y) in pieces(a, k.max(1)).zip(pieces_mut(y, p.max(1))) {
             for (j, y) in y.iter_mut().enumerate() {
                 let column = b.iter().skip(j.wrapping_mul(first)).step_by(step.max(1));
-                let products = row.iter().zip(column).map(|(a, b)| centered(*a, za).wrapping_mul(centered(*b, zb)));
-                *y = rounding.apply(products.fold(0, i32::wrapping_add));
+                let products = row.iter().zip(column).map(|(a, b)| product([*a, *b], zeros));
+                *y = rounding.apply(products.fold(T::Sum::default(), Sum::plus));
             }
         }
         Ok(())

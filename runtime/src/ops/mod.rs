@@ -34,30 +34,30 @@ mod spatial;
 use crate::error::Flaw;
 use crate::format::Tensor;
 
-pub use argmax::{ArgMaxF32, ArgMaxI8};
-pub use binary::{AddF32, AddI8, MulF32, MulI8, SubF32};
+pub use argmax::{ArgMaxF32, ArgMaxI8, ArgMaxI16};
+pub use binary::{AddF32, AddI8, AddI16, MulF32, MulI8, MulI16, SubF32};
 pub use binary_function::{BinaryF32, BinaryFunction};
 pub use concat::{ConcatF32, ConcatI8, ConcatI16};
-pub use conv::{ConvF32, ConvI8};
+pub use conv::{ConvF32, ConvI8, ConvI16};
 pub use cumulative::CumulativeF32;
-pub use depthwise::{DepthwiseF32, DepthwiseI8};
-pub use fully_connected::{FullyConnectedF32, FullyConnectedI8};
-pub use gather::{GatherF32, GatherI8};
+pub use depthwise::{DepthwiseF32, DepthwiseI8, DepthwiseI16};
+pub use fully_connected::{FullyConnectedF32, FullyConnectedI8, FullyConnectedI16};
+pub use gather::{GatherF32, GatherI8, GatherI16};
 pub use gru::GruF32;
 pub use lstm::LstmF32;
-pub use matmul::{MatMulF32, MatMulI8};
+pub use matmul::{MatMulF32, MatMulI8, MatMulI16};
 pub use pad::{PadF32, PadI8, PadI16};
-pub use pool::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
+pub use pool::{AveragePoolF32, AveragePoolI8, AveragePoolI16, MaxPoolF32, MaxPoolI8, MaxPoolI16};
 pub use quantize::{DequantizeI8, DequantizeI16, QuantizeI8, QuantizeI16};
-pub use resample::{ResampleF32, ResampleI8};
+pub use resample::{ResampleF32, ResampleI8, ResampleI16};
 pub use rescale::{NarrowI16, RescaleI16, WidenI8};
 pub use rnn::RnnF32;
 pub use scatter::{ScatterF32, Update};
 pub use select::SelectF32;
-pub use softmax::{SoftmaxF32, SoftmaxI8};
+pub use softmax::{SoftmaxF32, SoftmaxI8, SoftmaxI16};
 pub use strided_copy::{StridedCopyF32, StridedCopyI8, StridedCopyI16};
 pub use top_k::TopKF32;
-pub use unary::{Function, TableI8, UnaryF32};
+pub use unary::{Function, TableI8, TableI16, UnaryF32};
 
 /// Checks that `x` is `[outer][n][inner]` and `y` is `[outer][m][inner]`, none of them 0.
 fn check_axis(x: &Tensor, y: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Flaw> {

@@ -11,12 +11,13 @@ use super::spatial::{check as check_window, each_image, each_pool, taps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::Work;
 
-/// Average pool in int8.
+/// Average pool in integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AveragePoolI8 {
+pub struct AveragePool<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
     /// `[n][h'][w'][c]`.
@@ -24,9 +25,9 @@ pub struct AveragePoolI8 {
     /// Taps, strides, padding.
     pub window: Window,
     /// The input's zero point.
-    pub input_zero: i8,
+    pub input_zero: T,
     /// From the sum to the output; one multiplier, or `kh · kw` of them, number `count − 1` for `count` taps inside.
-    pub requant: Requant,
+    pub requant: Requant<T>,
 }
 
 /// Average pool in f32.
@@ -46,34 +47,45 @@ pub struct AveragePoolF32 {
     pub hi: f32,
 }
 
-impl Record for AveragePoolI8 {
-    const OPCODE: Opcode = Opcode::AveragePoolI8;
+/// Average pool in int8.
+pub type AveragePoolI8 = AveragePool<i8>;
+/// Average pool in int16.
+pub type AveragePoolI16 = AveragePool<i16>;
 
-    fn inputs(&self) -> &[Tensor] {
-        core::slice::from_ref(&self.input)
-    }
+macro_rules! record_average {
+    ($record:ident, $dtype:ident, $method:ident) => {
+        impl Record for $record {
+            const OPCODE: Opcode = Opcode::$record;
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
 
-    fn work(&self) -> u64 {
-        taps(&self.output, &self.window)
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        check(&self.input, &self.output, &self.window, DType::I8)?;
-        let [kh, kw] = self.window.kernel;
-        self.requant.check(constants, kh.checked_mul(kw).ok_or(Flaw::Parameter)?)
-    }
+            fn work(&self) -> u64 {
+                taps(&self.output, &self.window)
+            }
 
-    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| {
-            kernels.average_pool_i8(self, constants, work)
-        })
-    }
+            fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+                check(&self.input, &self.output, &self.window, DType::$dtype)?;
+                let [kh, kw] = self.window.kernel;
+                self.requant.check(constants, kh.checked_mul(kw).ok_or(Flaw::Parameter)?)
+            }
+
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let constants = memory.constants;
+                each_image(memory, &self.input, &self.output, Span::EMPTY, |work| {
+                    kernels.$method(self, constants, work)
+                })
+            }
+        }
+    };
 }
+record_average!(AveragePoolI8, I8, average_pool_i8);
+record_average!(AveragePoolI16, I16, average_pool_i16);
 
 impl Record for AveragePoolF32 {
     const OPCODE: Opcode = Opcode::AveragePoolF32;
@@ -99,9 +111,9 @@ impl Record for AveragePoolF32 {
     }
 }
 
-/// Max pool in int8.
+/// Max pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MaxPoolI8 {
+pub struct MaxPool<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
     /// `[n][h'][w'][c]`.
@@ -109,25 +121,17 @@ pub struct MaxPoolI8 {
     /// Taps, strides, dilation, padding.
     pub window: Window,
     /// Smallest result.
-    pub lo: i8,
+    pub lo: T,
     /// Largest result.
-    pub hi: i8,
+    pub hi: T,
 }
 
+/// Max pool in int8.
+pub type MaxPoolI8 = MaxPool<i8>;
+/// Max pool in int16.
+pub type MaxPoolI16 = MaxPool<i16>;
 /// Max pool in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MaxPoolF32 {
-    /// `[n][h][w][c]`.
-    pub input: Tensor,
-    /// `[n][h'][w'][c]`.
-    pub output: Tensor,
-    /// Taps, strides, dilation, padding.
-    pub window: Window,
-    /// Smallest result.
-    pub lo: f32,
-    /// Largest result.
-    pub hi: f32,
-}
+pub type MaxPoolF32 = MaxPool<f32>;
 
 macro_rules! record_max {
     ($record:ident, $dtype:ident, $method:ident) => {
@@ -157,6 +161,7 @@ macro_rules! record_max {
     };
 }
 record_max!(MaxPoolI8, I8, max_pool_i8);
+record_max!(MaxPoolI16, I16, max_pool_i16);
 record_max!(MaxPoolF32, F32, max_pool_f32);
 
 fn check(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
@@ -165,18 +170,19 @@ fn check(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Resu
     if channels == outputs { Ok(()) } else { Err(Flaw::Shape) }
 }
 
-/// The portable average in int8.
+/// The portable average in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn average_i8(op: &AveragePoolI8, constants: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+pub fn average<T: Int>(op: &AveragePool<T>, constants: Constants<'_>, work: Work<'_, T>) -> Result<(), Fault> {
     let requant = op.requant.channels(constants)?;
-    let zero = i32::from(op.input_zero);
+    let zero: i32 = op.input_zero.into();
     each_pool(&op.input, &op.window, work, |taps, output| {
-        let mut sums = [0i32; 16];
+        let mut sums = [T::Sum::default(); 16];
         taps.each(|x| {
             for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = sum.wrapping_add(i32::from(*x) - zero);
+                let x: i32 = (*x).into();
+                *sum = sum.plus(T::Sum::from(x.wrapping_sub(zero)));
             }
         })?;
         let rounding = requant.channel(taps.count().saturating_sub(1))?;
@@ -201,11 +207,11 @@ pub fn average_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault
     })
 }
 
-/// The portable maximum in int8.
+/// The portable maximum in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn max_i8(op: &MaxPoolI8, work: Work<'_, i8>) -> Result<(), Fault> {
+pub fn max<T: Int>(op: &MaxPool<T>, work: Work<'_, T>) -> Result<(), Fault> {
     each_pool(&op.input, &op.window, work, |taps, output| {
         let mut largest = [op.lo; 16];
         taps.each(|x| largest.iter_mut().zip(x).for_each(|(largest, x)| *largest = (*largest).max(*x)))?;

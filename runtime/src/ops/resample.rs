@@ -1,7 +1,7 @@
 //! Weighted sums of neighbors along one axis: linear and cubic resizing, with or without antialias.
 //!
 //! `y[o, j, i] = Σ_t w[j][t] · x[o, first[j] + t, i]` with `x` as `[outer][n][inner]`; a place beyond the end is `n − 1`.
-//! int8: `w` in units of 2⁻¹⁴, those of one output adding up to 2¹⁴, so that scale and zero point stay: `y = sat8((S + 2^13) >> 14)`.
+//! Integers: `w` in units of 2⁻¹⁴, those of one output adding up to 2¹⁴, so that scale and zero point stay: `y = sat((S + 2^13) >> 14)`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use super::check_axis;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
@@ -76,7 +77,11 @@ record!(
 );
 record!(
     /// Resampling in int8.
-    ResampleI8, I8, i8, i16, sum_i8
+    ResampleI8, I8, i8, i16, sum_int
+);
+record!(
+    /// Resampling in int16.
+    ResampleI16, I16, i16, i16, sum_int
 );
 
 /// The axis that is resampled.
@@ -128,7 +133,7 @@ fn sum_f32(weights: &[f32], taps: Taps<'_, f32>) -> f32 {
     weights.iter().zip(taps).fold(0.0, |sum, (w, x)| sum + w * x)
 }
 
-fn sum_i8(weights: &[i16], taps: Taps<'_, i8>) -> i8 {
-    let sum = weights.iter().zip(taps).fold(0i32, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(x)));
-    (sum.wrapping_add(1 << 13) >> 14).clamp(-128, 127) as i8
+fn sum_int<T: Int>(weights: &[i16], taps: Taps<'_, T>) -> T {
+    let sum = weights.iter().zip(taps).fold(0i32, |sum, (w, x)| sum.wrapping_add(i32::from(*w).wrapping_mul(x.into())));
+    T::saturate(sum.wrapping_add(1 << 13) >> 14)
 }

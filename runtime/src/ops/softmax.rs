@@ -2,6 +2,7 @@
 //!
 //! int8: with `d = max x − x` and `e_i = table[d_i]` (0 beyond the table's end), `y_i = min(−128 + ⌊256·e_i / Σe + 1/2⌋, 127)`; the output's scale
 //! is 1/256 and its zero point −128. The table holds `round(exp(−d·scale) · 2^(31 − ⌈log2 n⌉))`, so `Σe < 2^32` holds for its own length `n`.
+//! int16: with `d = 256·h + l` and `e_i = ⌊(coarse[h]·fine[l] + 2^30) / 2^31⌋`, `y_i = min(⌊32768·e_i / Σe + 1/2⌋, 32767)`; the output's scale is 1/32768.
 //! f32: `y_i = exp(x_i − max x) / Σ exp(x_j − max x)`.
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
@@ -21,6 +23,19 @@ pub struct SoftmaxI8 {
     pub output: Tensor,
     /// At most 256 `u32`: powers of e by distance from the largest, trailing zeros left out.
     pub table: Span,
+}
+
+/// Softmax in int16.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoftmaxI16 {
+    /// `[..][n]`.
+    pub input: Tensor,
+    /// The same shape; scale 1/32768.
+    pub output: Tensor,
+    /// At most 256 `u32`: powers of e by multiples of 256 of the distance from the largest, trailing zeros left out.
+    pub coarse: Span,
+    /// 256 `u32`: powers of e by the rest of the distance, in units of 2⁻³¹.
+    pub fine: Span,
 }
 
 /// Softmax in f32.
@@ -45,20 +60,45 @@ impl Record for SoftmaxI8 {
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check(&self.input, &self.output, DType::I8)?;
-        let table = constants.get::<u32>(self.table)?;
-        let [.., n] = self.input.shape;
-        let total = table.first().map(|first| u64::from(*first).saturating_mul(u64::from(n)));
-        let falls = table.is_sorted_by(|a, b| a >= b);
-        match table.len() <= 256 && falls && total.is_some_and(|total| total > 0 && total <= 1 << 31) {
-            true => Ok(()),
-            false => Err(Flaw::Constant),
-        }
+        check_table(constants.get(self.table)?, self.input.shape)
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
         let (input, output, _) = memory.apart(&self.input, &self.output, Span::EMPTY)?;
         kernels.softmax_i8(self, constants, input, output)
+    }
+}
+
+impl Record for SoftmaxI16 {
+    const OPCODE: Opcode = Opcode::SoftmaxI16;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check(&self.input, &self.output, DType::I16)?;
+        check_table(constants.get(self.coarse)?, self.input.shape)?;
+        let fine = constants.exactly::<u32>(self.fine, 256)?;
+        let falls = fine.is_sorted_by(|a, b| a >= b);
+        if falls && fine.first() == Some(&(1 << 31)) { Ok(()) } else { Err(Flaw::Constant) }
+    }
+
+    fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let (coarse, fine) = (memory.constants.get::<u32>(self.coarse)?, memory.constants.get::<u32>(self.fine)?);
+        let (input, output, _) = memory.apart::<i16, i16>(&self.input, &self.output, Span::EMPTY)?;
+        let power = |d: u32| {
+            let [h, l] =
+                [coarse.get(d as usize >> 8), fine.get(d as usize & 255)].map(|e| u64::from(e.copied().unwrap_or(0)));
+            (h.wrapping_mul(l).wrapping_add(1 << 30) >> 31) as u32
+        };
+        shares(self.input.shape, input, output, power, |e, sum| share(e, sum, 15));
+        Ok(())
     }
 }
 
@@ -92,29 +132,51 @@ fn check(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(), Flaw> {
     if input.shape == output.shape { Ok(()) } else { Err(Flaw::Shape) }
 }
 
+/// Checks that powers fall, and that their sum is neither 0 nor beyond 2³¹.
+fn check_table(table: &[u32], [.., n]: [u32; 4]) -> Result<(), Flaw> {
+    let total = table.first().map(|first| u64::from(*first).saturating_mul(u64::from(n)));
+    let falls = table.is_sorted_by(|a, b| a >= b);
+    match table.len() <= 256 && falls && total.is_some_and(|total| total > 0 && total <= 1 << 31) {
+        true => Ok(()),
+        false => Err(Flaw::Constant),
+    }
+}
+
 /// The portable kernel in int8.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked.
 pub fn run_i8(op: &SoftmaxI8, constants: Constants<'_>, input: &[i8], output: &mut [i8]) -> Result<(), Fault> {
     let table = constants.get::<u32>(op.table)?;
-    let [.., n] = op.input.shape;
-    let n = (n as usize).max(1);
-    for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
-        let largest = x.iter().fold(i8::MIN, |largest, x| largest.max(*x));
-        let power = |x: &i8| table.get(usize::from(largest.abs_diff(*x))).copied().unwrap_or(0);
-        let sum = x.iter().fold(0u32, |sum, x| sum.wrapping_add(power(x)));
-        for (x, y) in x.iter().zip(y) {
-            *y = (share(power(x), sum).wrapping_sub(128)).min(127) as i8;
-        }
-    }
+    let power = |d: u32| table.get(d as usize).copied().unwrap_or(0);
+    shares(op.input.shape, input, output, power, |e, sum| share(e, sum, 8).wrapping_sub(128));
     Ok(())
 }
 
-/// `⌊256·part / whole + 1/2⌋` for `part ≤ whole ≤ 2^31`, by ten steps of long division.
-fn share(part: u32, whole: u32) -> i32 {
+/// For every row `y_i = sat(share(e_i, Σe))` with `e_i = power(max x − x_i)`.
+#[inline(always)]
+fn shares<T: Int>(
+    [.., n]: [u32; 4],
+    input: &[T],
+    output: &mut [T],
+    power: impl Fn(u32) -> u32,
+    share: impl Fn(u32, u32) -> i32,
+) {
+    let n = (n as usize).max(1);
+    for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
+        let largest: i32 = x.iter().max().copied().unwrap_or_default().into();
+        let power = |x: &T| power(largest.abs_diff((*x).into()));
+        let sum = x.iter().fold(0u32, |sum, x| sum.wrapping_add(power(x)));
+        for (x, y) in x.iter().zip(y) {
+            *y = T::saturate(share(power(x), sum));
+        }
+    }
+}
+
+/// `⌊2^bits·part / whole + 1/2⌋` for `part ≤ whole ≤ 2^31`, by long division.
+fn share(part: u32, whole: u32, bits: u32) -> i32 {
     let (mut rest, mut quotient) = (part, 0i32);
-    for _ in 0..10 {
+    for _ in 0..bits.wrapping_add(2) {
         quotient <<= 1;
         if rest >= whole {
             rest = rest.wrapping_sub(whole);
@@ -143,7 +205,7 @@ mod tests {
     fn share_rounds_half_up() {
         for (part, whole) in [(0, 7), (7, 7), (1, 512), (1, 513), (3, 512), (1 << 30, 1 << 31), (5, 9)] {
             let exact = (2 * 256 * u64::from(part) + u64::from(whole)) / (2 * u64::from(whole));
-            assert_eq!(share(part, whole), exact as i32, "{part}/{whole}");
+            assert_eq!(share(part, whole, 8), exact as i32, "{part}/{whole}");
         }
     }
 }

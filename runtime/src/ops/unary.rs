@@ -1,6 +1,6 @@
 //! Functions of one number.
 //!
-//! int8: `y = table[x + 128]`, a table made by the converter; changes of scale are such a table too. f32: `y = f(x)` with `libm`.
+//! int8: `y = table[x + 128]`, a table made by the converter; changes of scale are such a table too. int16: between the entries of a table. f32: `y = f(x)` with `libm`.
 
 use libm::{cosf, erff, expf, fabsf, floorf, log1pf, logf, rintf, sinf, sqrtf, tanhf};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,17 @@ pub struct TableI8 {
     /// `y`, the same shape; may be the bytes of `x`.
     pub output: Tensor,
     /// 256 `i8`, for x from −128 on.
+    pub table: Span,
+}
+
+/// A function in int16, by interpolation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableI16 {
+    /// `x`.
+    pub input: Tensor,
+    /// `y`, the same shape; may be the bytes of `x`.
+    pub output: Tensor,
+    /// `2^b + 1` `i16`, 1 ≤ b ≤ 15, for x from −32768 to 32768 in steps of `2^(16−b)`.
     pub table: Span,
 }
 
@@ -328,6 +339,55 @@ impl Record for TableI8 {
         kernels.table_i8(table, input, output);
         Ok(())
     }
+}
+
+impl Record for TableI16 {
+    const OPCODE: Opcode = Opcode::TableI16;
+
+    fn inputs(&self) -> &[Tensor] {
+        core::slice::from_ref(&self.input)
+    }
+
+    fn output(&self) -> &Tensor {
+        &self.output
+    }
+
+    fn in_place(&self, _input: usize) -> bool {
+        true
+    }
+
+    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+        check(&self.input, &self.output, DType::I16)?;
+        interpolated_bits(constants.get(self.table)?).map(|_| ()).ok_or(Flaw::Constant)
+    }
+
+    fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let table = memory.constants.get::<i16>(self.table)?;
+        let bits = interpolated_bits(table).ok_or(Fault)?;
+        let (input, output) = memory.unary::<i16>(&self.input, &self.output)?;
+        match input {
+            Some(input) => output.iter_mut().zip(input).for_each(|(y, x)| *y = interpolated(table, bits, *x)),
+            None => output.iter_mut().for_each(|y| *y = interpolated(table, bits, *y)),
+        }
+        Ok(())
+    }
+}
+
+/// The bits of `x` that lie between two entries of a table, if it has a length that is allowed.
+fn interpolated_bits(table: &[i16]) -> Option<u32> {
+    let intervals = table.len().checked_sub(1).filter(|n| n.is_power_of_two())?;
+    16u32.checked_sub(intervals.trailing_zeros()).filter(|bits| (1..=15).contains(bits))
+}
+
+/// `t[i] + ⌊((t[i+1] − t[i])·r + 2^(bits−1)) / 2^bits⌋` with `x + 32768 = i·2^bits + r`.
+fn interpolated(table: &[i16], bits: u32, x: i16) -> i16 {
+    let from_start = i32::from(x).wrapping_add(32768);
+    let (i, r) = (from_start.wrapping_shr(bits) as usize, from_start & 1i32.wrapping_shl(bits).wrapping_sub(1));
+    let entry = |i: usize| table.get(i).copied().map_or(0, i32::from);
+    let (start, end) = (entry(i), entry(i.wrapping_add(1)));
+    let half = 1i32.wrapping_shl(bits.wrapping_sub(1));
+    let above = end.wrapping_sub(start).wrapping_mul(r).wrapping_add(half).wrapping_shr(bits);
+    start.wrapping_add(above) as i16
 }
 
 impl Record for UnaryF32 {

@@ -1,10 +1,11 @@
 //! Sums, differences, products and other functions of tensors, element by element.
 
 use lacewing::format::Tensor;
-use lacewing::ops::{AddI8, BinaryF32, BinaryFunction, MulI8, SelectF32};
+use lacewing::ops::binary::Mul;
+use lacewing::ops::{AddI8, AddI16, BinaryF32, BinaryFunction, SelectF32};
 
 use super::position::{dims, index, positions};
-use super::requant::{round, saturate, wrap};
+use super::requant::{Integer, round, saturate, wide, wrap};
 use super::values::{Answer, Near, Values};
 
 pub(super) fn add_i8(op: &AddI8, inputs: &[Values]) -> Answer {
@@ -16,12 +17,21 @@ pub(super) fn add_i8(op: &AddI8, inputs: &[Values]) -> Answer {
     Values::I8(each(&op.inputs, &op.output, inputs.iter().map(Values::i8), value)).into()
 }
 
-pub(super) fn mul_i8(op: &MulI8, inputs: &[Values]) -> Answer {
-    let value = |a: i8, b: i8| {
-        let product = (i128::from(a) - i128::from(op.zeros[0])) * (i128::from(b) - i128::from(op.zeros[1]));
+pub(super) fn add_i16(op: &AddI16, inputs: &[Values]) -> Answer {
+    let value = |a: i16, b: i16| {
+        let [ma, mb] = op.multipliers.map(i128::from);
+        let sum = i128::from(a) * ma + i128::from(b) * mb;
+        saturate(wide(sum, 1, op.shift), op.lo, op.hi)
+    };
+    Values::I16(each(&op.inputs, &op.output, inputs.iter().map(Values::i16), value)).into()
+}
+
+pub(super) fn mul_int<T: Integer>(op: &Mul<T>, inputs: &[Values]) -> Answer {
+    let value = |a: T, b: T| {
+        let product = (a.into() - op.zeros[0].into()) * (b.into() - op.zeros[1].into());
         round(product, op.multiplier, op.shift, [op.zero, op.lo, op.hi])
     };
-    Values::I8(each(&op.inputs, &op.output, inputs.iter().map(Values::i8), value)).into()
+    T::answer(each(&op.inputs, &op.output, inputs.iter().map(T::of), value))
 }
 
 pub(super) fn f32(

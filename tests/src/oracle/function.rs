@@ -1,12 +1,24 @@
 //! Functions of one number, and the door.
 
-use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, UnaryF32};
+use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, TableI16, UnaryF32};
 
 use super::values::{Answer, Constants, Near, Values};
 
 pub(super) fn table_i8(op: &TableI8, constants: Constants<'_>, x: &[i8]) -> Answer {
     let table = constants.i8(op.table);
     Values::I8(x.iter().map(|x| table[(i32::from(*x) + 128) as usize]).collect()).into()
+}
+
+pub(super) fn table_i16(op: &TableI16, constants: Constants<'_>, x: &[i16]) -> Answer {
+    let table = constants.i16(op.table);
+    let step = 65536 / (table.len() as i128 - 1);
+    let value = |x: &i16| {
+        let from_start = i128::from(*x) + 32768;
+        let [start, end] = [0, 1].map(|next| i128::from(table[(from_start / step + next) as usize]));
+        let above = ((end - start) * (from_start % step) * 2 + step).div_euclid(2 * step);
+        i16::try_from(start + above).expect("between two entries")
+    };
+    Values::I16(x.iter().map(value).collect()).into()
 }
 
 pub(super) fn quantize_i8(op: &QuantizeI8, x: &[f32]) -> Answer {

@@ -1,7 +1,8 @@
 //! Operations that find elements by indices.
 
-use lacewing::ops::{ResampleF32, ResampleI8, ScatterF32, TopKF32, Update};
+use lacewing::ops::{ResampleF32, ResampleI8, ResampleI16, ScatterF32, TopKF32, Update};
 
+use super::requant::{Integer, wrap};
 use super::values::{Answer, Constants, Near, Values};
 
 /// The place in `0..n` that each index means.
@@ -78,14 +79,25 @@ pub(super) fn resample_f32(op: &ResampleF32, constants: Constants<'_>, x: &[f32]
 }
 
 pub(super) fn resample_i8(op: &ResampleI8, constants: Constants<'_>, x: &[i8]) -> Answer {
-    let (first, weights) = (constants.u32(op.first), constants.i16(op.weights));
-    let rows = weights.chunks(op.taps as usize);
-    let rows: Vec<&[i16]> = rows.flat_map(|row| vec![row; op.inner as usize]).collect();
-    let sums = taps([op.n, op.inner, op.taps], &first, x).into_iter().zip(rows.into_iter().cycle()).map(|(x, w)| {
-        let sum: i128 = x.iter().zip(w).map(|(x, w)| i128::from(*x) * i128::from(*w)).sum();
-        (sum + (1 << 13)).div_euclid(1 << 14).clamp(-128, 127) as i8
+    let axis = [op.n, op.inner, op.taps];
+    Values::I8(resampled(axis, constants.u32(op.first), constants.i16(op.weights), x)).into()
+}
+
+pub(super) fn resample_i16(op: &ResampleI16, constants: Constants<'_>, x: &[i16]) -> Answer {
+    let axis = [op.n, op.inner, op.taps];
+    Values::I16(resampled(axis, constants.u32(op.first), constants.i16(op.weights), x)).into()
+}
+
+fn resampled<T: Integer>([n, inner, t]: [u32; 3], first: Vec<u32>, weights: Vec<i16>, x: &[T]) -> Vec<T> {
+    let rows = weights.chunks(t as usize);
+    let rows: Vec<&[i16]> = rows.flat_map(|row| vec![row; inner as usize]).collect();
+    let sums = taps([n, inner, t], &first, x).into_iter().zip(rows.into_iter().cycle()).map(|(x, w)| {
+        let sum: i128 = x.iter().zip(w).map(|(x, w)| (*x).into() * i128::from(*w)).sum();
+        let rounded = wrap(sum + (1 << 13)).div_euclid(1 << 14);
+        let half = 1 << (8 * size_of::<T>() - 1);
+        T::try_from(rounded.clamp(-half, half - 1)).ok().expect("in the type")
     });
-    Values::I8(sums.collect()).into()
+    sums.collect()
 }
 
 pub(super) fn top_k_f32(op: &TopKF32, x: &[f32]) -> Answer {

@@ -1,25 +1,29 @@
 //! Convolution, depthwise, fully connected: sums of products.
 
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8};
+use lacewing::ops::conv::Conv;
+use lacewing::ops::depthwise::Depthwise;
+use lacewing::ops::fully_connected::FullyConnected;
+use lacewing::ops::{ConvF32, DepthwiseF32, FullyConnectedF32};
 
 use super::position::{dims, index, positions, taps, unpack};
-use super::requant::channel;
+use super::requant::{Integer, channel};
 use super::values::{Answer, Constants, Near, Values};
 
 /// The elements of the input that meet weights 0, 1, … of one output; `None` for padding.
 type Terms = Vec<Option<usize>>;
 
-pub(super) fn conv_i8(op: &ConvI8, constants: Constants<'_>, x: &[i8]) -> Answer {
+pub(super) fn conv_int<T: Integer>(op: &Conv<T>, constants: Constants<'_>, x: &Values) -> Answer {
+    let x = T::of(x);
     let [.., outputs] = dims(&op.output);
     let depth = conv_depth(&op.input, &op.window, op.groups);
     let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
-    let bias = constants.i32(op.bias);
+    let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = conv(&op.input, &op.output, &op.window, op.groups, at);
-        channel(sum_i8(bias[at[3]], &w[at[3]], x, op.input_zero, &terms), at[3], &op.requant, constants)
+        channel(sum_int(bias[at[3]], &w[at[3]], x, op.input_zero.into(), &terms), at[3], &op.requant, constants)
     };
-    Values::I8(positions(dims(&op.output)).into_iter().map(value).collect()).into()
+    T::answer(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
 pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Answer {
@@ -32,16 +36,17 @@ pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Ans
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
-pub(super) fn depthwise_i8(op: &DepthwiseI8, constants: Constants<'_>, x: &[i8]) -> Answer {
+pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, constants: Constants<'_>, x: &Values) -> Answer {
+    let x = T::of(x);
     let [.., outputs] = dims(&op.output);
     let depth = (op.window.kernel[0] * op.window.kernel[1]) as usize;
     let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &[]);
-    let bias = constants.i32(op.bias);
+    let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
-        channel(sum_i8(bias[at[3]], &w[at[3]], x, op.input_zero, &terms), at[3], &op.requant, constants)
+        channel(sum_int(bias[at[3]], &w[at[3]], x, op.input_zero.into(), &terms), at[3], &op.requant, constants)
     };
-    Values::I8(positions(dims(&op.output)).into_iter().map(value).collect()).into()
+    T::answer(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
 pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f32]) -> Answer {
@@ -54,15 +59,16 @@ pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f3
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
-pub(super) fn fully_connected_i8(op: &FullyConnectedI8, constants: Constants<'_>, x: &[i8]) -> Answer {
+pub(super) fn fully_connected_int<T: Integer>(op: &FullyConnected<T>, constants: Constants<'_>, x: &Values) -> Answer {
+    let x = T::of(x);
     let ([.., depth], [.., outputs]) = (dims(&op.input), dims(&op.output));
     let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
-    let bias = constants.i32(op.bias);
+    let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = fully_connected(&op.input, at);
-        channel(sum_i8(bias[at[3]], &w[at[3]], x, 0, &terms), at[3], &op.requant, constants)
+        channel(sum_int(bias[at[3]], &w[at[3]], x, 0, &terms), at[3], &op.requant, constants)
     };
-    Values::I8(positions(dims(&op.output)).into_iter().map(value).collect()).into()
+    T::answer(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
 pub(super) fn fully_connected_f32(op: &FullyConnectedF32, constants: Constants<'_>, x: &[f32]) -> Answer {
@@ -110,11 +116,11 @@ fn centered(w: Vec<Vec<i8>>, zeros: &[i8]) -> Vec<Vec<i32>> {
     w.iter().enumerate().map(|(o, row)| row.iter().map(|w| i32::from(*w) - zero(o)).collect()).collect()
 }
 
-fn sum_i8(bias: i32, w: &[i32], x: &[i8], padding: i8, terms: &Terms) -> i128 {
+fn sum_int<T: Integer>(bias: i128, w: &[i32], x: &[T], padding: i128, terms: &Terms) -> i128 {
     assert_eq!(w.len(), terms.len(), "one weight for each term");
-    w.iter().zip(terms).fold(i128::from(bias), |sum, (w, at)| {
-        let x = at.map_or(padding, |at| x[at]);
-        sum + i128::from(*w) * i128::from(x)
+    w.iter().zip(terms).fold(bias, |sum, (w, at)| {
+        let x = at.map_or(padding, |at| x[at].into());
+        sum + i128::from(*w) * x
     })
 }
 

@@ -1,10 +1,11 @@
 //! Products of matrices.
 
 use lacewing::format::Tensor;
-use lacewing::ops::{MatMulF32, MatMulI8};
+use lacewing::ops::MatMulF32;
+use lacewing::ops::matmul::MatMul;
 
 use super::position::{dims, index, positions};
-use super::requant::round;
+use super::requant::{Integer, round};
 use super::values::{Answer, Near, Values};
 
 /// The elements of both operands that meet in the output at a position.
@@ -19,15 +20,15 @@ fn terms(inputs: &[Tensor; 2], transposed: bool, [n, m, row, column]: [usize; 4]
     (0..a[3]).map(term).collect()
 }
 
-pub(super) fn i8(op: &MatMulI8, inputs: &[Values]) -> Answer {
-    let (a, b) = (inputs[0].i8(), inputs[1].i8());
-    let centered = |q: i8, zero: i8| i128::from(q) - i128::from(zero);
+pub(super) fn int<T: Integer>(op: &MatMul<T>, inputs: &[Values]) -> Answer {
+    let (a, b) = (T::of(&inputs[0]), T::of(&inputs[1]));
+    let centered = |q: T, zero: T| q.into() - zero.into();
     let value = |at| {
         let products = terms(&op.inputs, op.transposed, at);
         let sum = products.iter().map(|[i, j]| centered(a[*i], op.zeros[0]) * centered(b[*j], op.zeros[1])).sum();
         round(sum, op.multiplier, op.shift, [op.zero, op.lo, op.hi])
     };
-    Values::I8(positions(dims(&op.output)).into_iter().map(value).collect()).into()
+    T::answer(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
 pub(super) fn f32(op: &MatMulF32, inputs: &[Values]) -> Answer {

@@ -1,18 +1,19 @@
 //! Average and max pools.
 
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
+use lacewing::ops::pool::{AveragePool, MaxPool};
+use lacewing::ops::{AveragePoolF32, MaxPoolF32};
 
 use super::position::{dims, index, positions, taps};
-use super::requant::channel;
+use super::requant::{Integer, channel};
 use super::values::{Answer, Constants, Near, Values};
 
-pub(super) fn average_i8(op: &AveragePoolI8, constants: Constants<'_>, x: &[i8]) -> Answer {
-    let value = |inside: Vec<i8>| {
-        let sum = inside.iter().map(|x| i128::from(*x) - i128::from(op.input_zero)).sum();
+pub(super) fn average_int<T: Integer>(op: &AveragePool<T>, constants: Constants<'_>, x: &Values) -> Answer {
+    let value = |inside: Vec<T>| {
+        let sum = inside.iter().map(|x| (*x).into() - op.input_zero.into()).sum();
         channel(sum, inside.len().max(1) - 1, &op.requant, constants)
     };
-    Values::I8(each(&op.input, &op.output, &op.window, x, value)).into()
+    T::answer(each(&op.input, &op.output, &op.window, T::of(x), value))
 }
 
 pub(super) fn average_f32(op: &AveragePoolF32, x: &[f32]) -> Answer {
@@ -25,9 +26,9 @@ pub(super) fn average_f32(op: &AveragePoolF32, x: &[f32]) -> Answer {
     Answer::Near(each(&op.input, &op.output, &op.window, x, value))
 }
 
-pub(super) fn max_i8(op: &MaxPoolI8, x: &[i8]) -> Answer {
-    let value = |inside: Vec<i8>| inside.into_iter().chain([op.lo]).max().map_or(op.lo, |max| max.min(op.hi));
-    Values::I8(each(&op.input, &op.output, &op.window, x, value)).into()
+pub(super) fn max_int<T: Integer>(op: &MaxPool<T>, x: &Values) -> Answer {
+    let value = |inside: Vec<T>| inside.into_iter().chain([op.lo]).max().map_or(op.lo, |max| max.min(op.hi));
+    T::answer(each(&op.input, &op.output, &op.window, T::of(x), value))
 }
 
 pub(super) fn max_f32(op: &MaxPoolF32, x: &[f32]) -> Answer {

@@ -1,7 +1,7 @@
 //! Softmax and argmax.
 
 use lacewing::format::{DType, Tensor};
-use lacewing::ops::{SoftmaxF32, SoftmaxI8};
+use lacewing::ops::{SoftmaxF32, SoftmaxI8, SoftmaxI16};
 
 use super::position::dims;
 use super::values::{Answer, Constants, Near, Values};
@@ -23,6 +23,26 @@ pub(super) fn softmax_i8(op: &SoftmaxI8, constants: Constants<'_>, x: &[i8]) -> 
         }));
     }
     Values::I8(output).into()
+}
+
+pub(super) fn softmax_i16(op: &SoftmaxI16, constants: Constants<'_>, x: &[i16]) -> Answer {
+    let [.., n] = dims(&op.input);
+    let (coarse, fine) = (constants.u32(op.coarse), constants.u32(op.fine));
+    let mut output = Vec::new();
+    for row in x.chunks(n) {
+        let max = row.iter().max().expect("no dimension is 0");
+        let power = |x: &i16| {
+            let distance = (i32::from(*max) - i32::from(*x)) as usize;
+            let h = coarse.get(distance / 256).map_or(0, |h| i128::from(*h));
+            (h * i128::from(fine[distance % 256]) + (1 << 30)).div_euclid(1 << 31)
+        };
+        let sum: i128 = row.iter().map(power).sum();
+        output.extend(row.iter().map(|x| {
+            let share = (2 * 32768 * power(x) + sum).div_euclid(2 * sum);
+            i16::try_from(share.min(32767)).expect("a share of 32768")
+        }));
+    }
+    Values::I16(output).into()
 }
 
 pub(super) fn softmax_f32(op: &SoftmaxF32, x: &[f32]) -> Answer {

@@ -97,6 +97,11 @@ impl Constants<'_> {
         words(self.bytes(span)).map(i32::from_le_bytes).collect()
     }
 
+    pub(super) fn i64(&self, span: Span) -> Vec<i64> {
+        let words: Vec<_> = words(self.bytes(span)).map(u32::from_le_bytes).collect();
+        words.chunks_exact(2).map(|pair| i64::from(pair[1]) << 32 | i64::from(pair[0])).collect()
+    }
+
     pub(super) fn u32(&self, span: Span) -> Vec<u32> {
         words(self.bytes(span)).map(u32::from_le_bytes).collect()
     }

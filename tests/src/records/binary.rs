@@ -1,12 +1,13 @@
 //! Random sums, differences, products, other functions and choices, with broadcasting, in place, of a tensor with itself.
 
 use lacewing::format::{DType, Op, Tensor};
-use lacewing::ops::{AddF32, AddI8, BinaryF32, BinaryFunction, MulF32, MulI8, SelectF32, SubF32};
+use lacewing::ops::binary::Mul;
+use lacewing::ops::{AddF32, AddI8, AddI16, BinaryF32, BinaryFunction, MulF32, SelectF32, SubF32};
 use proptest::prelude::*;
 
 use super::Case;
 use super::fill::{Fill, fill};
-use super::scene::{Scene, Source, anywhere, apart, range_f32, range_i8, shift, zero};
+use super::scene::{Element, Scene, Source, anywhere, apart, dtype, range_f32, range_i8, range_i16, wide_shift, zero};
 use crate::oracle::Values;
 
 /// The shape of the output, which dimensions of each operand are 1, and where they are.
@@ -67,13 +68,27 @@ pub(super) fn add_i8() -> BoxedStrategy<Case> {
         .boxed()
 }
 
-pub(super) fn mul_i8() -> BoxedStrategy<Case> {
-    (operands(), [zero(), zero()], fill(), shift(), zero(), range_i8())
+pub(super) fn add_i16() -> BoxedStrategy<Case> {
+    let multiplier = || prop_oneof![3 => any::<i32>(), 1 => -(1 << 21)..=1 << 21, 1 => Just(0)];
+    (operands(), [multiplier(), multiplier()], wide_shift(), range_i16())
+        .prop_map(|(operands, multipliers, shift, [lo, hi])| {
+            let mut scene = Scene::new(operands.fill);
+            let (inputs, output) = operands.place(&mut scene, |scene, len| Values::I16(scene.i16(len)));
+            scene.finish(AddI16 { inputs, output, multipliers, shift, lo, hi })
+        })
+        .boxed()
+}
+
+pub(super) fn mul<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<Mul<T>>,
+{
+    (operands(), [T::zero(), T::zero()], fill(), T::shift(), T::zero(), T::range())
         .prop_map(|(operands, zeros, multiplier, shift, zero, [lo, hi])| {
             let mut scene = Scene::new(operands.fill);
             let multiplier = multiplier.multipliers(1)[0];
-            let (inputs, output) = operands.place(&mut scene, |scene, len| Values::I8(scene.i8(len)));
-            scene.finish(MulI8 { inputs, output, zeros, multiplier, shift, zero, lo, hi })
+            let (inputs, output) = operands.place(&mut scene, |scene, len| scene.values(dtype::<T>(), len));
+            scene.finish(Mul { inputs, output, zeros, multiplier, shift, zero, lo, hi })
         })
         .boxed()
 }

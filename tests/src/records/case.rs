@@ -73,6 +73,9 @@ impl Case {
             Op::ConvI8(op) => op.scratch,
             Op::DepthwiseI8(op) => op.scratch,
             Op::FullyConnectedI8(op) => op.scratch,
+            Op::ConvI16(op) => op.scratch,
+            Op::DepthwiseI16(op) => op.scratch,
+            Op::FullyConnectedI16(op) => op.scratch,
             _ => Span::EMPTY,
         };
         [scratch, self.op.output().span().unwrap_or(Span::EMPTY)]

@@ -1,7 +1,7 @@
 //! Random functions of one number, and doors.
 
 use lacewing::format::{DType, Op, Tensor};
-use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, UnaryF32};
+use lacewing::ops::{DequantizeI8, DequantizeI16, Function, QuantizeI8, QuantizeI16, TableI8, TableI16, UnaryF32};
 use proptest::prelude::*;
 
 use super::Case;
@@ -22,6 +22,20 @@ pub(super) fn table_i8() -> BoxedStrategy<Case> {
             let input = scene.input(source, values, shape);
             let output = scene.output_for(source, &input, DType::I8, shape);
             scene.finish(TableI8 { input, output, table })
+        })
+        .boxed()
+}
+
+pub(super) fn table_i16() -> BoxedStrategy<Case> {
+    (shape(), 1u32..=15, setting(anywhere()))
+        .prop_map(|(shape, bits, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let table = scene.i16((1 << bits) + 1);
+            let table = scene.builder.constant(&table);
+            let values = Values::I16(scene.i16(shape.iter().product()));
+            let input = scene.input(source, values, shape);
+            let output = scene.output_for(source, &input, DType::I16, shape);
+            scene.finish(TableI16 { input, output, table })
         })
         .boxed()
 }

@@ -1,7 +1,9 @@
 //! Random gathers, scatters, resamplings and selections of the largest.
 
 use lacewing::format::{DType, Op, Span, Tensor};
-use lacewing::ops::{GatherF32, GatherI8, ResampleF32, ResampleI8, ScatterF32, TopKF32, Update};
+use lacewing::ops::{
+    GatherF32, GatherI8, GatherI16, ResampleF32, ResampleI8, ResampleI16, ScatterF32, TopKF32, Update,
+};
 use proptest::prelude::*;
 
 use super::Case;
@@ -49,6 +51,10 @@ pub(super) fn gather_f32() -> BoxedStrategy<Case> {
 
 pub(super) fn gather_i8() -> BoxedStrategy<Case> {
     gather(DType::I8, |(inputs, output, n, inner)| GatherI8 { inputs, output, n, inner }.into())
+}
+
+pub(super) fn gather_i16() -> BoxedStrategy<Case> {
+    gather(DType::I16, |(inputs, output, n, inner)| GatherI16 { inputs, output, n, inner }.into())
 }
 
 pub(super) fn scatter_f32() -> BoxedStrategy<Case> {
@@ -107,13 +113,21 @@ pub(super) fn resample_f32() -> BoxedStrategy<Case> {
     })
 }
 
+/// Weights of the size that the converter writes, and at the ends of the type.
+fn weights_i16(scene: &mut Scene, len: u32) -> Span {
+    let numbers: Vec<i16> = scene.i8(len).iter().map(|x| i16::from(*x) * 256).collect();
+    scene.builder.constant(&numbers)
+}
+
+pub(super) fn resample_i16() -> BoxedStrategy<Case> {
+    resample(DType::I16, weights_i16, |all| {
+        let Resample { input, output, n, inner, first, taps, weights } = all;
+        ResampleI16 { input, output, n, inner, first, taps, weights }.into()
+    })
+}
+
 pub(super) fn resample_i8() -> BoxedStrategy<Case> {
-    let weights = |scene: &mut Scene, len: u32| {
-        // Of the size that the converter writes, and at the ends of the type.
-        let numbers: Vec<i16> = scene.i8(len).iter().map(|x| i16::from(*x) * 256).collect();
-        scene.builder.constant(&numbers)
-    };
-    resample(DType::I8, weights, |all| {
+    resample(DType::I8, weights_i16, |all| {
         let Resample { input, output, n, inner, first, taps, weights } = all;
         ResampleI8 { input, output, n, inner, first, taps, weights }.into()
     })

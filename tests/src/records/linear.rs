@@ -1,11 +1,14 @@
 //! Random convolutions, depthwise convolutions and fully connected layers.
 
-use lacewing::format::{DType, Layout};
-use lacewing::ops::{ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8};
+use lacewing::format::{DType, Layout, Op};
+use lacewing::ops::conv::Conv;
+use lacewing::ops::depthwise::Depthwise;
+use lacewing::ops::fully_connected::FullyConnected;
+use lacewing::ops::{ConvF32, DepthwiseF32, FullyConnectedF32};
 use proptest::prelude::*;
 
 use super::Case;
-use super::scene::{Rounding, Scene, apart, range_f32, rounding, setting, zero};
+use super::scene::{Element, Rounding, Scene, apart, dtype, range_f32, rounding, setting};
 use super::window::geometry;
 use crate::oracle::Values;
 
@@ -35,9 +38,9 @@ fn order() -> impl Strategy<Value = Order> {
     ]
 }
 
-/// What the int8 records have beside their shapes.
-fn int8() -> impl Strategy<Value = (Order, Rounding, i8, u32)> {
-    (order(), rounding(), zero(), prop_oneof![Just(0u32), 1u32..40])
+/// What the records in integers have beside their shapes.
+fn integers<T: Element>() -> impl Strategy<Value = (Order, Rounding<T>, T, u32)> {
+    (order(), rounding(), T::zero(), prop_oneof![Just(0u32), 1u32..40])
 }
 
 /// Groups, input channels and output channels of a group.
@@ -53,23 +56,26 @@ fn depthwise_channels() -> impl Strategy<Value = [u32; 2]> {
     prop_oneof![2 => (1u32..=36).prop_map(|c| [c, 1]), 1 => (1u32..=12, 2u32..=4).prop_map(|(c, m)| [c, m])]
 }
 
-pub(super) fn conv_i8() -> BoxedStrategy<Case> {
-    (geometry(), channels(), (int8(), any::<bool>()), setting(apart()))
+pub(super) fn conv<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<Conv<T>>,
+{
+    (geometry(), channels(), (integers::<T>(), any::<bool>()), setting(apart()))
         .prop_map(|(geometry, [groups, c, o], ((order, rounding, input_zero, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(groups * c), groups * o);
             let layout = order.layout(outputs);
             let depth = geometry.window.kernel.iter().product::<u32>() * c;
-            let values = Values::I8(scene.i8(shape.iter().product()));
-            let op = ConvI8 {
+            let values = scene.values(dtype::<T>(), shape.iter().product());
+            let op = Conv {
                 input: scene.input(source, values, shape),
-                output: scene.output(DType::I8, geometry.output(outputs)),
+                output: scene.output(dtype::<T>(), geometry.output(outputs)),
                 window: geometry.window,
                 groups,
                 weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
                 layout,
                 zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
-                bias: scene.bias(outputs),
+                bias: scene.bias::<T>(outputs),
                 input_zero,
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
@@ -101,21 +107,24 @@ pub(super) fn conv_f32() -> BoxedStrategy<Case> {
         .boxed()
 }
 
-pub(super) fn depthwise_i8() -> BoxedStrategy<Case> {
-    (geometry(), depthwise_channels(), int8(), setting(apart()))
+pub(super) fn depthwise<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<Depthwise<T>>,
+{
+    (geometry(), depthwise_channels(), integers::<T>(), setting(apart()))
         .prop_map(|(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
             let layout = order.layout(outputs);
             let depth = geometry.window.kernel.iter().product();
-            let values = Values::I8(scene.i8(shape.iter().product()));
-            let op = DepthwiseI8 {
+            let values = scene.values(dtype::<T>(), shape.iter().product());
+            let op = Depthwise {
                 input: scene.input(source, values, shape),
-                output: scene.output(DType::I8, geometry.output(outputs)),
+                output: scene.output(dtype::<T>(), geometry.output(outputs)),
                 window: geometry.window,
                 weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
                 layout,
-                bias: scene.bias(outputs),
+                bias: scene.bias::<T>(outputs),
                 input_zero,
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
@@ -151,19 +160,22 @@ fn matrix() -> impl Strategy<Value = ([u32; 3], u32, u32)> {
     (rows, 1u32..=70, 1u32..=20)
 }
 
-pub(super) fn fully_connected_i8() -> BoxedStrategy<Case> {
-    (matrix(), (int8(), any::<bool>()), setting(apart()))
+pub(super) fn fully_connected<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<FullyConnected<T>>,
+{
+    (matrix(), (integers::<T>(), any::<bool>()), setting(apart()))
         .prop_map(|(([n, h, w], depth, outputs), ((order, rounding, _, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let layout = order.layout(outputs);
-            let values = Values::I8(scene.i8(n * h * w * depth));
-            let op = FullyConnectedI8 {
+            let values = scene.values(dtype::<T>(), n * h * w * depth);
+            let op = FullyConnected {
                 input: scene.input(source, values, [n, h, w, depth]),
-                output: scene.output(DType::I8, [n, h, w, outputs]),
+                output: scene.output(dtype::<T>(), [n, h, w, outputs]),
                 weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
                 layout,
                 zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
-                bias: scene.bias(outputs),
+                bias: scene.bias::<T>(outputs),
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
             };

@@ -1,12 +1,13 @@
 //! Random products of matrices, with batches repeated.
 
 use lacewing::format::{Op, Tensor};
-use lacewing::ops::{MatMulF32, MatMulI8};
+use lacewing::ops::MatMulF32;
+use lacewing::ops::matmul::MatMul;
 use proptest::prelude::*;
 
 use super::Case;
 use super::fill::{Fill, fill};
-use super::scene::{Scene, Source, apart, range_f32, range_i8, shift, zero};
+use super::scene::{Element, Scene, Source, apart, dtype, range_f32};
 use crate::oracle::Values;
 
 /// Shapes of both operands and of the output.
@@ -46,14 +47,17 @@ fn record(
     scene.finish(op(inputs, output))
 }
 
-pub(super) fn i8() -> BoxedStrategy<Case> {
-    (shapes(), [zero(), zero()], fill(), shift(), zero(), range_i8())
+pub(super) fn int<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<MatMul<T>>,
+{
+    (shapes(), [T::zero(), T::zero()], fill(), T::shift(), T::zero(), T::range())
         .prop_map(|(shapes, zeros, multiplier, shift, zero, [lo, hi])| {
             let (multiplier, transposed) = (multiplier.multipliers(1)[0], shapes.transposed);
             record(
                 shapes,
-                |scene, len| Values::I8(scene.i8(len)),
-                |inputs, output| MatMulI8 { inputs, output, transposed, zeros, multiplier, shift, zero, lo, hi }.into(),
+                |scene, len| scene.values(dtype::<T>(), len),
+                |inputs, output| MatMul { inputs, output, transposed, zeros, multiplier, shift, zero, lo, hi }.into(),
             )
         })
         .boxed()

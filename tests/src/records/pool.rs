@@ -1,26 +1,30 @@
 //! Random pools.
 
-use lacewing::format::DType;
-use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
+use lacewing::format::{DType, Op};
+use lacewing::ops::pool::{AveragePool, MaxPool};
+use lacewing::ops::{AveragePoolF32, MaxPoolF32};
 use proptest::prelude::*;
 
 use super::Case;
-use super::scene::{Scene, apart, range_f32, range_i8, rounding, setting, zero};
+use super::scene::{Element, Scene, apart, dtype, range_f32, rounding, setting};
 use super::window::geometry;
 use crate::oracle::Values;
 
 /// Blocks of 16 channels and what is beyond them.
 const CHANNELS: std::ops::RangeInclusive<u32> = 1..=36;
 
-pub(super) fn average_i8() -> BoxedStrategy<Case> {
-    (geometry(), CHANNELS, rounding(), zero(), setting(apart()))
+pub(super) fn average<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<AveragePool<T>>,
+{
+    (geometry(), CHANNELS, rounding::<T>(), T::zero(), setting(apart()))
         .prop_map(|(geometry, channels, rounding, input_zero, (fill, source))| {
             let mut scene = Scene::new(fill);
             let shape = geometry.input(channels);
-            let values = Values::I8(scene.i8(shape.iter().product()));
-            let op = AveragePoolI8 {
+            let values = scene.values(dtype::<T>(), shape.iter().product());
+            let op = AveragePool {
                 input: scene.input(source, values, shape),
-                output: scene.output(DType::I8, geometry.output(channels)),
+                output: scene.output(dtype::<T>(), geometry.output(channels)),
                 window: geometry.window,
                 input_zero,
                 requant: scene.requant(rounding, geometry.window.kernel.iter().product()),
@@ -49,15 +53,18 @@ pub(super) fn average_f32() -> BoxedStrategy<Case> {
         .boxed()
 }
 
-pub(super) fn max_i8() -> BoxedStrategy<Case> {
-    (geometry(), CHANNELS, range_i8(), setting(apart()))
+pub(super) fn max<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<MaxPool<T>>,
+{
+    (geometry(), CHANNELS, T::range(), setting(apart()))
         .prop_map(|(geometry, channels, [lo, hi], (fill, source))| {
             let mut scene = Scene::new(fill);
             let shape = geometry.input(channels);
-            let values = Values::I8(scene.i8(shape.iter().product()));
+            let values = scene.values(dtype::<T>(), shape.iter().product());
             let input = scene.input(source, values, shape);
-            let output = scene.output(DType::I8, geometry.output(channels));
-            scene.finish(MaxPoolI8 { input, output, window: geometry.window, lo, hi })
+            let output = scene.output(dtype::<T>(), geometry.output(channels));
+            scene.finish(MaxPool { input, output, window: geometry.window, lo, hi })
         })
         .boxed()
 }

@@ -1,5 +1,6 @@
 //! Where the tensors of a random record are.
 
+use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::{DType, Op, Place, Requant, Span, Tensor};
 use proptest::prelude::*;
@@ -132,12 +133,12 @@ impl Scene {
         self.builder.constant(&weights)
     }
 
-    pub(super) fn bias(&mut self, len: u32) -> Span {
-        let bias = self.next().i32(len as usize);
+    pub(super) fn bias<T: Element>(&mut self, len: u32) -> Span {
+        let bias: Vec<T::Sum> = self.next().i32(len as usize).into_iter().map(T::Sum::from).collect();
         self.builder.constant(&bias)
     }
 
-    pub(super) fn requant(&mut self, rounding: Rounding, count: u32) -> Requant {
+    pub(super) fn requant<T: Element>(&mut self, rounding: Rounding<T>, count: u32) -> Requant<T> {
         let Rounding { each, shift, zero, range: [lo, hi] } = rounding;
         let multipliers = self.next().multipliers(if each { count as usize } else { 1 });
         Requant { multipliers: self.builder.constant(&multipliers), shift, zero, lo, hi }
@@ -149,19 +150,64 @@ impl Scene {
     }
 }
 
+/// int8 and int16, as the strategies want them.
+pub(super) trait Element: Int + std::fmt::Debug {
+    /// A zero point, often at the ends of the type.
+    fn zero() -> BoxedStrategy<Self>;
+
+    /// The smallest and the largest result.
+    fn range() -> BoxedStrategy<[Self; 2]>;
+
+    /// A shift of its rounding.
+    fn shift() -> BoxedStrategy<u8>;
+}
+
+impl Element for i8 {
+    fn zero() -> BoxedStrategy<Self> {
+        zero().boxed()
+    }
+
+    fn range() -> BoxedStrategy<[Self; 2]> {
+        range_i8().boxed()
+    }
+
+    fn shift() -> BoxedStrategy<u8> {
+        shift().boxed()
+    }
+}
+
+impl Element for i16 {
+    fn zero() -> BoxedStrategy<Self> {
+        prop_oneof![2 => Just(0), 1 => any::<i16>()].boxed()
+    }
+
+    fn range() -> BoxedStrategy<[Self; 2]> {
+        range_i16().boxed()
+    }
+
+    fn shift() -> BoxedStrategy<u8> {
+        wide_shift().boxed()
+    }
+}
+
+/// The type of the elements.
+pub(super) fn dtype<T: Element>() -> DType {
+    T::DTYPE.expect("a type of tensors")
+}
+
 /// A requantization before its multipliers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rounding {
+pub(super) struct Rounding<T> {
     /// A multiplier for each channel, not one for all.
     pub(super) each: bool,
     pub(super) shift: u8,
-    pub(super) zero: i8,
+    pub(super) zero: T,
     /// Smallest and largest result.
-    pub(super) range: [i8; 2],
+    pub(super) range: [T; 2],
 }
 
-pub(super) fn rounding() -> impl Strategy<Value = Rounding> {
-    (any::<bool>(), shift(), zero(), range_i8()).prop_map(|(each, shift, zero, range)| Rounding {
+pub(super) fn rounding<T: Element>() -> impl Strategy<Value = Rounding<T>> {
+    (any::<bool>(), T::shift(), T::zero(), T::range()).prop_map(|(each, shift, zero, range)| Rounding {
         each,
         shift,
         zero,

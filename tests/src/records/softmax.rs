@@ -1,7 +1,7 @@
 //! Random softmaxes and argmaxes.
 
 use lacewing::format::{DType, Op, Tensor};
-use lacewing::ops::{ArgMaxF32, ArgMaxI8, SoftmaxF32, SoftmaxI8};
+use lacewing::ops::{ArgMaxF32, ArgMaxI8, ArgMaxI16, SoftmaxF32, SoftmaxI8, SoftmaxI16};
 use proptest::prelude::*;
 
 use super::Case;
@@ -55,6 +55,24 @@ pub(super) fn softmax_i8() -> BoxedStrategy<Case> {
         .boxed()
 }
 
+pub(super) fn softmax_i16() -> BoxedStrategy<Case> {
+    let table = prop_oneof![(0.0001f32..0.5).prop_map(Table::Scale), (1usize..=256).prop_map(Table::Falling)];
+    (shape(), table, setting(apart()))
+        .prop_map(|(shape, table, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let coarse = scene.builder.constant(&table.numbers(shape[3], fill));
+            let mut fine: Vec<u32> = fill.other(5).words().map(|word| (word >> 33) as u32).take(255).collect();
+            fine.push(1 << 31);
+            fine.sort_unstable_by(|a, b| b.cmp(a));
+            let fine = scene.builder.constant(&fine);
+            let values = Values::I16(scene.i16(shape.iter().product()));
+            let input = scene.input(source, values, shape);
+            let output = scene.output(DType::I16, shape);
+            scene.finish(SoftmaxI16 { input, output, coarse, fine })
+        })
+        .boxed()
+}
+
 pub(super) fn softmax_f32() -> BoxedStrategy<Case> {
     (shape(), 0.1f32..30.0, setting(apart()))
         .prop_map(|(shape, size, (fill, source))| {
@@ -84,6 +102,13 @@ pub(super) fn argmax_i8() -> BoxedStrategy<Case> {
     argmax(
         |scene, len| Values::I8(scene.i8(len)),
         |input, output, n, inner| ArgMaxI8 { input, output, n, inner }.into(),
+    )
+}
+
+pub(super) fn argmax_i16() -> BoxedStrategy<Case> {
+    argmax(
+        |scene, len| Values::I16(scene.i16(len)),
+        |input, output, n, inner| ArgMaxI16 { input, output, n, inner }.into(),
     )
 }
 
