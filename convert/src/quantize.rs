@@ -5,6 +5,7 @@
 
 mod islands;
 mod params;
+mod table;
 
 use std::collections::HashMap;
 
@@ -15,6 +16,7 @@ use crate::doors::Io;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
 pub use params::{Params, Width};
+pub(crate) use table::interpolated_table;
 
 /// int8 weights of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,13 +87,11 @@ pub fn is_quantized(graph: &Graph) -> bool {
     graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Dequantize { .. })))
 }
 
-/// Whether an operation has a form in integers of that width. What has none runs in f32.
+/// Whether an operation has a form in integers, which it then has in both widths; functions in int16 need a table that is near enough.
+/// What has none runs in f32.
 #[must_use]
-pub fn has_form(op: &Op, width: Width) -> bool {
+pub fn has_form(op: &Op) -> bool {
     match op {
-        _ if width == Width::I16 => {
-            matches!(op, Op::Pad { .. } | Op::Concat { .. } | Op::Transpose { .. } | Op::Reshape | Op::Slice { .. })
-        }
         Op::Binary(Binary::Function(_)) => false,
         Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
@@ -164,7 +164,10 @@ fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
     }
     for node in &graph.nodes {
         let params = match node.op {
-            Op::Softmax { .. } => Some(Params::softmax(Width::I8)),
+            Op::Softmax { .. } => {
+                let operand = fixed.get(&classes.of(node.inputs[0]));
+                Some(Params::softmax(operand.map_or(Width::I8, |params: &Params| params.width)))
+            }
             Op::Unary(Function::Dequantize { scale, zero }) => {
                 Params::of_quantized(graph.value(node.inputs[0]).kind, scale, zero)
             }
@@ -254,8 +257,14 @@ impl Classes {
     }
 }
 
-/// The largest `|bias| + 128·Σ|w|` of a channel. Below it a multiplier's own rounding moves a result by less than 1/16 step.
-pub(crate) const LARGEST_SUM: f64 = (1 << 28) as f64;
+/// No sum may be larger. Below it a multiplier's own rounding moves a result of int8 by less than 1/16 step; of int16 the encoder looks
+/// itself.
+pub(crate) fn largest_sum_of(width: Width) -> f64 {
+    match width {
+        Width::I8 => f64::powi(2.0, 28),
+        Width::I16 => f64::powi(2.0, 40),
+    }
+}
 
 /// Rounds each output channel's weights to −127..=127, and coarser where sum or bias would be too large for the accumulator.
 /// The integers of a quantized file stay, and are refused where they are too large.
@@ -264,6 +273,7 @@ fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, Co
     let grid = graph.value(node.inputs[1]).grid.as_deref();
     let bias = node.inputs.get(2).and_then(|bias| graph.constant(*bias));
     let zeros = grid.map_or_else(Vec::new, |grid| zeros(floats, grid));
+    let limit = largest_sum_of(input.width);
     let mut ints = ArrayD::zeros(floats.raw_dim());
     let mut scales = Vec::with_capacity(floats.shape()[0]);
     for (o, (channel, mut to)) in floats.axis_iter(Axis(0)).zip(ints.axis_iter_mut(Axis(0))).enumerate() {
@@ -274,14 +284,14 @@ fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, Co
         let zero = zeros.get(o).copied().unwrap_or(0);
         loop {
             to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale, zero, given.is_some()));
-            let sum = largest_sum(to.iter().copied(), zero, bias, f64::from(input.scale) * scale, input.zero);
-            if scale == 0.0 || sum < LARGEST_SUM {
+            let sum = largest_sum(to.iter().copied(), zero, (bias, scale), input);
+            if scale == 0.0 || sum < limit {
                 break;
             }
             if given.is_some() {
-                return Err(too_large(node, o, sum));
+                return Err(too_large(node, o, sum, limit));
             }
-            scale *= 1.01 * sum / LARGEST_SUM;
+            scale *= 1.01 * sum / limit;
         }
         scales.push(scale);
     }
@@ -299,9 +309,9 @@ fn zeros(floats: &ArrayD<f32>, grid: &Grid) -> Vec<i8> {
     channels().map(|(o, _)| grid.zero(o).clamp(-128, 127) as i8).collect()
 }
 
-fn too_large(node: &Node, channel: usize, sum: f64) -> ConvertError {
+fn too_large(node: &Node, channel: usize, sum: f64, limit: f64) -> ConvertError {
     let reason = format!(
-        "channel {channel} of its integer weights and bias sums up to {sum:.3e}, beyond {LARGEST_SUM:.3e}, where a result may be wrong \
+        "channel {channel} of its integer weights and bias sums up to {sum:.3e}, beyond {limit:.3e}, where a result may be wrong \
          by 1/16 step; quantize the float model instead"
     );
     ConvertError::Node { op: crate::encode::name(&node.op).into(), node: node.name.clone(), reason }
@@ -314,12 +324,14 @@ fn round_weight(w: f32, scale: f64, zero: i8, from_file: bool) -> i8 {
     (steps + f64::from(zero)).clamp(least, 127.0) as i8
 }
 
-/// `|b| + 128·Σ|w − zero|` with the bias in steps of the sum, the input's zero point folded in.
-fn largest_sum(weights: impl Iterator<Item = i8> + Clone, zero: i8, bias: f64, step: f64, input_zero: i8) -> f64 {
+/// `|b| + 128·Σ|w − zero|`, in int16 `2^15`, with the bias in steps of the sum, the input's zero point folded in.
+fn largest_sum(weights: impl Iterator<Item = i8> + Clone, zero: i8, (bias, scale): (f64, f64), input: Params) -> f64 {
+    let step = f64::from(input.scale) * scale;
     let folded = if step == 0.0 { 0.0 } else { bias / step };
     let centered = weights.map(|w| i64::from(w) - i64::from(zero));
     let (sum, absolute) = (centered.clone().sum::<i64>(), centered.map(i64::abs).sum::<i64>());
-    (folded - f64::from(input_zero) * sum as f64).abs() + 128.0 * absolute as f64
+    let farthest = -f64::from(*input.integers().start());
+    (folded - f64::from(input.zero) * sum as f64).abs() + farthest * absolute as f64
 }
 
 #[cfg(test)]
@@ -329,7 +341,13 @@ mod tests {
     #[test]
     fn sums_are_bounded() {
         let weights = [1i8, -2, 3];
-        assert_eq!(largest_sum(weights.iter().copied(), 0, 10.0, 0.5, -4), (20.0f64 + 8.0) + 128.0 * 6.0);
-        assert_eq!(largest_sum(weights.iter().copied(), -2, 10.0, 0.5, -4), (20.0f64 + 32.0) + 128.0 * 8.0);
+        assert_eq!(
+            largest_sum(weights.iter().copied(), 0, (10.0, 1.0), Params::int8(0.5, -4)),
+            (20.0f64 + 8.0) + 128.0 * 6.0
+        );
+        assert_eq!(
+            largest_sum(weights.iter().copied(), -2, (10.0, 1.0), Params::int8(0.5, -4)),
+            (20.0f64 + 32.0) + 128.0 * 8.0
+        );
     }
 }

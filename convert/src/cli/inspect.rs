@@ -58,8 +58,8 @@ fn ports(model: &Model<'_>, terminal: &Terminal) {
     let doors = model.inputs().map(|port| ("input", port)).chain(model.outputs().map(|port| ("output", port)));
     let doors = doors.chain(model.states().map(|port| ("state", port)));
     for (door, port) in doors {
-        let int8 = port.tensor.dtype() == Some(DType::I8);
-        let number = |text: String| if int8 { text } else { String::new() };
+        let integers = matches!(port.tensor.dtype(), Some(DType::I8 | DType::I16));
+        let number = |text: String| if integers { text } else { String::new() };
         let Port { scale, zero, .. } = port;
         let of_type = program::dtype(&port.tensor).to_string();
         let (scale, zero) = (number(scale.to_string()), number(zero.to_string()));

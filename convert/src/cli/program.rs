@@ -103,13 +103,13 @@ pub(super) fn step_json(step: &Step) -> Value {
 
 /// An input or an output for programs.
 pub(super) fn port_json(port: &Port<'_>) -> Value {
-    let int8 = port.tensor.dtype() == Some(DType::I8);
+    let integers = matches!(port.tensor.dtype(), Some(DType::I8 | DType::I16));
     json!({
         "name": port.name(),
         "shape": port.shape(),
         "dtype": dtype(&port.tensor),
-        "scale": int8.then_some(port.scale),
-        "zero_point": int8.then_some(port.zero),
+        "scale": integers.then_some(port.scale),
+        "zero_point": integers.then_some(port.zero),
         "offset": port.tensor.offset,
     })
 }

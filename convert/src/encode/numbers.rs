@@ -1,11 +1,15 @@
-//! Real multipliers as integers, for the rounding rule of `lacewing::requant`.
+//! Real multipliers as integers, for the rounding rules of `lacewing::requant`.
+
+use lacewing::Int;
+
+use crate::quantize::Params;
 
 /// Multipliers of one record and their common shift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Multipliers {
-    /// `m`, even, in `0 ≤ m < 2^31`; one for all channels if they are equal.
+    /// `m` in `0 ≤ m < 2^31`, even for int8; one for all channels if they are equal.
     pub m: Vec<i32>,
-    /// Left shift of the sum.
+    /// Left shift of the sum; of the wide rounding `k`.
     pub shift: u8,
 }
 
@@ -26,35 +30,69 @@ pub fn multipliers(reals: &[f64]) -> Option<Multipliers> {
     Some(Multipliers { m, shift })
 }
 
-/// Multipliers of the wide rounding and their common shift.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wide {
-    /// `m`, in `0 ≤ m < 2^31`; one for all channels if they are equal.
-    pub m: Vec<i32>,
-    /// `k`.
-    pub shift: u8,
-}
-
-/// `m = round(M · 2^k)` with the largest `k` that keeps every `m` below 2^31 and every product with a sum up to `bounds` below 2^62.
+/// The wide rounding: `m = round(M · 2^k)` with the largest shift `k` that keeps every `m` below 2^31 and every product with a sum up to
+/// `bounds`, one for each or one for all, below 2^62.
 ///
-/// `None` if a real multiplier `M` is not finite, negative or too large.
+/// `None` if a real multiplier `M` is not finite, negative or too large, or a result may be wrong by more than 1/16 step.
 #[must_use]
-pub fn wide(reals: &[f64], bounds: &[f64]) -> Option<Wide> {
-    let m = |real: f64, k: u8| (real * f64::powi(2.0, k.into())).round_ties_even();
-    let fits = |k: u8| {
-        let each = reals.iter().zip(bounds.iter().cycle());
-        each.map(|(real, bound)| (m(*real, k), bound))
-            .all(|(m, bound)| m < 2147483648.0 && m * bound < f64::powi(2.0, 62))
-    };
+pub fn wide(reals: &[f64], bounds: &[f64]) -> Option<Multipliers> {
+    let scaled = |real: f64, k: u8| (real * f64::powi(2.0, k.into())).round_ties_even();
+    let each = || reals.iter().zip(bounds.iter().cycle());
+    let fits = |m: f64, bound: f64| m < 2147483648.0 && m * bound < f64::powi(2.0, 62);
     if reals.iter().any(|real| !real.is_finite() || *real < 0.0) {
         return None;
     }
-    let shift = (1..=62).rev().find(|k| fits(*k))?;
-    let mut m: Vec<i32> = reals.iter().map(|real| m(*real, shift) as i32).collect();
+    let shift = (1..=62).rev().find(|k| each().all(|(real, bound)| fits(scaled(*real, *k), *bound)))?;
+    let wrong = |bound: &f64| bound * f64::powi(2.0, -1 - i32::from(shift)) > 1.0 / 16.0;
+    if bounds.iter().any(wrong) {
+        return None;
+    }
+    let mut m: Vec<i32> = reals.iter().map(|real| scaled(*real, shift) as i32).collect();
     if m.iter().all(|each| *each == m[0]) {
         m.truncate(1);
     }
-    Some(Wide { m, shift })
+    Some(Multipliers { m, shift })
+}
+
+/// What the two integer types have each of their own.
+pub trait Numbers: Int {
+    /// No integer of the type is farther from its zero point, nearly.
+    const FARTHEST: f64;
+
+    /// The multipliers of real ones for sums up to `bounds`.
+    fn multipliers(reals: &[f64], bounds: &[f64]) -> Option<Multipliers>;
+
+    /// A bias.
+    fn sum(bias: i64) -> Self::Sum;
+}
+
+impl Numbers for i8 {
+    const FARTHEST: f64 = 128.0;
+
+    fn multipliers(reals: &[f64], _bounds: &[f64]) -> Option<Multipliers> {
+        multipliers(reals)
+    }
+
+    fn sum(bias: i64) -> i32 {
+        bias as i32
+    }
+}
+
+impl Numbers for i16 {
+    const FARTHEST: f64 = 32768.0;
+
+    fn multipliers(reals: &[f64], bounds: &[f64]) -> Option<Multipliers> {
+        wide(reals, bounds)
+    }
+
+    fn sum(bias: i64) -> i64 {
+        bias
+    }
+}
+
+/// The zero point of params in a type.
+pub fn zero<T: Int>(params: Params) -> T {
+    T::saturate(params.zero.into())
 }
 
 /// The even integer next to `real · 2^(32 − shift)`, at most 2^62.
@@ -64,7 +102,7 @@ fn encode(real: f64, shift: u8) -> i64 {
 }
 
 /// The multiplier that turns a sum of `4·q` into `q` exactly; for channels that are constant.
-pub const QUARTER: i32 = 1 << 30;
+pub const QUARTER: f64 = 0.25;
 
 /// Multipliers and shift of an int8 sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,13 +148,12 @@ mod tests {
 
     #[test]
     fn wide_multipliers_fill_what_sums_leave() {
-        let Wide { m, shift } = wide(&[0.75], &[65536.0]).unwrap();
-        assert_eq!((m, shift), (vec![3 << 29], 31));
-        let Wide { m, shift } = wide(&[0.5, 0.25], &[f64::powi(2.0, 40)]).unwrap();
-        assert_eq!((m, shift), (vec![1 << 21, 1 << 20], 22));
-        assert_eq!(wide(&[0.0], &[1.0]), Some(Wide { m: vec![0], shift: 62 }));
+        assert_eq!(wide(&[0.75], &[65536.0]), Some(Multipliers { m: vec![3 << 29], shift: 31 }));
+        let each = Some(Multipliers { m: vec![1 << 26, 1 << 25], shift: 38 });
+        assert_eq!(wide(&[f64::powi(2.0, -12), f64::powi(2.0, -13)], &[f64::powi(2.0, 35)]), each);
+        assert_eq!(wide(&[0.0], &[1.0]), Some(Multipliers { m: vec![0], shift: 62 }));
         assert_eq!(wide(&[f64::INFINITY], &[1.0]), None);
-        assert_eq!(wide(&[1e30], &[1.0]), None);
+        assert_eq!(wide(&[0.5], &[f64::powi(2.0, 40)]), None, "too coarse");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use lacewing::ops::{ArgMaxF32, ArgMaxI8};
+use crate::quantize::Width;
+use lacewing::ops::{ArgMaxF32, ArgMaxI8, ArgMaxI16};
 
 /// `ArgMax`, and `ArgMin` as the largest of `-x`. The last of equals is the first from the end.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -38,8 +39,9 @@ pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertErro
     let shape = to.shape(to.node().inputs[0]);
     let (n, inner) = (shape[axis] as u32, shape[axis + 1..].iter().product::<usize>() as u32);
     let (input, output) = (to.input(0), to.output());
-    match to.params(to.node().inputs[0]) {
-        Some(_) => to.push(ArgMaxI8 { input, output, n, inner }),
+    match to.params(to.node().inputs[0]).map(|params| params.width) {
+        Some(Width::I8) => to.push(ArgMaxI8 { input, output, n, inner }),
+        Some(Width::I16) => to.push(ArgMaxI16 { input, output, n, inner }),
         None => to.push(ArgMaxF32 { input, output, n, inner }),
     }
 }

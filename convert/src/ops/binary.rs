@@ -5,13 +5,14 @@ use ndarray::{ArrayD, IxDyn};
 use super::binary_function::{self, of};
 use super::compose::Compose;
 use crate::encode::Writer;
-use crate::encode::numbers::{AddNumbers, Multipliers, add, multipliers};
+use crate::encode::numbers::{AddNumbers, Multipliers, Numbers, add, wide, zero};
 use crate::error::ConvertError;
 use crate::graph::{Binary, BinaryFunction, Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::Params;
-use lacewing::format::Tensor;
-use lacewing::ops::{AddF32, AddI8, MulF32, MulI8, SubF32};
+use crate::quantize::{Params, Width};
+use lacewing::format::{Op as Record, Tensor};
+use lacewing::ops::binary::Mul;
+use lacewing::ops::{AddF32, AddI8, AddI16, MulF32, SubF32};
 
 /// `Add`, `Sub`, `Mul`, `Div`, `Sum`, `Mean`, `Min`, `Max`, `Pow`, `PRelu`. A constant becomes the second operand.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -228,9 +229,15 @@ pub(crate) fn encode(binary: Binary, to: &mut Writer<'_>) -> Result<(), ConvertE
     let int8 = all_params(to).filter(|_| to.integers().is_some());
     let (lo, hi) = to.clamp();
     match (int8, binary) {
-        (Some(params), Binary::Mul) => encode_mul_i8(params, to),
-        (Some(params), Binary::Sub) => encode_add_i8(-1.0, params, to),
-        (Some(params), _) => encode_add_i8(1.0, params, to),
+        (Some(params), Binary::Mul) if params[2].width == Width::I8 => encode_mul::<i8>(params, to),
+        (Some(params), Binary::Mul) => encode_mul::<i16>(params, to),
+        (Some(params), binary) => {
+            let sign = if binary == Binary::Sub { -1.0 } else { 1.0 };
+            match params[2].width {
+                Width::I8 => encode_add_i8(sign, params, to),
+                Width::I16 => encode_add_i16(sign, params, to),
+            }
+        }
         (None, binary) => {
             let (inputs, output) = operands(to)?;
             match binary {
@@ -258,13 +265,26 @@ fn encode_add_i8(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Resu
     to.push(AddI8 { inputs, output, multipliers, bias, shift, zero: y.zero, lo, hi })
 }
 
-fn encode_mul_i8([a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
-    let Multipliers { m, shift } =
-        multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
+fn encode_add_i16(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    let ratios = [a, b].map(|params| f64::from(params.scale) / f64::from(y.scale));
+    let Multipliers { m, shift } = wide(&ratios, &[i16::FARTHEST])
+        .ok_or_else(|| to.error("its output range is too small for its operands in int16"))?;
+    let multipliers = [m[0], sign as i32 * m[m.len() - 1]];
     let (lo, hi) = to.limits(y);
     let (inputs, output) = operands(to)?;
-    to.push(MulI8 { inputs, output, zeros: [a.zero, b.zero], multiplier: m[0], shift, zero: y.zero, lo, hi })
+    to.push(AddI16 { inputs, output, multipliers, shift, lo, hi })
+}
+
+fn encode_mul<T: Numbers>([a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError>
+where
+    Record: From<Mul<T>>,
+{
+    let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
+    let Multipliers { m, shift } = T::multipliers(&[real], &[T::FARTHEST * T::FARTHEST])
+        .ok_or_else(|| to.error("its output range is too small for its operands"))?;
+    let (lo, hi) = to.limits(y);
+    let (inputs, output) = operands(to)?;
+    to.push(Mul { inputs, output, zeros: [zero(a), zero(b)], multiplier: m[0], shift, zero: zero(y), lo, hi })
 }
 
 #[cfg(test)]

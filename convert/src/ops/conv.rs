@@ -3,14 +3,15 @@
 use ndarray::{ArrayD, IxDyn};
 
 use crate::encode::Writer;
-use crate::encode::numbers::{Multipliers, QUARTER, multipliers};
+use crate::encode::numbers::{Multipliers, Numbers, QUARTER, zero};
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::{Params, Weights};
-use lacewing::format::{Layout, Requant, Span};
-use lacewing::ops::{ConvF32, ConvI8};
+use crate::quantize::{Params, Weights, Width};
+use lacewing::format::{Layout, Op as Record, Requant, Span};
+use lacewing::ops::ConvF32;
+use lacewing::ops::conv::Conv;
 
 use super::concat::joined;
 use super::depthwise;
@@ -127,21 +128,26 @@ pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Res
     let centered = to.weights().is_none_or(|weights| weights.zeros.is_empty());
     let depthwise = groups as u32 == channels && groups > 1 && centered;
     match (to.integers(), depthwise) {
-        (Some(params), false) => encode_i8(window, groups, params, to),
-        (Some(params), true) => depthwise::encode_i8(window, params, to),
         (None, false) => encode_f32(window, groups, to),
         (None, true) => depthwise::encode_f32(window, to),
+        (Some(params), false) if params.1.width == Width::I8 => encode_integers::<i8>(window, groups, params, to),
+        (Some(params), false) => encode_integers::<i16>(window, groups, params, to),
+        (Some(params), true) if params.1.width == Width::I8 => depthwise::encode_integers::<i8>(window, params, to),
+        (Some(params), true) => depthwise::encode_integers::<i16>(window, params, to),
     }
 }
 
-fn encode_i8(
+fn encode_integers<T: Numbers>(
     window: &Window,
     groups: usize,
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
-) -> Result<(), ConvertError> {
-    let Sums { weights, zeros, bias, requant } = sums(input, output, to)?;
-    let record = ConvI8 {
+) -> Result<(), ConvertError>
+where
+    Record: From<Conv<T>>,
+{
+    let Sums { weights, zeros, bias, requant } = sums::<T>(input, output, to)?;
+    let record = Conv {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
@@ -150,7 +156,7 @@ fn encode_i8(
         layout: Layout::PLAIN,
         zeros,
         bias,
-        input_zero: input.zero,
+        input_zero: zero(input),
         requant,
         scratch: Span::EMPTY,
     };
@@ -185,39 +191,42 @@ pub(super) fn window_of(window: &Window) -> lacewing::format::Window {
     }
 }
 
-/// What an int8 layer of weights needs beside them: the folded bias and the way from the sum to the output.
-pub(super) struct Sums {
+/// What a layer of int8 weights needs beside them: the folded bias and the way from the sum to the output.
+pub(super) struct Sums<T> {
     /// `[out][..]`, row-major.
     pub(super) weights: Vec<i8>,
-    /// Zero points of the weights, or nothing.
     pub(super) zeros: Span,
     pub(super) bias: Span,
-    pub(super) requant: Requant,
+    pub(super) requant: Requant<T>,
 }
 
 /// `bias = b / (s_in·s_w) − zero_in·Σw` and `M = s_in·s_w / s_out` for each output channel. A channel without weights is a
 /// constant: its bias is four times the distance from the zero point, its multiplier a quarter.
-pub(super) fn sums(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums, ConvertError> {
+pub(super) fn sums<T: Numbers>(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums<T>, ConvertError> {
     let Weights { ints, scales, zeros } = to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
     let weights: Vec<i8> = ints.iter().copied().collect();
     let depth = weights.len() / scales.len().max(1);
     let floats = to.floats(2, scales.len());
-    let (mut bias, mut reals) = (Vec::new(), Vec::new());
+    let (mut bias, mut reals, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
     for (o, ((channel, scale), b)) in weights.chunks(depth.max(1)).zip(&scales).zip(floats).enumerate() {
         let step = f64::from(input.scale) * scale;
-        if step == 0.0 {
-            bias.push(4 * (output.integer(b) - i32::from(output.zero)));
-            reals.push(f64::from(QUARTER) * f64::powi(2.0, -32));
-            continue;
-        }
-        let zero = zeros.get(o).copied().map_or(0, i32::from);
-        let sum: i32 = channel.iter().map(|w| i32::from(*w) - zero).sum();
-        bias.push((f64::from(b) / step).round_ties_even() as i32 - i32::from(input.zero) * sum);
-        reals.push(step / f64::from(output.scale));
+        let center = zeros.get(o).copied().map_or(0, i64::from);
+        let centered = channel.iter().map(|w| i64::from(*w) - center);
+        let (folded, real) = match step == 0.0 {
+            true => (4 * i64::from(output.integer(b) - i32::from(output.zero)), QUARTER),
+            false => {
+                let sum: i64 = centered.clone().sum();
+                let folded = (f64::from(b) / step).round_ties_even() as i64 - i64::from(input.zero) * sum;
+                (folded, step / f64::from(output.scale))
+            }
+        };
+        bounds.push(folded.unsigned_abs() as f64 + T::FARTHEST * centered.map(i64::abs).sum::<i64>() as f64);
+        bias.push(T::sum(folded));
+        reals.push(real);
     }
     let Multipliers { m, shift } =
-        multipliers(&reals).ok_or_else(|| to.error("its output range is too small for its weights in int8"))?;
+        T::multipliers(&reals, &bounds).ok_or_else(|| to.error("its output range is too small for its weights"))?;
     let (lo, hi) = to.limits(output);
-    let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
+    let requant = Requant { multipliers: to.constant(&m), shift, zero: zero(output), lo, hi };
     Ok(Sums { weights, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
 }

@@ -5,11 +5,14 @@ use ndarray::{ArrayD, Ix1, Ix2, IxDyn};
 use super::conv::{Sums, sums};
 use super::matmul;
 use crate::encode::Writer;
+use crate::encode::numbers::Numbers;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use lacewing::format::{Layout, Span};
-use lacewing::ops::{FullyConnectedF32, FullyConnectedI8};
+use crate::quantize::{Params, Width};
+use lacewing::format::{Layout, Op as Record, Span};
+use lacewing::ops::FullyConnectedF32;
+use lacewing::ops::fully_connected::FullyConnected;
 
 /// `Gemm`: `alpha * x' * w' + beta * c` with constant `w`.
 pub(crate) fn lower_gemm(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -107,20 +110,32 @@ fn standard(w: ndarray::Array2<f32>) -> ArrayD<f32> {
 
 /// Writes a fully connected layer.
 pub(crate) fn encode(to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    if let Some((input, output)) = to.integers() {
-        let Sums { weights, zeros, bias, requant } = sums(input, output, to)?;
-        let record = FullyConnectedI8 {
-            input: to.input(0),
-            output: to.output(),
-            weights: to.constant(&weights),
-            layout: Layout::PLAIN,
-            zeros,
-            bias,
-            requant,
-            scratch: Span::EMPTY,
-        };
-        return to.push(record);
+    match to.integers() {
+        Some(params) if params.1.width == Width::I8 => encode_integers::<i8>(params, to),
+        Some(params) => encode_integers::<i16>(params, to),
+        None => encode_f32(to),
     }
+}
+
+fn encode_integers<T: Numbers>((input, output): (Params, Params), to: &mut Writer<'_>) -> Result<(), ConvertError>
+where
+    Record: From<FullyConnected<T>>,
+{
+    let Sums { weights, zeros, bias, requant } = sums::<T>(input, output, to)?;
+    let record = FullyConnected {
+        input: to.input(0),
+        output: to.output(),
+        weights: to.constant(&weights),
+        layout: Layout::PLAIN,
+        zeros,
+        bias,
+        requant,
+        scratch: Span::EMPTY,
+    };
+    to.push(record)
+}
+
+fn encode_f32(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let outputs = to.output().shape[3] as usize;
     let (lo, hi) = to.clamp();
     let record = FullyConnectedF32 {

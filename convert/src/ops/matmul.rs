@@ -3,13 +3,14 @@
 use super::binary::joined;
 use super::compose::{Compose, Made};
 use crate::encode::Writer;
-use crate::encode::numbers::{Multipliers, multipliers};
+use crate::encode::numbers::{Multipliers, Numbers, zero};
 use crate::error::ConvertError;
 use crate::graph::ValueId;
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::LARGEST_SUM;
-use lacewing::format::Tensor;
-use lacewing::ops::{MatMulF32, MatMulI8};
+use crate::quantize::{Params, Width, largest_sum_of};
+use lacewing::format::{Op as Record, Tensor};
+use lacewing::ops::MatMulF32;
+use lacewing::ops::matmul::MatMul;
 
 /// `MatMul` of two tensors as NumPy does it: a vector is a row on the left and a column on the right.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -68,17 +69,32 @@ pub(crate) fn encode(transposed: bool, to: &mut Writer<'_>) -> Result<(), Conver
     let [Some(a), Some(b), Some(y)] = params else {
         return to.push(MatMulF32 { inputs, output, transposed, lo, hi });
     };
-    let farthest = |zero: i8| f64::from(128 + i32::from(zero).abs());
+    match y.width {
+        Width::I8 => encode_integers::<i8>((inputs, output, transposed), [a, b, y], to),
+        Width::I16 => encode_integers::<i16>((inputs, output, transposed), [a, b, y], to),
+    }
+}
+
+fn encode_integers<T: Numbers>(
+    (inputs, output, transposed): ([Tensor; 2], Tensor, bool),
+    [a, b, y]: [Params; 3],
+    to: &mut Writer<'_>,
+) -> Result<(), ConvertError>
+where
+    Record: From<MatMul<T>>,
+{
+    let farthest = |params: Params| T::FARTHEST + f64::from(params.zero).abs();
     let depth = f64::from(inputs[0].shape[3]);
-    if depth * farthest(a.zero) * farthest(b.zero) >= LARGEST_SUM {
-        return Err(to.error(format!("sums {depth} products, too many for int8; keep it in f32 or split the sum")));
+    let bound = depth * farthest(a) * farthest(b);
+    if bound >= largest_sum_of(y.width) {
+        return Err(to.error(format!("sums {depth} products, too many for integers; keep it in f32 or split the sum")));
     }
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(y.scale);
     let Multipliers { m, shift } =
-        multipliers(&[real]).ok_or_else(|| to.error("its output range is too small for its operands in int8"))?;
+        T::multipliers(&[real], &[bound]).ok_or_else(|| to.error("its output range is too small for its operands"))?;
     let (lo, hi) = to.limits(y);
-    let zeros = [a.zero, b.zero];
-    to.push(MatMulI8 { inputs, output, transposed, zeros, multiplier: m[0], shift, zero: y.zero, lo, hi })
+    let zeros = [zero(a), zero(b)];
+    to.push(MatMul { inputs, output, transposed, zeros, multiplier: m[0], shift, zero: zero(y), lo, hi })
 }
 
 /// Operands and result with their batches in two dimensions.

@@ -6,14 +6,15 @@ pub(super) mod positions;
 use super::conv::window_of;
 use super::conv::{plane, unplane};
 use crate::encode::Writer;
-use crate::encode::numbers::{Multipliers, multipliers};
+use crate::encode::numbers::{Multipliers, Numbers, zero};
 use crate::error::ConvertError;
 use crate::graph::{Op, PoolKind, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::Params;
-use lacewing::format::Requant;
-use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
+use crate::quantize::{Params, Width};
+use lacewing::format::{Op as Record, Requant};
+use lacewing::ops::AveragePoolF32;
+use lacewing::ops::pool::{AveragePool, MaxPool};
 
 /// The mean of what is there.
 pub(super) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
@@ -153,17 +154,17 @@ pub(super) fn reduced(
 /// Writes a pool.
 pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     match (kind, to.integers()) {
+        (PoolKind::Max, Some((_, params))) if params.width == Width::I8 => {
+            let limits = to.limits::<i8>(params);
+            encode_max(window, limits, to)
+        }
         (PoolKind::Max, Some((_, params))) => {
-            let (lo, hi) = to.limits(params);
-            let record = MaxPoolI8 { input: to.input(0), output: to.output(), window: window_of(window), lo, hi };
-            to.push(record)
+            let limits = to.limits::<i16>(params);
+            encode_max(window, limits, to)
         }
-        (PoolKind::Max, None) => {
-            let (lo, hi) = to.clamp();
-            let record = MaxPoolF32 { input: to.input(0), output: to.output(), window: window_of(window), lo, hi };
-            to.push(record)
-        }
-        (kind, Some(params)) => encode_average_i8(window, kind, params, to),
+        (PoolKind::Max, None) => encode_max(window, to.clamp(), to),
+        (kind, Some(params)) if params.1.width == Width::I8 => encode_average::<i8>(window, kind, params, to),
+        (kind, Some(params)) => encode_average::<i16>(window, kind, params, to),
         (kind, None) => {
             let (lo, hi) = to.clamp();
             let divisor = match kind {
@@ -178,27 +179,39 @@ pub(crate) fn encode(window: &Window, kind: PoolKind, to: &mut Writer<'_>) -> Re
     }
 }
 
-fn encode_average_i8(
+fn encode_max<T>(window: &Window, (lo, hi): (T, T), to: &mut Writer<'_>) -> Result<(), ConvertError>
+where
+    Record: From<MaxPool<T>>,
+{
+    let record = MaxPool { input: to.input(0), output: to.output(), window: window_of(window), lo, hi };
+    to.push(record)
+}
+
+fn encode_average<T: Numbers>(
     window: &Window,
     kind: PoolKind,
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
-) -> Result<(), ConvertError> {
+) -> Result<(), ConvertError>
+where
+    Record: From<AveragePool<T>>,
+{
     let divisor = |count: usize| if kind == PoolKind::Sum { 1.0 } else { count as f64 };
     let real = |count: usize| f64::from(input.scale) / (divisor(count) * f64::from(output.scale));
     let counted = matches!(kind, PoolKind::Sum | PoolKind::Average { count_include_pad: true });
     let whole = counted || always_whole(window, to.input(0).shape, to.output().shape);
     let first = if whole { taps(window) } else { 1 };
     let reals: Vec<f64> = (first..=taps(window)).map(real).collect();
+    let bound = 2.0 * T::FARTHEST * taps(window) as f64;
     let Multipliers { m, shift } =
-        multipliers(&reals).ok_or_else(|| to.error("its output range is too small for its input in int8"))?;
+        T::multipliers(&reals, &[bound]).ok_or_else(|| to.error("its output range is too small for its input"))?;
     let (lo, hi) = to.limits(output);
-    let requant = Requant { multipliers: to.constant(&m), shift, zero: output.zero, lo, hi };
-    let record = AveragePoolI8 {
+    let requant = Requant { multipliers: to.constant(&m), shift, zero: zero(output), lo, hi };
+    let record = AveragePool {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        input_zero: input.zero,
+        input_zero: zero(input),
         requant,
     };
     to.push(record)

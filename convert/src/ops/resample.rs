@@ -11,8 +11,9 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, Op, Resampling, ValueId};
 use crate::import::{Lowering, OnnxNode};
+use crate::quantize::Width;
 use axis::{Axis, Resize};
-use lacewing::ops::{ResampleF32, ResampleI8};
+use lacewing::ops::{ResampleF32, ResampleI8, ResampleI16};
 
 /// `Resize` and `Upsample`.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -146,11 +147,14 @@ pub(crate) fn encode(axis: usize, table: &Resampling, to: &mut Writer<'_>) -> Re
     let (n, inner) = (shape[axis] as u32, shape[axis + 1..].iter().product::<usize>() as u32);
     let first: Vec<u32> = table.first.iter().map(|first| *first as u32).collect();
     let (input, output, first, taps) = (to.input(0), to.output(), to.constant(&first), table.taps as u32);
-    match to.integers() {
-        Some(_) => {
+    match to.moved() {
+        Some(width) => {
             let weights: Vec<i16> = table.weights.chunks(table.taps).flat_map(fixed).collect();
             let weights = to.constant(&weights);
-            to.push(ResampleI8 { input, output, n, inner, first, taps, weights })
+            match width {
+                Width::I8 => to.push(ResampleI8 { input, output, n, inner, first, taps, weights }),
+                Width::I16 => to.push(ResampleI16 { input, output, n, inner, first, taps, weights }),
+            }
         }
         None => {
             let weights = to.constant(&table.weights);

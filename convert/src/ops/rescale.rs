@@ -1,7 +1,7 @@
 //! Changes of scale and of width between integers, and functions that are no more than that.
 
 use crate::encode::Writer;
-use crate::encode::numbers::{Wide, wide};
+use crate::encode::numbers::{Multipliers, wide};
 use crate::error::ConvertError;
 use crate::graph::Function;
 use crate::quantize::{Params, Width};
@@ -58,7 +58,7 @@ where
     let change = to.integers().and_then(|(x, y)| Some((Change::of(function, [x, y])?, y)));
     let (change, y) = change.ok_or_else(|| to.error("it is no change of scale between integers"))?;
     let numbers = wide(&[change.ratio], &[FARTHEST]);
-    let Wide { m, shift } = numbers.ok_or_else(|| to.error("its output range is too small for its input"))?;
+    let Multipliers { m, shift } = numbers.ok_or_else(|| to.error("its output range is too small for its input"))?;
     let limits = to.clamp();
     let bound = |x: f32| y.quantize(x.max(limits.0).min(limits.1));
     let (lo, hi) = (bound(change.limits.0), bound(change.limits.1));

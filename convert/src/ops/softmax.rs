@@ -7,7 +7,8 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, BinaryFunction, Function, Kind, Op, PoolKind, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use lacewing::ops::{SoftmaxF32, SoftmaxI8};
+use crate::quantize::Width;
+use lacewing::ops::{SoftmaxF32, SoftmaxI8, SoftmaxI16};
 
 /// `Softmax`, `LogSoftmax` and `Hardmax`. Up to version 12 all axes from `axis` on are one.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -68,12 +69,22 @@ pub(crate) fn encode(axis: usize, to: &mut Writer<'_>) -> Result<(), ConvertErro
     let (mut input, mut output) = (to.input(0), to.output());
     (input.shape, output.shape) = ([1, 1, rows as u32, n as u32], [1, 1, rows as u32, n as u32]);
     match to.integers() {
+        Some((params, _)) if params.width == Width::I16 => {
+            let (coarse, fine) = (to.constant(&powers(256.0 * params.scale, n)), to.constant(&fine(params.scale)));
+            to.push(SoftmaxI16 { input, output, coarse, fine })
+        }
         Some((params, _)) => {
             let table = to.constant(&powers(params.scale, n));
             to.push(SoftmaxI8 { input, output, table })
         }
         None => to.push(SoftmaxF32 { input, output }),
     }
+}
+
+/// `round(exp(−d·scale)·2^31)` for d below 256.
+fn fine(scale: f32) -> Vec<u32> {
+    let power = |d: u32| (libm::exp(-f64::from(d) * f64::from(scale)) * 2147483648.0).round_ties_even() as u32;
+    (0..256).map(power).collect()
 }
 
 /// `round(exp(−d·scale)·2^(31 − ⌈log2 n⌉))` for d from 0 on, without the zeros at the end.

@@ -7,8 +7,9 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
+use crate::quantize::Width;
 use lacewing::format::{DType, Place, Tensor};
-use lacewing::ops::{GatherF32, GatherI8};
+use lacewing::ops::{GatherF32, GatherI8, GatherI16};
 
 /// The parts `indices` of `x` along `axis`; `x` itself if that is all of it.
 pub(super) fn take(
@@ -180,8 +181,9 @@ fn regular(numbers: &[i64], most: usize) -> Option<Vec<(usize, i64)>> {
 /// Writes a gather with these indices, of either type and in either place.
 pub(super) fn gather(indices: Tensor, [n, inner]: [usize; 2], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (inputs, output, n, inner) = ([to.input(0), indices], to.output(), n as u32, inner as u32);
-    match to.integers() {
-        Some(_) => to.push(GatherI8 { inputs, output, n, inner }),
+    match to.moved() {
+        Some(Width::I8) => to.push(GatherI8 { inputs, output, n, inner }),
+        Some(Width::I16) => to.push(GatherI16 { inputs, output, n, inner }),
         None => to.push(GatherF32 { inputs, output, n, inner }),
     }
 }

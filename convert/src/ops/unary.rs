@@ -9,9 +9,9 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Binary, BinaryFunction, Function, Kind, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::{Width, function_table};
+use crate::quantize::{Params, Width, function_table, interpolated_table};
 use lacewing::Int;
-use lacewing::ops::{TableI8, UnaryF32};
+use lacewing::ops::{TableI8, TableI16, UnaryF32};
 
 /// Every operator of one operand, and the refusal of all that are unknown.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
@@ -150,13 +150,24 @@ pub(crate) fn unsupported(node: &OnnxNode<'_>) -> ConvertError {
 pub(crate) fn encode(function: Function, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let (lo, hi) = to.clamp();
     if let Some((x, y)) = to.integers() {
-        if x.width == Width::I16 || y.width == Width::I16 {
-            return rescale::encode(function, to);
+        if (x.width, y.width) != (Width::I8, Width::I8) {
+            return encode_i16(function, [x, y], to);
         }
         let table: Vec<i8> = function_table(function, (lo, hi), [x, y]).map(i8::saturate).collect();
         let record = TableI8 { input: to.input(0), output: to.output(), table: to.constant(&table) };
         return to.push(record);
     }
     let record = UnaryF32 { input: to.input(0), output: to.output(), function };
+    to.push(record)
+}
+
+/// In int16: a change of scale, or a table between whose entries lines are drawn.
+fn encode_i16(function: Function, params: [Params; 2], to: &mut Writer<'_>) -> Result<(), ConvertError> {
+    if rescale::is_change(function) {
+        return rescale::encode(function, to);
+    }
+    let table = interpolated_table(function, to.clamp(), params);
+    let table = table.ok_or_else(|| to.error("is too steep for a table in int16"))?;
+    let record = TableI16 { input: to.input(0), output: to.output(), table: to.constant(&table) };
     to.push(record)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Params, Width, activation_operands, has_form, moves_only};
+use super::{Params, Width, activation_operands, has_form, interpolated_table, moves_only};
 use crate::doors::Io;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
 use crate::ops::is_change;
@@ -104,7 +104,15 @@ impl Walk {
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
-        Form::all(node, width.filter(|width| has_form(&node.op, *width)))
+        Form::all(node, width.filter(|width| has_form(&node.op) && self.fits_table(node, *width)))
+    }
+
+    /// Whether a table can stand for a function; for an operation that is none, yes.
+    fn fits_table(&self, node: &Node, width: Width) -> bool {
+        let (Op::Unary(function), Width::I16) = (&node.op, width) else { return true };
+        let params = self.params(node.inputs[0], Some(width)).zip(self.params(node.outputs[0], Some(width)));
+        let clamp = node.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        params.is_some_and(|(x, y)| interpolated_table(*function, clamp, [x, y]).is_some())
     }
 
     /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
