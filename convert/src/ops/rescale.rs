@@ -1,4 +1,4 @@
-//! Changes of scale and of width between integers, and functions that are no more than that.
+//! Changes of scale and of width between integers, and functions that are straight on either side of 0.
 
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, wide};
@@ -9,18 +9,18 @@ use lacewing::Int;
 use lacewing::format::Op as Record;
 use lacewing::ops::rescale::Rescale;
 
-/// `y = to + (x − from)·ratio` in integers, between limits in reals.
+/// `y = to + (x − from)·ratio` in integers, with one ratio below 0 and one above, between limits in reals.
 struct Change {
-    ratio: f64,
+    ratios: [f64; 2],
     from: f32,
     to: f32,
     limits: (f32, f32),
 }
 
-/// Whether a function only changes what integers stand for, and limits them.
+/// Whether a function is no more than a change of scale, straight on either side of 0, between limits.
 pub(crate) fn is_change(function: Function) -> bool {
-    use Function::{Clip, Dequantize, Identity, Quantize};
-    matches!(function, Identity | Clip { .. } | Quantize { .. } | Dequantize { .. })
+    use Function::{Abs, Clip, Dequantize, Identity, LeakyRelu, Neg, Quantize};
+    matches!(function, Identity | Clip { .. } | Quantize { .. } | Dequantize { .. } | LeakyRelu { .. } | Abs | Neg)
 }
 
 impl Change {
@@ -29,13 +29,18 @@ impl Change {
         let (from, to) = (f32::from(x.zero), f32::from(y.zero));
         let none = (f32::NEG_INFINITY, f32::INFINITY);
         match function {
-            Function::Identity => Some(Change { ratio, from, to, limits: none }),
-            Function::Clip { lo, hi } => Some(Change { ratio, from, to, limits: (lo, hi) }),
+            Function::Identity => Some(Change { ratios: [ratio; 2], from, to, limits: none }),
+            Function::LeakyRelu { alpha } => {
+                Some(Change { ratios: [ratio * f64::from(alpha), ratio], from, to, limits: none })
+            }
+            Function::Abs => Some(Change { ratios: [-ratio, ratio], from, to, limits: none }),
+            Function::Neg => Some(Change { ratios: [-ratio; 2], from, to, limits: none }),
+            Function::Clip { lo, hi } => Some(Change { ratios: [ratio; 2], from, to, limits: (lo, hi) }),
             Function::Quantize { scale, zero, lo, hi } if y.scale == 1.0 => {
-                Some(Change { ratio: ratio / f64::from(scale), from, to: to + zero, limits: (lo, hi) })
+                Some(Change { ratios: [ratio / f64::from(scale); 2], from, to: to + zero, limits: (lo, hi) })
             }
             Function::Dequantize { scale, zero } if x.scale == 1.0 => {
-                Some(Change { ratio: ratio * f64::from(scale), from: from + zero, to, limits: none })
+                Some(Change { ratios: [ratio * f64::from(scale); 2], from: from + zero, to, limits: none })
             }
             _ => None,
         }
@@ -57,14 +62,17 @@ where
 {
     let change = to.integers().and_then(|(x, y)| Some((Change::of(function, [x, y])?, y)));
     let (change, y) = change.ok_or_else(|| to.error("it is no change of scale between integers"))?;
-    let numbers = wide(&[change.ratio], &[FARTHEST]);
+    let numbers = wide(&change.ratios.map(f64::abs), &[FARTHEST]);
     let Multipliers { m, shift } = numbers.ok_or_else(|| to.error("its output range is too small for its input"))?;
     let limits = to.clamp();
     let bound = |x: f32| y.quantize(x.max(limits.0).min(limits.1));
     let (lo, hi) = (bound(change.limits.0), bound(change.limits.1));
+    let signed = |ratio: f64, m: i32| if ratio < 0.0 { -m } else { m };
+    let [below, above] = change.ratios;
+    let multipliers = [signed(below, m[0]), signed(above, m[m.len() - 1])];
     let (input, output) = (to.input(0), to.output());
     let (input_zero, zero) = (T::saturate(change.from as i32), U::saturate(change.to as i32));
-    to.push(Rescale { input, output, input_zero, multiplier: m[0], shift, zero, lo, hi })
+    to.push(Rescale { input, output, input_zero, multipliers, shift, zero, lo, hi })
 }
 
 /// No integer is farther from its zero point.

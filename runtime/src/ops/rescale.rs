@@ -1,7 +1,7 @@
-//! Changes of scale, of zero point and of width between integers.
+//! Changes of scale, of zero point and of width between integers, and functions that are straight on either side of 0.
 //!
-//! `y = clamp(zero + ⌊((x − input_zero)·m + 2^(k−1)) / 2^k⌋, lo, hi)`: the wide rounding of [`crate::requant`]. Limits of a function that clips are
-//! `lo` and `hi`.
+//! `y = clamp(zero + ⌊((x − input_zero)·m + 2^(k−1)) / 2^k⌋, lo, hi)`: the wide rounding of [`crate::requant`], with one `m` for `x < input_zero` and one for
+//! all others. Limits of a function that clips are `lo` and `hi`.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,8 @@ pub struct Rescale<T, U> {
     pub output: Tensor,
     /// The zero point of `x`.
     pub input_zero: T,
-    /// `m`.
-    pub multiplier: i32,
+    /// `m` below the zero point, and from it on; negative where the function falls.
+    pub multipliers: [i32; 2],
     /// `k`, 1..=62.
     pub shift: u8,
     /// The zero point of `y`.
@@ -89,7 +89,9 @@ impl<T: Int, U: Int> Rescale<T, U> {
 
     fn of(&self, x: T) -> U {
         let (x, zero): (i32, i32) = (x.into(), self.input_zero.into());
-        let wide = Wide { multiplier: self.multiplier, shift: self.shift };
+        let [below, above] = self.multipliers;
+        let multiplier = if x < zero { below } else { above };
+        let wide = Wide { multiplier, shift: self.shift };
         wide.between(i64::from(x.wrapping_sub(zero)), [self.zero, self.lo, self.hi])
     }
 }

@@ -35,11 +35,11 @@ fn padded(chain: &mut Chain, image: Tensor, narrow: Tensor) -> Tensor {
     let [lo, hi] = LIMITS;
     let [q, wide, scaled] = [(); 3].map(|()| chain.i16([1, 6, 6, 4]));
     chain.push(QuantizeI16 { input: image.last(), output: q, scale: 0.0001, zero: 0 });
-    let (multiplier, zero) = (3 << 29, 0);
+    let (multipliers, zero) = ([1 << 28, 3 << 29], 0);
     let (input, output) = (narrow.last(), wide);
-    chain.push(WidenI8 { input, output, input_zero: -5, multiplier, shift: 24, zero, lo, hi });
+    chain.push(WidenI8 { input, output, input_zero: -5, multipliers, shift: 24, zero, lo, hi });
     let (input, output) = (q.last(), scaled);
-    chain.push(RescaleI16 { input, output, input_zero: 0, multiplier, shift: 31, zero, lo: 0, hi: 6000 });
+    chain.push(RescaleI16 { input, output, input_zero: 0, multipliers, shift: 31, zero, lo: -100, hi: 6000 });
     let joined = chain.i16([1, 6, 6, 8]);
     let inputs = [scaled.last(), wide.last()].into_iter().collect();
     chain.push(ConcatI16 { inputs, output: joined, outer: 36 });
@@ -128,6 +128,6 @@ fn ends(chain: &mut Chain, x: Tensor) -> (Tensor, Tensor) {
     let (reals, bytes) = (chain.f32([1, 1, 8, 3]), chain.i8([1, 1, 8, 3]));
     chain.push(DequantizeI16 { input: turned, output: reals, scale: 0.0001, zero: 0 });
     let (input, output, zero, [lo, hi]) = (turned.last(), bytes, 3, [-128, 127]);
-    chain.push(NarrowI16 { input, output, input_zero: 0, multiplier: 1 << 24, shift: 31, zero, lo, hi });
+    chain.push(NarrowI16 { input, output, input_zero: 0, multipliers: [1 << 24; 2], shift: 31, zero, lo, hi });
     (reals, bytes)
 }

@@ -8,7 +8,7 @@ use super::values::{Answer, Values};
 pub(super) fn rescale<T: Integer, U: Integer>(op: &Rescale<T, U>, x: &Values) -> Answer {
     let value = |x: &T| {
         let centered = (*x).into() - op.input_zero.into();
-        saturate(wide(centered, op.multiplier, op.shift) + op.zero.into(), op.lo, op.hi)
+        saturate(wide(centered, op.multipliers[usize::from(centered >= 0)], op.shift) + op.zero.into(), op.lo, op.hi)
     };
     U::answer(T::of(x).iter().map(value).collect())
 }
