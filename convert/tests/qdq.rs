@@ -13,8 +13,9 @@ use lacewing_convert::verify::top1;
 use lacewing_convert::{Options, Precision, Sample, convert};
 use ndarray::ArrayD;
 
-/// The last has weights with zero points that leave them outside int8.
-const FORMS: [&str; 5] = ["qdq_int8", "qdq_uint8", "qoperator_int8", "qoperator_uint8", "qdq_asymmetric"];
+/// One has weights with zero points that leave them outside int8.
+const FORMS: [&str; 7] =
+    ["qdq_int8", "qdq_uint8", "qoperator_int8", "qoperator_uint8", "qdq_asymmetric", "qdq_int16", "qdq_uint16"];
 
 /// A model, its inputs, and onnxruntime's outputs.
 struct Case {

@@ -4,8 +4,8 @@
     python3 -m venv venv && venv/bin/pip install -r requirements.txt
     venv/bin/python make.py
 
-Two small float networks with random weights are quantized in every form that users bring: QDQ and QOperator, int8 and
-uint8 activations, one weight scale and one for each channel. The same versions give the same files.
+Two small float networks with random weights are quantized in every form that users bring: QDQ and QOperator, int8,
+uint8, int16 and uint16 activations, one weight scale and one for each channel. The same versions give the same files.
 """
 
 import sys
@@ -93,21 +93,24 @@ class Samples(CalibrationDataReader):
         return None if row is None else {"x": row}
 
 
-def form(quant_format, activations, weights, per_channel, symmetric=True):
+def form(quant_format, activations, weights, per_channel, symmetric=True, centered=False):
     return {
         "quant_format": quant_format,
         "activation_type": activations,
         "weight_type": weights,
         "per_channel": per_channel,
-        "extra_options": {"WeightSymmetric": symmetric},
+        "extra_options": {"WeightSymmetric": symmetric, "ActivationSymmetric": centered},
     }
 
 
 INT8, UINT8 = QuantType.QInt8, QuantType.QUInt8
+INT16, UINT16 = QuantType.QInt16, QuantType.QUInt16
 FORMS = {
     "qdq_int8": form(QuantFormat.QDQ, INT8, INT8, True),
     "qdq_uint8": form(QuantFormat.QDQ, UINT8, INT8, False),
     "qdq_asymmetric": form(QuantFormat.QDQ, UINT8, UINT8, False, symmetric=False),
+    "qdq_int16": form(QuantFormat.QDQ, INT16, INT8, True, centered=True),
+    "qdq_uint16": form(QuantFormat.QDQ, UINT16, INT8, True, centered=True),
     "qoperator_int8": form(QuantFormat.QOperator, INT8, INT8, True),
     # With scales for channels the weights would be int8, whose products with uint8 saturate in onnxruntime where the
     # processor has no VNNI.

@@ -15,6 +15,7 @@ mod nhwc;
 mod pads;
 mod patterns;
 mod reshapes;
+mod unsigned;
 
 use crate::error::ConvertError;
 use crate::graph::Graph;
@@ -33,7 +34,8 @@ pub struct SimplifyOptions {
 type Pass = fn(Graph, &SimplifyOptions) -> Graph;
 
 /// The passes in their order.
-pub const PASSES: [(&str, Pass); 13] = [
+pub const PASSES: [(&str, Pass); 14] = [
+    ("unsigned", unsigned::run),
     ("identities", identities::run),
     ("patterns", patterns::run),
     ("lines", lines::run),
