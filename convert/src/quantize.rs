@@ -151,7 +151,7 @@ pub fn has_int8_form(op: &Op) -> bool {
         Op::Binary(Binary::Function(_)) => false,
         Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
-        Op::Pool { .. } | Op::ArgMax { .. } => true,
+        Op::Pool { .. } | Op::ArgMax { .. } | Op::Normalize { .. } => true,
         op => moves_only(op),
     }
 }
@@ -281,7 +281,7 @@ fn int8_values(graph: &Graph) -> Vec<ValueId> {
 /// The operands of a node that are no weights, no bias and no indices.
 fn activation_operands(node: &Node) -> &[ValueId] {
     match node.op {
-        Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } => &node.inputs[..1],
+        Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } | Op::Normalize { .. } => &node.inputs[..1],
         Op::Lstm { .. } => &node.inputs[..3],
         Op::Gru { .. } | Op::Rnn { .. } => &node.inputs[..2],
         _ => &node.inputs,

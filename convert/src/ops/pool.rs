@@ -16,7 +16,7 @@ use lacewing::format::Requant;
 use lacewing::ops::{AveragePoolF32, AveragePoolI8, MaxPoolF32, MaxPoolI8};
 
 /// The mean of what is there.
-pub(super) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
+pub(crate) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
 
 /// `AveragePool` and `MaxPool` over one to three spatial axes.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

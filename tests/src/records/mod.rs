@@ -11,6 +11,7 @@ mod function;
 mod gather;
 mod linear;
 mod matmul;
+mod normalize;
 mod pool;
 mod recurrent;
 mod scene;
@@ -54,6 +55,8 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::ConcatF32 => copy::concat_f32(),
         Opcode::StridedCopyI8 => copy::strided_i8(),
         Opcode::StridedCopyF32 => copy::strided_f32(),
+        Opcode::NormalizeI8 => normalize::normalize_i8(),
+        Opcode::NormalizeF32 => normalize::normalize_f32(),
         Opcode::SoftmaxI8 => softmax::softmax_i8(),
         Opcode::SoftmaxF32 => softmax::softmax_f32(),
         Opcode::ArgMaxI8 => softmax::argmax_i8(),
