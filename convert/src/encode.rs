@@ -285,6 +285,7 @@ pub fn name(op: &Op) -> &'static str {
         Op::Resample { .. } => "Resample",
         Op::TopK { .. } => "TopK",
         Op::Softmax { .. } => "Softmax",
+        Op::Normalize { .. } => "Normalize",
         Op::ArgMax { .. } => "ArgMax",
         Op::Quantize => "Quantize",
         Op::Dequantize => "Dequantize",

@@ -280,6 +280,15 @@ pub enum Op {
         /// Whether the largest come first, not the smallest.
         largest: bool,
     },
+    /// `x, gamma, beta`: `gamma · (x − c) / √(mean of (x − c)² + epsilon) + beta` along `axis`, whose length gamma and beta have.
+    Normalize {
+        /// The axis.
+        axis: usize,
+        /// Added to the mean of squares.
+        epsilon: f32,
+        /// Whether `c` is the mean, not 0.
+        centered: bool,
+    },
     /// `x`: `exp(x) / sum(exp(x))` along `axis`.
     Softmax {
         /// The axis.

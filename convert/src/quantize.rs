@@ -87,15 +87,16 @@ pub fn is_quantized(graph: &Graph) -> bool {
     graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Dequantize { .. })))
 }
 
-/// Whether an operation has a form in integers, which it then has in both widths; functions in int16 need a table that is near enough.
-/// What has none runs in f32.
+/// Whether an operation has a form in integers of that width; functions in int16 need a table that is near enough beside that. What has
+/// none runs in f32.
 #[must_use]
-pub fn has_form(op: &Op) -> bool {
+pub fn has_form(op: &Op, width: Width) -> bool {
     match op {
         Op::Binary(Binary::Function(_)) => false,
         Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
         Op::Pool { .. } | Op::ArgMax { .. } => true,
+        Op::Normalize { .. } => width == Width::I8,
         op => moves_only(op),
     }
 }
@@ -228,7 +229,7 @@ fn int8_values(graph: &Graph) -> Vec<ValueId> {
 /// The operands of a node that are no weights, no bias and no indices.
 fn activation_operands(node: &Node) -> &[ValueId] {
     match node.op {
-        Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } => &node.inputs[..1],
+        Op::Conv { .. } | Op::FullyConnected | Op::Gather { .. } | Op::Normalize { .. } => &node.inputs[..1],
         Op::Lstm { .. } => &node.inputs[..3],
         Op::Gru { .. } | Op::Rnn { .. } => &node.inputs[..2],
         _ => &node.inputs,

@@ -141,10 +141,15 @@ fn int8(chain: &mut Chain, image: Tensor, factors: Tensor) -> (Tensor, Tensor, T
         requant,
         scratch,
     });
+    let normal = chain.i8([1, 1, 1, 10]);
+    let (factors, bias, shift, epsilon) = (chain.bias(10), chain.bias(10), 20, 1000);
+    let input = logits;
+    let (input_zero, zero, centered) = (2, -3, true);
+    chain.push(NormalizeI8 { input, output: normal, factors, bias, shift, centered, input_zero, zero, epsilon });
     let shares = chain.i8([1, 1, 1, 10]);
     let powers: Vec<u32> = (0..120).map(|d| (1u32 << 27) / (1 + d * d / 256)).collect();
     let table = chain.builder.constant(&powers);
-    chain.push(SoftmaxI8 { input: logits, output: shares, table });
+    chain.push(SoftmaxI8 { input: normal.last(), output: shares, table });
     let best = chain.tensor(DType::I32, [1; 4]);
     chain.push(ArgMaxI8 { input: shares, output: best, n: 10, inner: 1 });
     let scores = chain.f32([1, 1, 1, 10]);
@@ -207,8 +212,11 @@ fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
     let logits = chain.f32([1, 1, 1, 10]);
     let (weights, bias) = (chain.weights_f32(1440), chain.weights_f32(10));
     chain.push(FullyConnectedF32 { input: flat.last(), output: logits, weights, bias, lo, hi });
+    let normal = chain.f32([1, 1, 1, 10]);
+    let (factors, bias, centered, epsilon) = (chain.weights_f32(10), chain.weights_f32(10), false, 1e-3);
+    chain.push(NormalizeF32 { input: logits.last(), output: normal, factors, bias, centered, epsilon });
     let shares = chain.f32([1, 1, 1, 10]);
-    chain.push(SoftmaxF32 { input: logits.last(), output: shares });
+    chain.push(SoftmaxF32 { input: normal.last(), output: shares });
     let best = chain.tensor(DType::I32, [1; 4]);
     chain.push(ArgMaxF32 { input: shares, output: best, n: 10, inner: 1 });
     (shares, best)

@@ -141,6 +141,16 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
             });
             ArrayD::from_shape_vec(IxDyn(shape), first.collect()).unwrap()
         }
+        Op::Normalize { axis, epsilon, centered } => {
+            let mut y = x[0].clone();
+            for mut lane in y.lanes_mut(Axis(*axis)) {
+                let mean = if *centered { lane.sum() / lane.len() as f32 } else { 0.0 };
+                lane.mapv_inplace(|v| v - mean);
+                let spread = lane.mapv(|v| v * v).sum() / lane.len() as f32 + epsilon;
+                lane.iter_mut().zip(&x[1]).zip(&x[2]).for_each(|((v, g), b)| *v = *v / spread.sqrt() * g + b);
+            }
+            y
+        }
         Op::Softmax { axis } => {
             let top = x[0].fold_axis(Axis(*axis), f32::NEG_INFINITY, |m, v| m.max(*v)).insert_axis(Axis(*axis));
             let e = (&x[0] - &top).mapv(f32::exp);

@@ -30,6 +30,7 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], layout: Layout) -> Result<Opti
         Op::Lstm { .. } => recurrent(inputs, 2, 1).map(Some),
         Op::Gru { reset_last, .. } => recurrent(inputs, 1, usize::from(!reset_last)).map(Some),
         Op::Rnn { .. } => recurrent(inputs, 1, 0).map(Some),
+        Op::Normalize { axis, .. } => normalize(inputs, *axis).map(Some),
         Op::Softmax { axis } => with_axis(one(inputs)?, *axis).map(Some),
         Op::ArgMax { axis } => with_axis(one(inputs)?, *axis).map(|_| None),
         Op::Reshape => one(inputs).map(|_| None),
@@ -42,6 +43,15 @@ pub(crate) fn infer(op: &Op, inputs: &[&[usize]], layout: Layout) -> Result<Opti
         Op::Resample { axis, table } => resample(one(inputs)?, *axis, table).map(Some),
         Op::TopK { k, .. } => top_k(one(inputs)?, *k).map(Some),
         Op::Slice { starts, steps } => slice(one(inputs)?, starts, steps).map(|()| None),
+    }
+}
+
+fn normalize(inputs: &[&[usize]], axis: usize) -> Result<Vec<usize>, String> {
+    let [x, gamma, beta] = inputs else { return Err(format!("takes three inputs, not {}", inputs.len())) };
+    let shape = with_axis(x, axis)?;
+    match *gamma == [x[axis]] && gamma == beta {
+        true => Ok(shape),
+        false => Err(format!("factors {gamma:?} and addends {beta:?} do not fit axis {axis} of {x:?}")),
     }
 }
 

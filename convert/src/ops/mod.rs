@@ -26,6 +26,7 @@ mod loss;
 mod lstm;
 mod matmul;
 mod norm;
+mod normalize;
 mod one_hot;
 mod pad;
 mod pool;
@@ -52,6 +53,7 @@ use crate::error::ConvertError;
 use crate::graph::{Function, Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 pub(crate) use features::DOMAIN as FEATURES;
+pub(crate) use pool::MEAN;
 pub(crate) use rescale::is_change;
 pub(crate) use unary::unsupported;
 
@@ -147,6 +149,7 @@ pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertErro
         Op::Resample { axis, table } => resample::encode(*axis, table, to),
         Op::TopK { k, largest } => top_k::encode(*k, *largest, to),
         Op::Softmax { axis } => softmax::encode(*axis, to),
+        Op::Normalize { axis, epsilon, centered } => normalize::encode(*axis, *epsilon, *centered, to),
         Op::ArgMax { axis } => argmax::encode(*axis, to),
         Op::Quantize => quantize::encode_quantize(to),
         Op::Dequantize => quantize::encode_dequantize(to),

@@ -1,5 +1,7 @@
 //! Normalizations. Variances are means of squares of what the mean was taken from.
 
+use ndarray::{ArrayD, IxDyn};
+
 use super::compose::{Compose, Made};
 use crate::error::ConvertError;
 use crate::graph::{BinaryFunction, Function, Op, PoolKind, ValueId, Window};
@@ -15,7 +17,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
     }
     match node.op() {
         "LayerNormalization" => layer(&mut on, x),
-        "RMSNormalization" => Ok(vec![rms(&mut on, x)?]),
+        "RMSNormalization" => Ok(vec![rows(&mut on, x, false)?]),
         "InstanceNormalization" => Ok(vec![instance(&mut on, x)?]),
         "GroupNormalization" => Ok(vec![group(&mut on, x)?]),
         "MeanVarianceNormalization" => Ok(vec![mean_variance(&mut on, x)?]),
@@ -49,7 +51,11 @@ fn last_axes(on: &Compose<'_, '_>, x: ValueId) -> Result<Vec<usize>, ConvertErro
     Ok((axis..rank).collect())
 }
 
+/// One operation, unless mean and deviation are wanted too or factors are computed.
 fn layer(on: &mut Compose<'_, '_>, x: ValueId) -> Result<Vec<ValueId>, ConvertError> {
+    if on.node.pb.output.iter().skip(1).all(String::is_empty) {
+        return Ok(vec![rows(on, x, true)?]);
+    }
     let (axes, epsilon) = (last_axes(on, x)?, on.node.float("epsilon", 1e-5)?);
     let [centered, mean, inverse] = centered(on, x, &axes, epsilon)?;
     let normal = on.mul(centered, inverse)?;
@@ -57,11 +63,30 @@ fn layer(on: &mut Compose<'_, '_>, x: ValueId) -> Result<Vec<ValueId>, ConvertEr
     Ok(vec![y, mean, inverse])
 }
 
-fn rms(on: &mut Compose<'_, '_>, x: ValueId) -> Made {
-    let (axes, epsilon) = (last_axes(on, x)?, on.node.float("epsilon", 1e-5)?);
-    let inverse = inverse_deviation(on, x, &axes, epsilon)?;
-    let normal = on.mul(x, inverse)?;
-    affine(on, normal, 1, usize::MAX)
+/// The axes from `axis` on as one, normalized in one operation; factors and addends that it cannot hold come after it.
+fn rows(on: &mut Compose<'_, '_>, x: ValueId, centered: bool) -> Made {
+    let (axes, epsilon, shape) = (last_axes(on, x)?, on.node.float("epsilon", 1e-5)?, on.shape(x));
+    let (lead, row) = shape.split_at(axes[0]);
+    let [gamma, beta] = [(1, 1.0), (2, 0.0)].map(|(i, default)| parameter(on, i, row, default));
+    let (held, [gamma, beta]) = match gamma.zip(beta) {
+        Some((gamma, beta)) => (true, [gamma, beta]),
+        None => (false, [1.0, 0.0].map(|number| ArrayD::from_elem(IxDyn(&[row.iter().product()]), number))),
+    };
+    let x = on.reshape(x, [lead, gamma.shape()].concat())?;
+    let inputs = [x, on.constant(gamma)?, on.constant(beta)?];
+    let y = on.op(Op::Normalize { axis: axes[0], epsilon, centered }, &inputs)?;
+    let y = on.reshape(y, shape)?;
+    if held { Ok(y) } else { affine(on, y, 1, 2) }
+}
+
+/// Constant input `i`, or the default, for each element of a row.
+fn parameter(on: &Compose<'_, '_>, i: usize, row: &[usize], default: f32) -> Option<ArrayD<f32>> {
+    let numbers = match on.node.input(i) {
+        Some(_) => on.to.weights(on.node, i).ok()?,
+        None => ArrayD::from_elem(IxDyn(&[]), default),
+    };
+    let flat: Vec<f32> = numbers.broadcast(row)?.iter().copied().collect();
+    ArrayD::from_shape_vec(IxDyn(&[flat.len()]), flat).ok()
 }
 
 /// `x · scale + shift`, as far as the node has these inputs.

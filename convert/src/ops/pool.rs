@@ -17,7 +17,7 @@ use lacewing::ops::AveragePoolF32;
 use lacewing::ops::pool::{AveragePool, MaxPool};
 
 /// The mean of what is there.
-pub(super) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
+pub(crate) const MEAN: PoolKind = PoolKind::Average { count_include_pad: false };
 
 /// `AveragePool` and `MaxPool` over one to three spatial axes.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {

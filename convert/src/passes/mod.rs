@@ -12,6 +12,7 @@ mod identities;
 mod joins;
 mod lines;
 mod nhwc;
+mod normalizations;
 mod pads;
 mod patterns;
 mod reshapes;
@@ -34,10 +35,11 @@ pub struct SimplifyOptions {
 type Pass = fn(Graph, &SimplifyOptions) -> Graph;
 
 /// The passes in their order.
-pub const PASSES: [(&str, Pass); 14] = [
+pub const PASSES: [(&str, Pass); 15] = [
     ("unsigned", unsigned::run),
     ("identities", identities::run),
     ("patterns", patterns::run),
+    ("normalizations", normalizations::run),
     ("lines", lines::run),
     ("nhwc", nhwc::run),
     ("dead", dead::run),

@@ -104,7 +104,7 @@ impl Walk {
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
-        Form::all(node, width.filter(|width| has_form(&node.op) && self.fits_table(node, *width)))
+        Form::all(node, width.filter(|width| has_form(&node.op, *width) && self.fits_table(node, *width)))
     }
 
     /// Whether a table can stand for a function; for an operation that is none, yes.

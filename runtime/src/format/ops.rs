@@ -57,6 +57,8 @@ macro_rules! for_each_op {
             40 LstmF32,
             41 GruF32,
             42 RnnF32,
+            43 NormalizeF32,
+            44 NormalizeI8,
             48 StridedCopyI16,
             49 ConcatI16,
             50 PadI16,

@@ -176,6 +176,26 @@ def layer_norm_axis(net):
     net.output(net.op("LayerNormalization", net.input(1, 3, 4, 6), *parameters(net, 4, 6), axis=2))
 
 
+@case("RMSNormalization of the last axis", 23)
+def rms_norm(net):
+    net.output(net.op("RMSNormalization", net.input(1, 4, 6), parameters(net, 6)[0]))
+
+
+@case("LayerNormalization with computed factors")
+def layer_norm_computed(net):
+    net.output(net.op("LayerNormalization", net.input(1, 4, 6), net.op("Abs", net.input(6))))
+
+
+@case("Layer normalization written out, as PyTorch did before version 17")
+def layer_norm_written_out(net):
+    x = net.input(1, 4, 6)
+    distance = net.op("Sub", x, net.op("ReduceMean", x, axes=[-1]))
+    variance = net.op("ReduceMean", net.op("Pow", distance, net.constant(2.0)), axes=[-1])
+    y = net.op("Div", distance, net.op("Sqrt", net.op("Add", variance, net.constant(1e-5))))
+    gamma, beta = parameters(net, 6)
+    net.output(net.op("Add", net.op("Mul", y, gamma), beta))
+
+
 @case("InstanceNormalization of an image")
 def instance_norm(net):
     net.output(net.op("InstanceNormalization", net.input(1, 3, 4, 5), *parameters(net, 3)))

@@ -11,6 +11,7 @@ mod function;
 mod gather;
 mod linear;
 mod matmul;
+mod normalize;
 mod pool;
 mod position;
 mod recurrent;
@@ -69,6 +70,8 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::ConcatF32(op) => Values::F32(copy::concat(op.outer, inputs.iter().map(Values::f32))).into(),
         Op::StridedCopyI8(op) => Values::I8(copy::strided(op.start, op.dims, op.strides, first().i8())).into(),
         Op::StridedCopyF32(op) => Values::F32(copy::strided(op.start, op.dims, op.strides, first().f32())).into(),
+        Op::NormalizeI8(op) => normalize::normalize_i8(op, constants, first().i8()),
+        Op::NormalizeF32(op) => normalize::normalize_f32(op, constants, first().f32()),
         Op::SoftmaxI8(op) => softmax::softmax_i8(op, constants, first().i8()),
         Op::SoftmaxI16(op) => softmax::softmax_i16(op, constants, first().i16()),
         Op::SoftmaxF32(op) => softmax::softmax_f32(op, first().f32()),

@@ -11,6 +11,7 @@ mod function;
 mod gather;
 mod linear;
 mod matmul;
+mod normalize;
 mod pool;
 mod recurrent;
 mod rescale;
@@ -63,6 +64,8 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::ConcatF32 => copy::concat_f32(),
         Opcode::StridedCopyI8 => copy::strided_i8(),
         Opcode::StridedCopyF32 => copy::strided_f32(),
+        Opcode::NormalizeI8 => normalize::normalize_i8(),
+        Opcode::NormalizeF32 => normalize::normalize_f32(),
         Opcode::PadI16 => copy::pad_i16(),
         Opcode::ConcatI16 => copy::concat_i16(),
         Opcode::StridedCopyI16 => copy::strided_i16(),

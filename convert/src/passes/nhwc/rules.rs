@@ -19,7 +19,7 @@ pub(super) fn step(walk: &mut Walk<'_>, node: &Node) {
         Op::Concat { axis } => concat(walk, node, *axis),
         Op::Transpose { perm } => transpose(walk, node, perm),
         Op::Reshape => reshape::step(walk, node),
-        Op::Softmax { axis } => softmax(walk, node, *axis),
+        Op::Softmax { axis } | Op::Normalize { axis, .. } => along_last(walk, node, *axis),
         Op::MatMul { .. } | Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. } => in_onnx_order(walk, node),
         Op::Scatter { .. } | Op::TopK { .. } => in_onnx_order(walk, node),
         Op::Pad { .. } | Op::Slice { .. } | Op::ArgMax { .. } | Op::Cumulative { .. } => along_axes(walk, node),
@@ -203,6 +203,10 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
         Op::Concat { axis } => Op::Concat { axis: at(*axis) },
         Op::Take { axis, indices } => Op::Take { axis: at(*axis), indices: indices.clone() },
         Op::Gather { axis } => Op::Gather { axis: at(*axis) },
+        Op::Softmax { axis } => Op::Softmax { axis: at(*axis) },
+        Op::Normalize { axis, epsilon, centered } => {
+            Op::Normalize { axis: at(*axis), epsilon: *epsilon, centered: *centered }
+        }
         Op::Resample { axis, table } => Op::Resample { axis: at(*axis), table: table.clone() },
         Op::Cumulative { axis, product, exclusive, reverse } => {
             Op::Cumulative { axis: at(*axis), product: *product, exclusive: *exclusive, reverse: *reverse }
@@ -211,8 +215,8 @@ fn renamed(op: &Op, perm: &[usize]) -> Op {
     }
 }
 
-/// The runtime's softmax runs along the last axis: the axis is brought there, the others stay in the order in which they lie.
-fn softmax(walk: &mut Walk<'_>, node: &Node, axis: usize) {
+/// Runs along the last axis in the runtime: the axis is brought there, the others stay in the order in which they lie.
+fn along_last(walk: &mut Walk<'_>, node: &Node, axis: usize) {
     let (x, result) = (node.inputs[0], walk.from.shape(node.outputs[0]).to_vec());
     let mut perm = walk.axes(x).perm;
     let behind = perm.iter().rev().take_while(|other| **other != axis);
@@ -220,9 +224,9 @@ fn softmax(walk: &mut Walk<'_>, node: &Node, axis: usize) {
         perm.retain(|other| *other != axis);
         perm.push(axis);
     }
-    let x = walk.ordered(x, &perm);
-    let axis = perm.iter().position(|other| *other == axis).unwrap_or(axis);
-    walk.emit_for(node, Op::Softmax { axis }, &[x], (&result, &perm));
+    let mut inputs = vec![walk.ordered(x, &perm)];
+    inputs.extend(node.inputs[1..].iter().map(|id| walk.view(*id).id));
+    walk.emit_for(node, renamed(&node.op, &perm), &inputs, (&result, &perm));
 }
 
 /// All parts in the order of the largest one that is computed.

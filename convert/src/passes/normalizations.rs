@@ -1,0 +1,115 @@
+//! Layer normalizations that exporters spell out: `(x − mean) / √(mean of squares + ε)`, then factors and addends along the last axis.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::SimplifyOptions;
+use super::affine::along;
+use super::edit::{Edit, each};
+use crate::graph::{Binary, BinaryFunction, Function, Graph, Node, Op, ValueId};
+use crate::ops::MEAN;
+
+pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
+    each(graph, |edit, node| {
+        if recognize(edit, node).is_none() {
+            absorb(edit, node);
+        }
+    })
+}
+
+/// Turns the quotient into one operation.
+fn recognize(edit: &mut Edit, node: usize) -> Option<()> {
+    let (distance, spread) = quotient(edit, node)?;
+    let (variance, epsilon) = sum(edit, spread)?;
+    let (Function::Square, squared) = edit.unary(pooled(edit, variance)?)? else { return None };
+    let centered = edit.binary(distance, Binary::Sub).filter(|[x, mean]| averages(edit, *mean, *x)).map(|[x, _]| x);
+    let x = centered.unwrap_or(distance);
+    let shape = edit.graph().shape(x).to_vec();
+    if squared != distance || edit.graph().shape(edit.output(node)) != shape || !averages(edit, variance, squared) {
+        return None;
+    }
+    let axis = shape.len().checked_sub(1)?;
+    let gamma = edit.constant(node, "factors", ArrayD::ones(IxDyn(&shape[axis..])));
+    let beta = edit.constant(node, "bias", ArrayD::zeros(IxDyn(&shape[axis..])));
+    edit.replace(node, Op::Normalize { axis, epsilon, centered: centered.is_some() }, &[x, gamma, beta]);
+    Some(())
+}
+
+/// `v` and `ε` if the value is `v + ε`.
+fn sum(edit: &Edit, id: ValueId) -> Option<(ValueId, f32)> {
+    let [a, b] = edit.binary(id, Binary::Add)?;
+    edit.number(b).map(|epsilon| (a, epsilon)).or_else(|| edit.number(a).map(|epsilon| (b, epsilon)))
+}
+
+/// `d` and `v` if the node is `d / √v` or `d · (1 / √v)`.
+fn quotient(edit: &Edit, node: usize) -> Option<(ValueId, ValueId)> {
+    let inputs = &edit.node(node).inputs;
+    match edit.node(node).op {
+        Op::Binary(Binary::Function(BinaryFunction::Div)) => Some((inputs[0], root(edit, inputs[1])?)),
+        Op::Binary(Binary::Mul) => [(0, 1), (1, 0)].into_iter().find_map(|(distance, inverse)| {
+            let (Function::Reciprocal, deviation) = edit.unary(inputs[inverse])? else { return None };
+            Some((inputs[distance], root(edit, deviation)?))
+        }),
+        _ => None,
+    }
+}
+
+/// `v` if the value is `√v`.
+fn root(edit: &Edit, id: ValueId) -> Option<ValueId> {
+    match edit.unary(id)? {
+        (Function::Sqrt, v) => Some(v),
+        _ => None,
+    }
+}
+
+/// Whether a value is the mean of `x` along its last axis, in any shape.
+fn averages(edit: &Edit, id: ValueId, x: ValueId) -> bool {
+    let mut chain = std::iter::successors(pool(edit, id).map(|pool| pool.inputs[0]), |id| unshaped(edit, *id));
+    let Some((n, rows)) = edit.graph().shape(x).split_last() else { return false };
+    let Some(Op::Pool { window, kind: MEAN }) = pool(edit, id).map(|pool| &pool.op) else { return false };
+    let [height, width] = window.kernel;
+    let whole = chain.clone().next().map_or(&[][..], |id| edit.graph().shape(id));
+    let means = edit.graph().shape(id).iter().product::<usize>() == rows.iter().product::<usize>();
+    means && height * width == *n && whole.len() == 4 && whole[2..] == [height, width] && chain.any(|id| id == x)
+}
+
+/// What a value is a pool of, behind any reshapes.
+fn pooled(edit: &Edit, id: ValueId) -> Option<ValueId> {
+    let input = pool(edit, id)?.inputs[0];
+    std::iter::successors(Some(input), |id| unshaped(edit, *id)).last()
+}
+
+/// The pool that writes a value, before any reshapes.
+fn pool(edit: &Edit, id: ValueId) -> Option<&Node> {
+    let id = std::iter::successors(Some(id), |id| unshaped(edit, *id)).last()?;
+    Some(edit.node(edit.writer(id)?)).filter(|node| matches!(node.op, Op::Pool { .. }))
+}
+
+/// The value that a reshape makes this one from.
+fn unshaped(edit: &Edit, id: ValueId) -> Option<ValueId> {
+    let node = edit.node(edit.writer(id)?);
+    (node.op == Op::Reshape).then(|| node.inputs[0])
+}
+
+/// Takes a factor or an addend behind a normalization into it.
+fn absorb(edit: &mut Edit, node: usize) -> Option<()> {
+    let Op::Binary(op @ (Binary::Mul | Binary::Add)) = edit.node(node).op else { return None };
+    let &[a, b] = &edit.node(node).inputs[..] else { return None };
+    let (x, c) = if edit.graph().constant(b).is_some() { (a, b) } else { (b, a) };
+    let normal = edit.sole_writer(x)?;
+    let (Op::Normalize { axis, .. }, shape) = (&edit.node(normal).op, edit.graph().shape(x)) else { return None };
+    if edit.graph().shape(edit.output(node)) != shape {
+        return None;
+    }
+    let c = ArrayD::from_shape_vec(IxDyn(&[shape[*axis]]), along(edit.graph().constant(c)?, *axis, shape)?).ok()?;
+    let &[x, gamma, beta] = &edit.node(normal).inputs[..] else { return None };
+    let (old, shift) = (edit.graph().constant(gamma)?.clone(), edit.graph().constant(beta)?.clone());
+    let (gamma, beta) = if op == Binary::Mul { (old * &c, shift * c) } else { (old, shift + c) };
+    if !gamma.iter().chain(&beta).all(|v| v.is_finite()) {
+        return None;
+    }
+    let (gamma, beta) = (edit.constant(normal, "factors", gamma), edit.constant(normal, "bias", beta));
+    let op = edit.node(normal).op.clone();
+    edit.replace(normal, op, &[x, gamma, beta]);
+    edit.merge(normal, node);
+    Some(())
+}
