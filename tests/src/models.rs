@@ -53,6 +53,7 @@ pub fn every_operation() -> Vec<u8> {
     let factors = chain.tensor(DType::I8, [1, 1, 1, 8]);
     let ports = [port(b"image", image, 1.0, 0), port(b"factors", factors, 0.01, 2)];
     let weighed = pairs(&mut chain, factors);
+    let states = sequences_i8(&mut chain, factors);
     let (scores, shares, best) = int8(&mut chain, image, factors);
     let (found, ordered) = indexed(&mut chain, image);
     let last = sequences(&mut chain);
@@ -67,6 +68,7 @@ pub fn every_operation() -> Vec<u8> {
         port(b"ordered", ordered, 1.0, 0),
         port(b"weighed", weighed, 0.5, 3),
         port(b"last", last, 1.0, 0),
+        port(b"states", states, 0.001, 0),
     ];
     chain.finish(&ports, &outputs)
 }
@@ -271,6 +273,28 @@ fn sequences(chain: &mut Chain) -> Tensor {
     square
 }
 
+/// Each recurrent layer in int8 on the factors, four sequences of one step, with functions that are straight and saturate.
+fn sequences_i8(chain: &mut Chain, factors: Tensor) -> Tensor {
+    let x = Tensor::new(Place::Arena, DType::I8, factors.offset, [1, 1, 4, 2]);
+    let span = chain.builder.constant(&[300i16, -200, 12_000, -9000, 7, 0, -1, 32_767]);
+    let first = Tensor::new(Place::Constant, DType::I16, span.offset, [1, 1, 4, 2]);
+    let ramp = |from: i32, step: i32| -> Vec<i16> {
+        (-256..=256).map(|j: i32| (from + j * step).clamp(-32_768, 32_767) as i16).collect()
+    };
+    let [table, gate] = [ramp(0, 512), ramp(16_384, 128)].map(|table| chain.builder.constant(&table));
+    let [h, c] = [(); 2].map(|()| chain.tensor(DType::I16, [1, 1, 4, 2]));
+    let gates = chain.gates(1, 1);
+    chain.push(RnnI8 { inputs: [x, first], output: h, gates, table });
+    let gates = chain.gates(3, 4);
+    let tables = [gate, table];
+    chain.push(GruI8 { inputs: [x, h], output: c, gates, tables, candidate: 1 << 17, reset_last: true });
+    let (gates, output) = (chain.gates(4, 4), chain.tensor(DType::I16, [1, 2, 4, 2]));
+    let (inputs, tables, [candidate, cell, result]) =
+        ([x, h.last(), c.last()], [gate, table, table], [1 << 16, 1 << 15, 1 << 17]);
+    chain.push(LstmI8 { inputs, output, gates, tables, candidate, cell, result, coupled: false });
+    output
+}
+
 fn window(kernel: u32, stride: u32, pad: u32) -> Window {
     Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1; 2], pad: [pad; 2] }
 }
@@ -322,6 +346,16 @@ impl Chain {
     fn bias(&mut self, len: usize) -> Span {
         let bias: Vec<i32> = self.numbers.by_ref().take(len).map(|byte| i32::from(byte as i8) * 64).collect();
         self.builder.constant(&bias)
+    }
+
+    /// Gates of two inputs and two units.
+    fn gates(&mut self, gates: usize, biases: usize) -> GatesI8 {
+        let (weights, recurrence) = (self.weights(4 * gates), self.weights(4 * gates));
+        let bias = self.bias(2 * biases);
+        let multipliers = self.numbers.by_ref().take(4 * gates).enumerate();
+        let multipliers: Vec<i32> =
+            multipliers.map(|(i, b)| i32::from(b) << if i < 2 * gates { 21 } else { 16 }).collect();
+        GatesI8 { weights, recurrence, bias, multipliers: self.builder.constant(&multipliers), shift: 32 }
     }
 
     fn requant(&mut self, count: usize) -> Requant {

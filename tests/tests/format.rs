@@ -413,7 +413,10 @@ fn doors_have_the_type_and_length_of_their_ports() {
     assert_eq!(session.output::<i8>(7).map(<[i8]>::len), Some(4));
     assert!(session.output::<i8>(9).is_none());
     let names: Vec<_> = model.outputs().map(|port| port.name()).collect();
-    assert_eq!(names, ["scores", "shares", "best", "shares_f32", "best_f32", "found", "ordered", "weighed", "last"]);
+    assert_eq!(
+        names,
+        ["scores", "shares", "best", "shares_f32", "best_f32", "found", "ordered", "weighed", "last", "states"]
+    );
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! What recurrent layers share: gates over an input and a state, and where states stand.
 
-use crate::arena::Constants;
+use crate::arena::{Constants, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Span, Tensor};
 use crate::kernels::Kernels;
+
+/// Types of the sequence and of the states in f32.
+pub(super) const F32: [DType; 2] = [DType::F32; 2];
+/// The same in int8 with states in int16.
+pub(super) const I8: [DType; 2] = [DType::I8, DType::I16];
 
 /// Sizes of a sequence: steps, batch, numbers in, numbers of state.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +20,16 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of `x [1][t][b][i]`, states `[1][1][b][h]` and an output `[1][t + more][b][h]`, all f32.
-    pub(super) fn of(x: &Tensor, states: &[Tensor], output: &Tensor, more: u32) -> Result<Sizes, Flaw> {
-        if states.iter().chain([x, output]).any(|tensor| tensor.dtype() != Some(DType::F32)) {
+    /// The sizes of `x [1][t][b][i]`, states `[1][1][b][h]` and an output `[1][t + more][b][h]`, which have the states' type.
+    pub(super) fn of(
+        x: &Tensor,
+        states: &[Tensor],
+        output: &Tensor,
+        more: u32,
+        [of_x, of_states]: [DType; 2],
+    ) -> Result<Sizes, Flaw> {
+        let mut held = states.iter().chain([output]);
+        if x.dtype() != Some(of_x) || held.any(|tensor| tensor.dtype() != Some(of_states)) {
             return Err(Flaw::Type);
         }
         let [one, steps, batch, inputs] = x.shape;
@@ -46,14 +58,15 @@ pub(super) fn check_weights(
     sizes: Sizes,
     [gates, biases]: [usize; 2],
 ) -> Result<(), Flaw> {
-    let exactly = |span: Span, len: Option<usize>| {
-        let len = len.and_then(|len| u32::try_from(len).ok()).ok_or(Flaw::Shape)?;
-        constants.exactly::<f32>(span, len).map(|_| ()).map_err(Flaw::from)
-    };
-    let rows = gates.checked_mul(sizes.units);
-    exactly(input, rows.and_then(|rows| rows.checked_mul(sizes.inputs)))?;
-    exactly(state, rows.and_then(|rows| rows.checked_mul(sizes.units)))?;
-    exactly(bias, biases.checked_mul(sizes.units))
+    exactly::<f32>(constants, input, [gates, sizes.units, sizes.inputs])?;
+    exactly::<f32>(constants, state, [gates, sizes.units, sizes.units])?;
+    exactly::<f32>(constants, bias, [biases, sizes.units, 1])
+}
+
+/// Checks that a span has as many numbers as these dimensions ask for.
+pub(super) fn exactly<T: Pod>(constants: Constants<'_>, span: Span, [a, b, c]: [usize; 3]) -> Result<(), Flaw> {
+    let len = a.checked_mul(b).and_then(|len| len.checked_mul(c)).and_then(|len| u32::try_from(len).ok());
+    Ok(constants.exactly::<T>(span, len.ok_or(Flaw::Shape)?).map(|_| ())?)
 }
 
 /// The weights of all gates.
@@ -112,15 +125,15 @@ impl<'a> Gates<'a> {
 }
 
 /// One step of one sequence of the batch.
-pub(super) struct Step<'a> {
+pub(super) struct Step<'a, X, H> {
     /// `x[t][b]`.
-    pub(super) x: &'a [f32],
+    pub(super) x: &'a [X],
     /// The state before it.
-    pub(super) before: &'a [f32],
+    pub(super) before: &'a [H],
     /// The state after it, to be written.
-    pub(super) after: &'a mut [f32],
+    pub(super) after: &'a mut [H],
     /// The output behind its steps, at this sequence of the batch; empty if there is nothing.
-    pub(super) behind: &'a mut [f32],
+    pub(super) behind: &'a mut [H],
     /// Whether it is the first.
     pub(super) first: bool,
     /// Number of the sequence in the batch.
@@ -128,12 +141,12 @@ pub(super) struct Step<'a> {
 }
 
 /// Calls `step` for each step of each sequence.
-pub(super) fn each_step(
+pub(super) fn each_step<X, H>(
     sizes: Sizes,
-    x: &[f32],
-    h0: &[f32],
-    output: &mut [f32],
-    mut step: impl FnMut(Step<'_>) -> Result<(), Fault>,
+    x: &[X],
+    h0: &[H],
+    output: &mut [H],
+    mut step: impl FnMut(Step<'_, X, H>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let Sizes { steps, batch, inputs, units } = sizes;
     let row = batch.wrapping_mul(units);
@@ -154,7 +167,7 @@ pub(super) fn each_step(
 }
 
 /// Line `number` of lines of `len` numbers.
-pub(super) fn line(numbers: &[f32], number: usize, len: usize) -> Result<&[f32], Fault> {
+pub(super) fn line<T>(numbers: &[T], number: usize, len: usize) -> Result<&[T], Fault> {
     let start = number.wrapping_mul(len);
     numbers.get(start..start.wrapping_add(len)).ok_or(Fault)
 }

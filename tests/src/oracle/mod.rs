@@ -15,6 +15,7 @@ mod normalize;
 mod pool;
 mod position;
 mod recurrent;
+mod recurrent_i8;
 mod requant;
 mod rescale;
 mod softmax;
@@ -61,6 +62,9 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::LstmF32(op) => recurrent::lstm(op, constants, inputs),
         Op::GruF32(op) => recurrent::gru(op, constants, inputs),
         Op::RnnF32(op) => recurrent::rnn(op, constants, inputs),
+        Op::LstmI8(op) => recurrent_i8::lstm(op, constants, inputs),
+        Op::GruI8(op) => recurrent_i8::gru(op, constants, inputs),
+        Op::RnnI8(op) => recurrent_i8::rnn(op, constants, inputs),
         Op::PadI8(op) => Values::I8(copy::pad(&op.input, &op.output, op.before, op.value, first().i8())).into(),
         Op::PadF32(op) => Values::F32(copy::pad(&op.input, &op.output, op.before, op.value, first().f32())).into(),
         Op::PadI16(op) => Values::I16(copy::pad(&op.input, &op.output, op.before, op.value, first().i16())).into(),

@@ -14,6 +14,7 @@ mod matmul;
 mod normalize;
 mod pool;
 mod recurrent;
+mod recurrent_i8;
 mod rescale;
 mod scene;
 mod softmax;
@@ -58,6 +59,9 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::LstmF32 => recurrent::lstm(),
         Opcode::GruF32 => recurrent::gru(),
         Opcode::RnnF32 => recurrent::rnn(),
+        Opcode::LstmI8 => recurrent_i8::lstm(),
+        Opcode::GruI8 => recurrent_i8::gru(),
+        Opcode::RnnI8 => recurrent_i8::rnn(),
         Opcode::PadI8 => copy::pad_i8(),
         Opcode::PadF32 => copy::pad_f32(),
         Opcode::ConcatI8 => copy::concat_i8(),

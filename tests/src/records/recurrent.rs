@@ -23,7 +23,7 @@ pub(super) fn cumulative() -> BoxedStrategy<Case> {
 }
 
 /// Sizes of a layer: steps, batch, inputs, units.
-fn sizes() -> impl Strategy<Value = [u32; 4]> {
+pub(super) fn sizes() -> impl Strategy<Value = [u32; 4]> {
     [1u32..=4, 1u32..=3, 1u32..=5, 1u32..=6]
 }
 

@@ -138,6 +138,11 @@ impl Scene {
         self.builder.constant(&bias)
     }
 
+    pub(super) fn multipliers(&mut self, len: u32) -> Span {
+        let multipliers = self.next().multipliers(len as usize);
+        self.builder.constant(&multipliers)
+    }
+
     pub(super) fn requant<T: Element>(&mut self, rounding: Rounding<T>, count: u32) -> Requant<T> {
         let Rounding { each, shift, zero, range: [lo, hi] } = rounding;
         let multipliers = self.next().multipliers(if each { count as usize } else { 1 });
