@@ -177,6 +177,11 @@ impl Writer<'_> {
         self.context.quantization.weights(self.node)
     }
 
+    /// The int8 weights of the node's gates.
+    pub(crate) fn gates(&self) -> Option<&[crate::quantize::Weights; 2]> {
+        self.context.quantization.gates(self.node)
+    }
+
     /// Operand `index` of the node: in the arena, or among the constants in the operand's own type.
     pub(crate) fn input(&mut self, index: usize) -> Tensor {
         let value = self.node().inputs[index];

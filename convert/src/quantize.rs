@@ -3,9 +3,11 @@
 //! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, or int16 as a quantized file has them; weights symmetric over
 //! −127..127.
 
+mod gates;
 mod islands;
 mod params;
 mod table;
+mod wide;
 
 use std::collections::HashMap;
 
@@ -17,6 +19,7 @@ use crate::error::ConvertError;
 use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
 pub use params::{Params, Width};
 pub(crate) use table::interpolated_table;
+use wide::Wide;
 
 /// int8 weights of one node.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,7 @@ pub struct Weights {
 pub struct Quantization {
     params: Vec<Option<Params>>,
     weights: HashMap<NodeId, Weights>,
+    gates: HashMap<NodeId, [Weights; 2]>,
 }
 
 impl Quantization {
@@ -60,6 +64,12 @@ impl Quantization {
     pub fn weights(&self, node: NodeId) -> Option<&Weights> {
         self.weights.get(&node)
     }
+
+    /// The int8 weights of a recurrent layer's gates, for the sequence and for the state, if it has some.
+    #[must_use]
+    pub fn gates(&self, node: NodeId) -> Option<&[Weights; 2]> {
+        self.gates.get(&node)
+    }
 }
 
 /// Chooses all numbers of the int8 program, and puts the changes of type into it that it needs.
@@ -70,15 +80,26 @@ impl Quantization {
 /// # Errors
 /// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.
 pub fn quantize(graph: &Graph, ranges: &Ranges, io: Io) -> Result<(Graph, Quantization), ConvertError> {
-    let (graph, params) = islands::insert(graph, activations(graph, ranges), io);
-    let mut weights = HashMap::new();
+    let mut graph = graph.clone();
+    for index in 0..graph.nodes.len() {
+        graph.nodes[index].float |= gates::need_floats(&graph, &graph.nodes[index]);
+    }
+    let wide = Wide::new(&graph, ranges, io);
+    let (graph, params) = islands::insert(&graph, activations(&graph, ranges, &wide), wide, io);
+    let (mut weights, mut gates) = (HashMap::new(), HashMap::new());
     for (id, node) in nodes(&graph) {
-        if let (Op::Conv { .. } | Op::FullyConnected, Some(input)) = (&node.op, params[node.inputs[0].0]) {
-            weights.insert(id, node_weights(&graph, node, input)?);
+        match (&node.op, params[node.inputs[0].0], params[node.outputs[0].0]) {
+            (Op::Conv { .. } | Op::FullyConnected, Some(input), _) => {
+                weights.insert(id, node_weights(&graph, node, input)?);
+            }
+            (op, Some(x), Some(state)) if gates::have_integers(op) => {
+                gates.insert(id, gates::gates(&graph, node, x, state)?);
+            }
+            _ => {}
         }
     }
     let graph = without_identities(graph, &params);
-    Ok((graph, Quantization { params, weights }))
+    Ok((graph, Quantization { params, weights, gates }))
 }
 
 /// Whether the model brings scales along: whether it dequantizes something.
@@ -130,9 +151,9 @@ pub fn nodes(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
 }
 
 /// Params of every value that may be int8, `None` where nothing is known of its range.
-fn activations(graph: &Graph, ranges: &Ranges) -> Vec<Option<Params>> {
+fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide) -> Vec<Option<Params>> {
     let mut classes = Classes::new(graph.values.len());
-    for node in graph.nodes.iter().filter(|node| moves_only(&node.op)) {
+    for node in graph.nodes.iter().filter(|node| moves_only(&node.op) && !wide.holds(node.outputs[0])) {
         activation_operands(node).iter().for_each(|input| classes.join(*input, node.outputs[0]));
     }
     graph.states.iter().for_each(|state| classes.join(state.input, state.output));

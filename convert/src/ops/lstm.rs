@@ -1,9 +1,10 @@
 //! LSTM: one direction.
 
+use super::recurrent_i8::{Curve, Layer, multiplier};
 use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::Function;
-use lacewing::ops::LstmF32;
+use lacewing::ops::{LstmF32, LstmI8};
 
 /// Writes an LSTM.
 pub(crate) fn encode(
@@ -12,6 +13,9 @@ pub(crate) fn encode(
     coupled: bool,
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
+    if let Some(layer) = Layer::new(clip, to) {
+        return encode_i8(activations, coupled, &layer, to);
+    }
     let (inputs, output) = super::recurrent::tensors(to);
     let record = LstmF32 {
         inputs,
@@ -22,6 +26,28 @@ pub(crate) fn encode(
         peepholes: to.float_constant(6, 0),
         activations,
         clip,
+        coupled,
+    };
+    to.push(record)
+}
+
+fn encode_i8(
+    [gate, candidate, result]: [Function; 3],
+    coupled: bool,
+    layer: &Layer,
+    to: &mut Writer<'_>,
+) -> Result<(), ConvertError> {
+    let (gate, candidate) = (layer.curve(gate, 0..3), layer.curve(candidate, 3..4));
+    let result = Curve::new(result, f64::INFINITY, layer.scale() * 32768.0);
+    let (inputs, output) = super::recurrent::tensors(to);
+    let record = LstmI8 {
+        inputs,
+        output,
+        gates: layer.write(&[gate.step, gate.step, gate.step, candidate.step], to)?,
+        tables: [gate.gate(to), candidate.table(candidate.unit(), to), result.table(result.unit(), to)],
+        candidate: multiplier(candidate.unit() / layer.scale(), 17, to)?,
+        cell: multiplier(layer.scale() / result.step, 16, to)?,
+        result: multiplier(result.unit() / layer.scale(), 17, to)?,
         coupled,
     };
     to.push(record)

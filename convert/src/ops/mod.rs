@@ -32,6 +32,7 @@ mod pad;
 mod pool;
 pub(crate) mod quantize;
 mod recurrent;
+mod recurrent_i8;
 mod reduce;
 mod resample;
 mod rescale;

@@ -6,14 +6,15 @@
 
 use std::collections::HashMap;
 
-use super::{Params, Width, activation_operands, has_form, interpolated_table, moves_only};
+use super::wide::Wide;
+use super::{Params, Width, activation_operands, gates, has_form, interpolated_table, moves_only};
 use crate::doors::Io;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
 use crate::ops::is_change;
 
 /// The graph with its changes of type, and the params of the values that are integers in it.
-pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, io: Io) -> (Graph, Vec<Option<Params>>) {
-    let mut walk = Walk::new(graph, known, io);
+pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> (Graph, Vec<Option<Params>>) {
+    let mut walk = Walk::new(graph, known, wide, io);
     for node in &graph.nodes {
         walk.step(node.clone());
     }
@@ -36,6 +37,8 @@ struct Walk {
     graph: Graph,
     /// Params that a value has by itself if it is held in integers; in the other width it has those that follow from them.
     known: Vec<Option<Params>>,
+    /// What is held in int16 all the same.
+    wide: Wide,
     /// Params of the values that are held in integers.
     held: Vec<Option<Params>>,
     /// The same values in other types.
@@ -43,14 +46,16 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(graph: &Graph, known: Vec<Option<Params>>, io: Io) -> Walk {
+    fn new(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> Walk {
         let graph = Graph { nodes: Vec::with_capacity(graph.nodes.len()), ..graph.clone() };
-        let mut held = vec![None; known.len()];
-        for (id, value) in graph.values.iter().enumerate() {
-            let door = graph.inputs.contains(&ValueId(id)) && io == Io::Int8;
-            held[id] = known[id].filter(|_| door || value.constant.is_some());
+        let held = vec![None; known.len()];
+        let mut walk = Walk { graph, known, wide, held, copies: HashMap::new() };
+        for id in (0..walk.held.len()).map(ValueId) {
+            let door = walk.graph.inputs.contains(&id) && io == Io::Int8;
+            if door || walk.graph.constant(id).is_some() {
+                walk.held[id.0] = walk.params(id, if door { walk.at_door(id) } else { walk.natural(id) });
+            }
         }
-        let mut walk = Walk { graph, known, held, copies: HashMap::new() };
         for state in walk.graph.states.clone() {
             walk.held[state.input.0] = walk.params(state.input, walk.written(state.output));
         }
@@ -67,9 +72,15 @@ impl Walk {
         self.known[id.0].map(|params| params.width)
     }
 
+    /// The width that a value has at a door in integers.
+    fn at_door(&self, id: ValueId) -> Held {
+        if self.wide.holds(id) { Some(Width::I16) } else { self.natural(id) }
+    }
+
     /// The params of a value in a type, if it has some there.
     fn params(&self, id: ValueId, held: Held) -> Option<Params> {
-        Some(self.known[id.0]?.in_width(held?))
+        let params = self.known[id.0]?.in_width(held?);
+        self.wide.params(id).filter(|_| held == Some(Width::I16)).or(Some(params))
     }
 
     fn step(&mut self, mut node: Node) {
@@ -100,7 +111,8 @@ impl Walk {
             return Form::all(node, None);
         }
         let width = match &node.op {
-            op if moves_only(op) => self.lies(node),
+            op if gates::have_integers(op) => return Form::recurrent(node),
+            op if moves_only(op) => self.lies(node).filter(|width| has_form(op, *width)).or(self.narrow(node)),
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
@@ -129,6 +141,12 @@ impl Walk {
             true => operands.iter().filter(computed).filter_map(|id| self.held(*id)).max(),
             false => self.natural(node.outputs[0]),
         }
+    }
+
+    /// The type in which a node moves what lies in int16, where it can be neither in int16 nor in f32 without need.
+    fn narrow(&self, node: &Node) -> Held {
+        let wide = activation_operands(node).iter().any(|id| self.wide.holds(*id) && self.held(*id).is_some());
+        self.natural(node.outputs[0]).filter(|_| wide)
     }
 
     fn change(&self, node: &Node) -> Form {
@@ -186,7 +204,7 @@ impl Walk {
     /// An output in the type that the door asks for, with the name that it has in the original.
     fn output(&mut self, index: usize, io: Io) {
         let inner = self.graph.outputs[index];
-        let wanted = self.natural(inner).filter(|_| io == Io::Int8);
+        let wanted = self.at_door(inner).filter(|_| io == Io::Int8);
         let output = self.in_type(inner, wanted);
         if output == inner || self.graph.value(inner).kind == Kind::Index {
             return;
@@ -202,6 +220,13 @@ impl Form {
     /// Everything in one type.
     fn all(node: &Node, held: Held) -> Form {
         Form { reads: vec![held; activation_operands(node).len()], writes: held }
+    }
+
+    /// A sequence in int8, states in int16.
+    fn recurrent(node: &Node) -> Form {
+        let mut form = Form::all(node, Some(Width::I16));
+        form.reads[0] = Some(Width::I8);
+        form
     }
 }
 
@@ -223,13 +248,17 @@ mod tests {
         graph
     }
 
+    fn insert_all(graph: Graph, known: Vec<Option<Params>>, io: Io) -> (Graph, Vec<Option<Params>>) {
+        insert(&graph, known, Wide::none(&graph), io)
+    }
+
     fn names(graph: &Graph) -> Vec<&str> {
         graph.nodes.iter().map(|node| crate::encode::name(&node.op)).collect()
     }
 
     #[test]
     fn doors_keep_their_names_and_change_type_inside() {
-        let (graph, held) = insert(&two(Op::Unary(Function::Abs)), vec![BYTES; 3], Io::F32);
+        let (graph, held) = insert_all(two(Op::Unary(Function::Abs)), vec![BYTES; 3], Io::F32);
         assert_eq!(names(&graph), ["Quantize", "Unary", "Unary", "Dequantize"]);
         assert_eq!(graph.value(graph.inputs[0]).name, "x");
         assert_eq!(graph.value(graph.outputs[0]).name, "z");
@@ -241,7 +270,7 @@ mod tests {
     fn a_node_that_must_be_float_is_an_island() {
         let mut graph = two(Op::Unary(Function::Abs));
         graph.nodes[0].float = true;
-        let (graph, held) = insert(&graph, vec![BYTES; 3], Io::Int8);
+        let (graph, held) = insert_all(graph.clone(), vec![BYTES; 3], Io::Int8);
         assert_eq!(names(&graph), ["Dequantize", "Unary", "Quantize", "Unary"]);
         assert_eq!((held[0], held[1], held[2]), (BYTES, None, BYTES));
         graph.check().unwrap();
@@ -251,30 +280,31 @@ mod tests {
     fn what_moves_elements_stays_where_they_are() {
         let mut graph = two(Op::Reshape);
         graph.nodes[0].float = true;
-        let (graph, held) = insert(&graph, vec![BYTES; 3], Io::F32);
+        let (graph, held) = insert_all(graph.clone(), vec![BYTES; 3], Io::F32);
         assert_eq!(names(&graph), ["Unary", "Reshape"]);
         assert_eq!(held, [None; 3]);
     }
 
     #[test]
     fn a_value_without_a_range_is_float() {
-        let (graph, _) = insert(&two(Op::Unary(Function::Abs)), vec![BYTES, None, BYTES], Io::Int8);
+        let (graph, _) = insert_all(two(Op::Unary(Function::Abs)), vec![BYTES, None, BYTES], Io::Int8);
         assert_eq!(names(&graph), ["Dequantize", "Unary", "Unary", "Quantize"]);
     }
 
     #[test]
     fn int16_is_kept_and_changes_to_int8_where_that_is_wanted() {
-        let (graph, held) = insert(&two(Op::Unary(Function::Identity)), vec![WORDS, WORDS, BYTES], Io::Int8);
+        let (graph, held) = insert_all(two(Op::Unary(Function::Identity)), vec![WORDS, WORDS, BYTES], Io::Int8);
         assert_eq!(names(&graph), ["Unary", "Unary"]);
         assert_eq!(held, [WORDS, WORDS, BYTES]);
-        let (graph, held) = insert(&two(Op::Reshape), vec![BYTES, WORDS, WORDS], Io::F32);
+        let (graph, held) = insert_all(two(Op::Reshape), vec![BYTES, WORDS, WORDS], Io::F32);
         assert_eq!(names(&graph), ["Quantize", "Unary", "Reshape", "Dequantize"]);
         assert_eq!((held[1], held[2]), (WORDS, WORDS));
     }
 
     #[test]
     fn a_copy_in_another_width_is_a_change_of_scale() {
-        let mut walk = Walk::new(&two(Op::Reshape), vec![WORDS, WORDS, WORDS], Io::Int8);
+        let graph = two(Op::Reshape);
+        let mut walk = Walk::new(&graph, vec![WORDS, WORDS, WORDS], Wide::none(&graph), Io::Int8);
         let copy = walk.in_type(ValueId(0), Some(Width::I8));
         assert_eq!(walk.in_type(ValueId(0), Some(Width::I8)), copy);
         assert_eq!(names(&walk.graph), ["Rescale"]);
