@@ -79,8 +79,9 @@ impl Walk {
 
     /// The params of a value in a type, if it has some there.
     fn params(&self, id: ValueId, held: Held) -> Option<Params> {
-        let params = self.known[id.0]?.in_width(held?);
-        self.wide.params(id).filter(|_| held == Some(Width::I16)).or(Some(params))
+        let wide = self.wide.params(id);
+        let own = self.known[id.0].or(wide);
+        wide.filter(|_| held == Some(Width::I16)).or(Some(own?.in_width(held?)))
     }
 
     fn step(&mut self, mut node: Node) {
@@ -105,13 +106,14 @@ impl Walk {
     /// if something has no params.
     fn form(&self, node: &Node) -> Form {
         let (operands, output) = (activation_operands(node), node.outputs[0]);
-        let params = |id: &ValueId| self.known[id.0].is_some();
+        let params = |id: &ValueId| self.known[id.0].or(self.wide.params(*id)).is_some();
         let result = params(&output) || matches!(node.op, Op::ArgMax { .. });
         if node.float || !result || !operands.iter().all(params) || self.has_wide_weights(node) {
             return Form::all(node, None);
         }
         let width = match &node.op {
             op if gates::have_integers(op) => return Form::recurrent(node),
+            Op::Unary(_) if self.wide.holds(output) => return Form::all(node, self.lies(node)),
             op if moves_only(op) => self.lies(node).filter(|width| has_form(op, *width)).or(self.narrow(node)),
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
@@ -157,6 +159,9 @@ impl Walk {
 
     /// What a value is written in, through any operations that only move it.
     fn written(&self, mut value: ValueId) -> Held {
+        if self.wide.params(value).is_some() {
+            return Some(Width::I16);
+        }
         while let Some(node) = self.graph.nodes.iter().find(|node| node.outputs[0] == value) {
             if !moves_only(&node.op) {
                 return self.form(node).writes;

@@ -6,7 +6,7 @@
 use super::{Classes, Params, Width, activation_operands, gates, has_form, moves_only};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
-use crate::graph::{Graph, Node, ValueId};
+use crate::graph::{Function, Graph, Node, Op, ValueId};
 
 /// Which values they are, and the params of all that are held in int16 or become it.
 pub(super) struct Wide {
@@ -59,8 +59,7 @@ impl Wide {
 
     /// Whether a node moves what is held in int16.
     fn moves(&self, node: &Node) -> bool {
-        let moves = moves_only(&node.op) && has_form(&node.op, Width::I16) && !node.float;
-        moves && activation_operands(node).iter().any(|operand| self.holds(*operand))
+        carries(node) && activation_operands(node).iter().any(|operand| self.holds(*operand))
     }
 
     /// One scale for all that are moved into each other. It is a power of two with room above what was seen: states add up.
@@ -104,6 +103,12 @@ fn is_source(node: &Node) -> bool {
     gates::have_integers(&node.op) && !node.float
 }
 
+/// Whether a node gives elements of its operands, and has a form in int16.
+fn carries(node: &Node) -> bool {
+    let copies = node.op == Op::Unary(Function::Identity) && node.clamp.is_none();
+    !node.float && (copies || moves_only(&node.op) && has_form(&node.op, Width::I16))
+}
+
 /// The values of which a state before the first step is made by moving them.
 fn leading(graph: &Graph) -> Vec<bool> {
     let mut leading = vec![false; graph.values.len()];
@@ -111,7 +116,7 @@ fn leading(graph: &Graph) -> Vec<bool> {
         let operands = activation_operands(node);
         let states = match is_source(node) {
             true => &operands[1..],
-            false if moves_only(&node.op) && leading[node.outputs[0].0] => operands,
+            false if carries(node) && leading[node.outputs[0].0] => operands,
             false => &[],
         };
         states.iter().for_each(|state| leading[state.0] = true);
