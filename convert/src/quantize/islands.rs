@@ -114,7 +114,7 @@ impl Walk {
         let width = match &node.op {
             op if gates::have_integers(op) => return Form::recurrent(node),
             Op::Unary(_) if self.wide.holds(output) => return Form::all(node, self.lies(node)),
-            op if moves_only(op) => self.lies(node).filter(|width| has_form(op, *width)).or(self.narrow(node)),
+            op if moves_only(op) => self.lies(node),
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
@@ -143,12 +143,6 @@ impl Walk {
             true => operands.iter().filter(computed).filter_map(|id| self.held(*id)).max(),
             false => self.natural(node.outputs[0]),
         }
-    }
-
-    /// The type in which a node moves what lies in int16, where it can be neither in int16 nor in f32 without need.
-    fn narrow(&self, node: &Node) -> Held {
-        let wide = activation_operands(node).iter().any(|id| self.wide.holds(*id) && self.held(*id).is_some());
-        self.natural(node.outputs[0]).filter(|_| wide)
     }
 
     fn change(&self, node: &Node) -> Form {

@@ -3,7 +3,7 @@
 //! A recurrent layer writes its states in int16 of one scale, which those that it starts from have too. Whoever computes with them reads
 //! a copy in int8, of the scale that the value's own range asks for.
 
-use super::{Classes, Params, Width, activation_operands, gates, has_form, moves_only};
+use super::{Classes, Params, activation_operands, gates, moves_only};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::graph::{Function, Graph, Node, Op, ValueId};
@@ -103,10 +103,10 @@ fn is_source(node: &Node) -> bool {
     gates::have_integers(&node.op) && !node.float
 }
 
-/// Whether a node gives elements of its operands, and has a form in int16.
+/// Whether a node gives elements of its operands.
 fn carries(node: &Node) -> bool {
     let copies = node.op == Op::Unary(Function::Identity) && node.clamp.is_none();
-    !node.float && (copies || moves_only(&node.op) && has_form(&node.op, Width::I16))
+    !node.float && (copies || moves_only(&node.op))
 }
 
 /// The values of which a state before the first step is made by moving them.
