@@ -52,7 +52,7 @@ fn parts<const N: usize>(
     let gates = GatesI8 {
         weights: scene.weights_i8(gates * units * inputs),
         recurrence: scene.weights_i8(gates * units * units),
-        bias: scene.bias(biases * units),
+        bias: scene.bias::<i8>(biases * units),
         multipliers: scene.multipliers(2 * gates * units),
         shift,
     };
