@@ -81,6 +81,11 @@ impl Layer {
         }
         let b = bias(on, number, gates, units)?;
         let mut constants = vec![on.constant(w)?, on.constant(r)?, on.constant(b)?];
+        for i in 1..=2 {
+            // The integers of a quantized file, where its scale is one or each row has its own.
+            let grid = on.to.grid(on.node, i, 1);
+            on.to.set_grid(constants[i - 1], grid);
+        }
         if on.node.op() == "LSTM" && on.node.input(7).is_some() {
             let peepholes = weights(on, 7, number)?;
             if peepholes.shape() != [3 * units] {
