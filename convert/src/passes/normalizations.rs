@@ -20,11 +20,12 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
 fn recognize(edit: &mut Edit, node: usize) -> Option<()> {
     let (distance, spread) = quotient(edit, node)?;
     let (variance, epsilon) = sum(edit, spread)?;
-    let (Function::Square, squared) = edit.unary(pooled(edit, variance)?)? else { return None };
+    let squares = pooled(edit, variance)?;
+    let (Function::Square, squared) = edit.unary(squares)? else { return None };
     let centered = edit.binary(distance, Binary::Sub).filter(|[x, mean]| averages(edit, *mean, *x)).map(|[x, _]| x);
     let x = centered.unwrap_or(distance);
     let shape = edit.graph().shape(x).to_vec();
-    if squared != distance || edit.graph().shape(edit.output(node)) != shape || !averages(edit, variance, squared) {
+    if squared != distance || edit.graph().shape(edit.output(node)) != shape || !averages(edit, variance, squares) {
         return None;
     }
     let axis = shape.len().checked_sub(1)?;
@@ -112,4 +113,57 @@ fn absorb(edit: &mut Edit, node: usize) -> Option<()> {
     edit.replace(normal, op, &[x, gamma, beta]);
     edit.merge(normal, node);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Build, equivalent};
+    use super::super::{dead, identities};
+    use super::*;
+    use crate::graph::Window;
+
+    fn mean(b: &mut Build, x: ValueId, shape: &[usize]) -> ValueId {
+        let [rows, n] = [shape[0] * shape[1], shape[2]];
+        let plane = b.shaped(Op::Reshape, &[x], &[1, rows, n, 1]);
+        let window = Window { kernel: [n, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+        let y = b.shaped(Op::Pool { window, kind: MEAN }, &[plane], &[1, rows, 1, 1]);
+        b.shaped(Op::Reshape, &[y], &[shape[0], shape[1], 1])
+    }
+
+    fn written_out(squared: impl Fn(ValueId, ValueId) -> ValueId) -> Graph {
+        let mut b = Build::new();
+        let shape = [2, 3, 4];
+        let x = b.input(&shape);
+        let m = mean(&mut b, x, &shape);
+        let d = b.op(Op::Binary(Binary::Sub), &[x, m]);
+        let squares = b.op(Op::Unary(Function::Square), &[squared(x, d)]);
+        let (variance, epsilon) = (mean(&mut b, squares, &shape), b.number(1e-3));
+        let spread = b.op(Op::Binary(Binary::Add), &[variance, epsilon]);
+        let deviation = b.op(Op::Unary(Function::Sqrt), &[spread]);
+        let y = b.op(Op::Binary(Binary::Function(BinaryFunction::Div)), &[d, deviation]);
+        let (gamma, beta) = (b.random(&[4]), b.random(&[4]));
+        let y = b.op(Op::Binary(Binary::Mul), &[gamma, y]);
+        let y = b.op(Op::Binary(Binary::Add), &[y, beta]);
+        b.output(y)
+    }
+
+    fn simplified(graph: &Graph) -> Graph {
+        let options = SimplifyOptions::default();
+        let after = dead::run(identities::run(run(graph.clone(), &options), &options), &options);
+        equivalent(graph, &after);
+        after
+    }
+
+    #[test]
+    fn what_is_written_out_becomes_one_node() {
+        let after = simplified(&written_out(|_, distance| distance));
+        let ops: Vec<_> = after.nodes.iter().map(|node| &node.op).collect();
+        assert_eq!(ops, [&Op::Normalize { axis: 2, epsilon: 1e-3, centered: true }]);
+    }
+
+    #[test]
+    fn squares_of_something_else_are_no_variance() {
+        let after = simplified(&written_out(|x, _| x));
+        assert!(!after.nodes.iter().any(|node| matches!(node.op, Op::Normalize { .. })));
+    }
 }
