@@ -11,6 +11,7 @@ use tract_core::ops::konst::Const;
 use tract_core::optim::Optimizer;
 use tract_core::plan::SimplePlan;
 use tract_core::prelude::{DatumType, OutletId, TValue, Tensor, TypedFact, TypedModel, TypedOp};
+use tract_onnx::pb::AttributeProto;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::prelude::{InferenceFact, TractResult};
@@ -45,6 +46,7 @@ impl Oracle {
     /// What tract says where it cannot run the model, or what is wrong with the file.
     pub fn new(bytes: &[u8], options: &ImportOptions) -> Result<Oracle, ConvertError> {
         let source = Source::decode(bytes)?;
+        misread(&source)?;
         let inputs = declared(&source, options)?;
         let outputs: Vec<String> = source.graph().output.iter().map(|o| o.name.clone()).collect();
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
@@ -233,6 +235,35 @@ fn array(tensor: &Tensor) -> TractResult<ArrayD<f32>> {
     Ok(view.to_owned())
 }
 
+fn passed_over(op: &str, attribute: &AttributeProto) -> bool {
+    let usual: &[&[u8]] = match op {
+        "LSTM" => &[b"Sigmoid", b"Tanh", b"Tanh"],
+        "GRU" => &[b"Sigmoid", b"Tanh"],
+        _ => &[b"Tanh"],
+    };
+    match &attribute.name[..] {
+        "direction" => attribute.s == b"reverse",
+        "input_forget" => attribute.i != 0,
+        "activations" => attribute.strings.iter().zip(usual.iter().cycle()).any(|(name, usual)| name != usual),
+        name => name == "clip",
+    }
+}
+
+/// A recurrent layer that tract 0.23 takes for another one: it passes over these attributes.
+///
+/// # Errors
+/// [`ConvertError::Oracle`] with its name.
+fn misread(source: &Source) -> Result<(), ConvertError> {
+    let recurrent = source.graph().node.iter().filter(|node| matches!(&node.op_type[..], "LSTM" | "GRU" | "RNN"));
+    for node in recurrent {
+        if let Some(attribute) = node.attribute.iter().find(|attribute| passed_over(&node.op_type, attribute)) {
+            let reason = format!("tract passes over `{}` of {} `{}`", attribute.name, node.op_type, node.name);
+            return Err(ConvertError::Oracle { reason });
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use prost::Message;
@@ -245,6 +276,19 @@ mod tests {
     fn it_can_move_between_threads() {
         fn sendable<T: Send + Sync>() {}
         sendable::<Oracle>();
+    }
+
+    #[test]
+    fn it_does_not_take_recurrent_layers_that_it_misreads() {
+        let oracle = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/onnx_ops");
+            Oracle::new(&std::fs::read(format!("{folder}/{name}.onnx")).unwrap(), &ImportOptions::default())
+        };
+        assert!(oracle("lstm").is_ok() && oracle("lstm_bidirectional").is_ok());
+        for (name, attribute) in [("lstm_clip", "clip"), ("lstm_reverse", "direction")] {
+            let error = oracle(name).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(&format!("passes over `{attribute}`")), "{name}: {error}");
+        }
     }
 
     /// So long that kernels are chosen for the outputs alone, not with every tensor as one.

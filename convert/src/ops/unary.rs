@@ -107,10 +107,11 @@ fn clip_by_tensors(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<ValueId, Co
     Ok(y)
 }
 
-/// `Dropout` in inference; its mask keeps everything.
+/// `Dropout` in inference, or of nothing; its mask keeps everything.
 fn dropout(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
-    if to.constant(node, 2).is_some_and(|c| c.integers().is_ok_and(|t| t.contains(&1))) {
+    let trains = to.constant(node, 2).is_some_and(|c| c.integers().is_ok_and(|t| t.contains(&1)));
+    if trains && to.scalar(node, 1)? != Some(0.0) {
         return Err(node.error("is in training mode; export the model in evaluation mode"));
     }
     let mut results = vec![x];

@@ -220,6 +220,11 @@ def sigmoid_row(net):
     net.output(net.op("Sigmoid", net.input(1, 7, low=-5, high=5)))
 
 
+@case("Dropout of nothing in training mode, as PyTorch exports functional dropouts", opset=13)
+def dropout_of_nothing(net):
+    net.output(net.op("Relu", net.op("Dropout", net.input(*SHAPE), net.const(0.0), net.const(True, bool))))
+
+
 @case("Dropout with its ratio as an input, and its mask left unread", opset=13)
 def dropout_input(net):
     y, _mask = net.op("Dropout", net.input(*SHAPE), net.const(0.5), outputs=2)
