@@ -100,7 +100,10 @@ pub fn convert(
 ) -> Result<Conversion, ConvertError> {
     let (graph, states) = import::with_states(onnx, &options.import)?;
     let graph = states::bind(simplify(graph, &options.simplify)?, &states)?;
-    let reference = Reference::new(onnx, &options.import, &graph, samples)?;
+    let reference = match samples {
+        [] => None,
+        _ => Some(Reference::new(onnx, &options.import, &graph, samples)?),
+    };
     let (graph, quantization) = match options.precision {
         Precision::F32 => (graph, Quantization::none()),
         Precision::Int8 => {
@@ -114,7 +117,10 @@ pub fn convert(
     let context = Context::new(&graph, quantization, provenance(&graph, onnx))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
-    let verification = verify(&graph, &file, &reference, samples, || progress(Stage::Verify))?;
+    let verification = match &reference {
+        Some(reference) => verify(&graph, &file, reference, samples, || progress(Stage::Verify))?,
+        None => Verification::default(),
+    };
     Ok(Conversion { file, graph, plan, verification })
 }
 

@@ -22,6 +22,9 @@ use crate::import::{ImportOptions, InputType, Source, StateNames, declared, quie
 /// Nodes times outputs up to which tract chooses kernels: its passes take so many steps, again and again.
 const MAX_CHOSEN: usize = 1 << 18;
 
+/// Nodes of a model that is run by tract: to type them takes it time that grows with their square.
+const MAX_NODES: usize = 1 << 13;
+
 type Plan = SimplePlan<TypedFact, Box<dyn TypedOp>>;
 
 /// An ONNX model in float, exactly as its file has it.
@@ -48,6 +51,10 @@ impl Oracle {
         let source = Source::decode(bytes)?;
         misread(&source)?;
         let inputs = declared(&source, options)?;
+        if source.order.len() > MAX_NODES {
+            let reason = format!("its {} nodes would take tract too long", source.order.len());
+            return Err(ConvertError::Oracle { reason });
+        }
         let outputs: Vec<String> = source.graph().output.iter().map(|o| o.name.clone()).collect();
         let typed = settle(quietly(|| typed(&source, &inputs)))?;
         let plan = settle(quietly(|| planned(&typed)))?;

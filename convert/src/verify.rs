@@ -27,8 +27,8 @@ pub struct LayerNoise {
     pub sqnr_db: f64,
 }
 
-/// What was found.
-#[derive(Clone, Debug, PartialEq)]
+/// What was found; without samples nothing was.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verification {
     /// Layers whose result is an ONNX tensor, in the order of the program.
     pub layers: Vec<LayerNoise>,
@@ -38,7 +38,7 @@ pub struct Verification {
     pub top1_agreement: f64,
     /// Number of samples.
     pub samples: usize,
-    /// What the bytes were compared with: `tract`, or `lacewing f32: ` and why tract does not run the original.
+    /// What the bytes were compared with: `tract`, or `lacewing f32: ` and why tract does not run the original; empty without samples.
     pub reference: String,
 }
 

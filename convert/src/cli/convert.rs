@@ -129,8 +129,8 @@ pub(super) fn convert_with(
 
 /// The calibration samples; a float program and a quantized model can do without.
 fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Samples>, Failure> {
-    let inputs = inputs(onnx, import).map_err(|failure| failure.of(&args.model))?;
     let Some(path) = &args.calib else { return Ok(None) };
+    let inputs = inputs(onnx, import).map_err(|failure| failure.of(&args.model))?;
     Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?))
 }
 
