@@ -1,23 +1,19 @@
-//! Constant tensors, and nodes all of whose inputs are constant: computed by tract, one node at a time.
+//! Constant tensors: those of the file, and what is computed from them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
-use tract_core::internal::{IntoTensor, TVec, tvec};
-use tract_core::model::SpecialOps;
-use tract_core::plan::SimplePlan;
 use tract_core::prelude::Tensor;
-use tract_onnx::model::ParsingContext;
+use tract_onnx::data_resolver::MmapDataResolver;
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModel, InferenceModelExt};
-use tract_onnx::tract_hir::prelude::{DatumType, InletId, OutletId, TractResult};
+use tract_onnx::tract_hir::prelude::DatumType;
 
 use super::control::captured;
-use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
+use super::{OnnxNode, Source, quietly};
 use crate::error::ConvertError;
-use crate::graph::{Grid, Kind, Layout, Op};
+use crate::graph::{Grid, Kind};
 
 /// A tensor known at conversion.
 #[derive(Clone, Debug)]
@@ -46,7 +42,7 @@ impl AxisGrid {
     }
 
     /// The grid behind a node that moves the elements of a tensor with it, if the axis lives on.
-    fn through(&self, node: &OnnxNode<'_>, from: &[usize], to: &[usize]) -> Option<AxisGrid> {
+    pub(crate) fn through(&self, node: &OnnxNode<'_>, from: &[usize], to: &[usize]) -> Option<AxisGrid> {
         let axis = match node.op() {
             _ if self.grid.scales.len() == 1 => 0,
             "Identity" => self.axis,
@@ -159,148 +155,9 @@ pub(super) fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
     if !proto.external_data.is_empty() {
         return Err(error("its weights are in another file; save the model with its weights inside".into()));
     }
-    let onnx = tract_onnx::onnx();
-    match quietly(|| tract_onnx::tensor::load_tensor(&*onnx.provider, proto, None)) {
+    match quietly(|| tract_onnx::tensor::load_tensor(&MmapDataResolver, proto, None)) {
         Ok(Ok(tensor)) => Ok(Constant::new(&proto.name, tensor)),
         Ok(Err(e)) => Err(error(format!("{e:#}"))),
         Err(panic) => Err(error(panic)),
-    }
-}
-
-/// Evaluates nodes whose inputs are all known.
-pub(crate) struct Folder<'a> {
-    source: &'a Source,
-    onnx: tract_onnx::Onnx,
-}
-
-impl<'a> Folder<'a> {
-    /// For the nodes of one model.
-    pub(crate) fn new(source: &'a Source) -> Folder<'a> {
-        Folder { source, onnx: tract_onnx::onnx() }
-    }
-
-    /// The outputs of `node` for these inputs.
-    pub(crate) fn fold(&self, node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Vec<Constant>, ConvertError> {
-        let elements = bound(node, inputs)?;
-        if elements > MAX_ELEMENTS as u64 {
-            return Err(node.error(format!("would compute a constant of {elements} elements")));
-        }
-        let tensors: Vec<Arc<Tensor>> = inputs.iter().map(|c| c.tensor.clone()).collect();
-        let results = match quietly(|| self.evaluate(node, &tensors)) {
-            Ok(results) => results.map_err(|e| node.error(format!("{e:#}")))?,
-            Err(panic) => return Err(node.error(panic)),
-        };
-        let grid = |to: &[usize]| inputs.first()?.grid.as_ref()?.through(node, inputs.first()?.shape(), to);
-        let named = node.pb.output.iter().filter(|name| !name.is_empty()).zip(results);
-        Ok(named.map(|(name, tensor)| Constant { grid: grid(tensor.shape()), ..Constant::new(name, tensor) }).collect())
-    }
-
-    /// A model of this one node, run once.
-    fn evaluate(&self, node: &OnnxNode<'_>, inputs: &[Arc<Tensor>]) -> TractResult<Vec<Tensor>> {
-        let context = ParsingContext {
-            onnx_operator_set_version: node.opset,
-            framework: &self.onnx,
-            model: &self.source.model,
-            parent_graphs: vec![self.source.graph()],
-            model_dir: None,
-            template: InferenceModel::default(),
-        };
-        let Some(builder) = self.onnx.op_register.0.get(node.op()) else {
-            return Err(tract_core::internal::format_err!("tract does not know this operator"));
-        };
-        let (op, _) = builder(&context, node.pb)?;
-        let mut model = InferenceModel::default();
-        let outputs = node.pb.output.iter().filter(|name| !name.is_empty()).count();
-        let id = model.add_node("node", op, tvec![InferenceFact::default(); outputs])?;
-        for (slot, tensor) in inputs.iter().enumerate() {
-            let constant = model.add_const(format!("input_{slot}"), tensor.clone())?;
-            model.add_edge(constant, InletId::new(id, slot))?;
-        }
-        let outlets: Vec<OutletId> = (0..outputs).map(|slot| OutletId::new(id, slot)).collect();
-        model.select_output_outlets(&outlets)?;
-        let plan = SimplePlan::new(model.into_typed()?)?;
-        let results = plan.run(TVec::new())?;
-        results.into_iter().map(|value| plain(value.into_tensor())).collect()
-    }
-}
-
-/// tract's symbolic dimensions are plain integers here, since nothing is symbolic.
-fn plain(tensor: Tensor) -> TractResult<Tensor> {
-    match tensor.datum_type() {
-        DatumType::TDim => Ok(tensor.cast_to::<i64>()?.into_owned()),
-        _ => Ok(tensor),
-    }
-}
-
-/// A bound on the work and on the elements of each output, or a refusal for operators that are not expected
-/// between constants.
-fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
-    let all: u64 = inputs.iter().map(|c| c.tensor.len() as u64).sum();
-    let wide = |elements: Option<u64>| elements.unwrap_or(u64::MAX);
-    match node.op() {
-        "ConstantOfShape" => Ok(wide(product(&integers(node, inputs, 0)?))),
-        "Expand" | "Tile" => Ok(all.saturating_mul(wide(product(&integers(node, inputs, 1)?)))),
-        "Range" => range(node, inputs),
-        "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
-        | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" | "BitShift" | "BitwiseAnd"
-        | "BitwiseOr" | "BitwiseXor" => broadcast(node, inputs),
-        "Transpose" => permutation(node, inputs).map(|()| all),
-        "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice"
-        | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
-        | "Round" | "Sign" | "Relu" | "Clip" | "Sigmoid" | "Tanh" | "Erf" | "Sin" | "Cos" | "Not" | "ReduceSum"
-        | "ReduceMean" | "ReduceProd" | "ReduceMax" | "ReduceMin" | "ReduceL1" | "ReduceL2" | "ReduceSumSquare"
-        | "ReduceLogSum" | "ReduceLogSumExp" | "ArgMax" | "ArgMin" | "CumSum" | "Trilu" | "IsNaN" | "IsInf" | "Tan"
-        | "Asin" | "Acos" | "Atan" | "Sinh" | "Cosh" | "Asinh" | "Acosh" | "Atanh" | "BitwiseNot" => Ok(all),
-        _ => Err(unexpected(node)),
-    }
-}
-
-fn unexpected(node: &OnnxNode<'_>) -> ConvertError {
-    node.error(format!("{} of constants is not supported; simplify the model with onnxsim", node.op()))
-}
-
-/// Whether the operator is computed where its inputs are constant.
-pub(super) fn folds(node: &OnnxNode<'_>) -> bool {
-    !bound(node, &[]).is_err_and(|error| error.to_string() == unexpected(node).to_string())
-}
-
-fn integers(node: &OnnxNode<'_>, inputs: &[&Constant], i: usize) -> Result<Vec<i64>, ConvertError> {
-    inputs.get(i).ok_or_else(|| node.error(format!("input {i} is missing")))?.integers()
-}
-
-fn product(dims: &[i64]) -> Option<u64> {
-    dims.iter().try_fold(1u64, |n, d| n.checked_mul(u64::try_from(*d).ok()?))
-}
-
-fn products(inputs: &[&Constant]) -> u64 {
-    inputs.iter().fold(1, |n, c| n.saturating_mul((c.tensor.len() as u64).max(1)))
-}
-
-fn broadcast(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
-    let mut shape = Vec::new();
-    for input in inputs {
-        shape = crate::graph::shape::broadcast(&shape, input.shape()).map_err(|e| node.error(e))?;
-    }
-    Ok(shape.iter().fold(1, |n, d| n.saturating_mul(*d as u64)))
-}
-
-/// Checks the axes of a transposition: with others tract does not end.
-fn permutation(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<(), ConvertError> {
-    let Some((perm, input)) = node.ints("perm").zip(inputs.first()) else { return Ok(()) };
-    let perm = perm.iter().map(|axis| usize::try_from(*axis).unwrap_or(usize::MAX)).collect();
-    let shape = crate::graph::shape::infer(&Op::Transpose { perm }, &[input.shape()], Layout::Nchw);
-    shape.map(|_| ()).map_err(|e| node.error(e))
-}
-
-fn range(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
-    let mut bounds = [0.0; 3];
-    for (i, bound) in bounds.iter_mut().enumerate() {
-        let input = inputs.get(i).ok_or_else(|| node.error(format!("input {i} is missing")))?.floats()?;
-        *bound = f64::from(*input.first().ok_or_else(|| node.error("has an empty bound"))?);
-    }
-    match (bounds[1] - bounds[0]) / bounds[2] {
-        steps if steps.is_finite() => Ok(steps.max(0.0).ceil() as u64),
-        _ => Err(node.error(format!("cannot count from {} to {} by {}", bounds[0], bounds[1], bounds[2]))),
     }
 }

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use tract_core::prelude::{Tensor, tensor0};
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::constants::{Constant, Folder, load};
+use super::constants::{Constant, load};
+use super::fold::Folder;
 use super::lowering::Known;
 use super::{Lowering, OnnxNode};
 use crate::error::ConvertError;

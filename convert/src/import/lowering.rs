@@ -6,9 +6,10 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::constants::{Constant, Folder, folds, initializers};
+use super::constants::{Constant, initializers};
 use super::control::is_control;
 use super::decode::is_standard;
+use super::fold::{Folder, folds};
 use super::inputs::each_declared;
 use super::problems::Problems;
 use super::{ImportOptions, OnnxNode, Source, types};
@@ -180,6 +181,10 @@ impl Lowering {
                 let output = ops::quantize::fold(node, &inputs)?;
                 self.know_all(node, vec![output]).map(|()| Fate::Constant)
             }
+            Some(inputs) if ops::reshape::reshapes(node.op()) => {
+                let output = self.reshaped(node, inputs.first().ok_or_else(|| node.error("input 0 is missing"))?)?;
+                self.know_all(node, vec![output]).map(|()| Fate::Constant)
+            }
             Some(inputs) if folds(node) => match folder.fold(node, &inputs) {
                 Ok(outputs) => self.know_all(node, outputs).map(|()| Fate::Constant),
                 // What tract does not compute may still run in the program.
@@ -209,6 +214,14 @@ impl Lowering {
         Ok(())
     }
 
+    /// The same elements in another shape.
+    fn reshaped(&self, node: &OnnxNode<'_>, x: &Constant) -> Result<Constant, ConvertError> {
+        let shape = ops::reshape::target(node, self, x.shape())?;
+        let grid = x.grid.as_ref().and_then(|grid| grid.through(node, x.shape(), &shape));
+        let tensor = (*x.tensor).clone().into_shape(&shape).map_err(|e| node.error(format!("{e:#}")))?;
+        Ok(Constant { grid, ..Constant::new(node.output(0), tensor) })
+    }
+
     /// `Shape` and `Size` are constants, whatever they are of.
     fn shape_of(&mut self, node: &OnnxNode<'_>) -> Result<(), ConvertError> {
         let shape: Vec<i64> = match self.known.get(node.required(0)?) {
@@ -220,7 +233,7 @@ impl Lowering {
         let bound = |name, default| node.int(name, default).clamp(-rank, rank);
         let at = |i: i64| if i < 0 { (i + rank) as usize } else { i as usize };
         let (start, end) = (at(bound("start", 0)), at(bound("end", rank)));
-        let name = node.pb.output.first().map_or("", String::as_str);
+        let name = node.output(0);
         let constant = match node.op() {
             "Size" => Constant::new(name, tract_core::prelude::tensor0(shape.iter().product::<i64>())),
             _ => Constant::of_integers(name, shape.get(start..end).unwrap_or(&[])),

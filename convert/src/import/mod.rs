@@ -7,6 +7,7 @@
 mod constants;
 mod control;
 mod decode;
+mod fold;
 mod guard;
 mod inputs;
 mod lowering;

@@ -45,6 +45,11 @@ impl<'a> OnnxNode<'a> {
         self.input(i).ok_or_else(|| self.error(format!("input {i} is missing")))
     }
 
+    /// Name of output `i`, empty if nothing reads it.
+    pub(crate) fn output(&self, i: usize) -> &'a str {
+        self.pb.output.get(i).map_or("", String::as_str)
+    }
+
     fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
         self.pb.attribute.iter().find(|a| a.name == name)
     }

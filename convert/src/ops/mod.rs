@@ -36,7 +36,7 @@ mod recurrent_i8;
 mod reduce;
 mod resample;
 mod rescale;
-mod reshape;
+pub(crate) mod reshape;
 mod rnn;
 mod rotary;
 mod scatter;

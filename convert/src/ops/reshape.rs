@@ -10,16 +10,27 @@ use crate::import::{Lowering, OnnxNode};
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let x = to.value(node, 0)?;
     let shape = to.shape(x);
-    let target = match node.op() {
-        "Reshape" => reshape(node, to, &shape)?,
-        "Flatten" => flatten(node, &shape)?,
-        "Squeeze" => squeeze(node, to, &shape)?,
-        _ => unsqueeze(node, to, &shape)?,
-    };
-    if shape.iter().product::<usize>() != target.iter().product::<usize>() {
-        return Err(node.error(format!("cannot give shape {target:?} to elements of shape {shape:?}")));
-    }
+    let target = target(node, to, &shape)?;
     Ok(vec![to.emit_shaped(node, "", Op::Reshape, &[x], target)?])
+}
+
+/// Whether an operator is one of these.
+pub(crate) fn reshapes(op: &str) -> bool {
+    matches!(op, "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze")
+}
+
+/// The shape that such an operator gives to elements of `shape`.
+pub(crate) fn target(node: &OnnxNode<'_>, to: &Lowering, shape: &[usize]) -> Result<Vec<usize>, ConvertError> {
+    let target = match node.op() {
+        "Reshape" => reshape(node, to, shape)?,
+        "Flatten" => flatten(node, shape)?,
+        "Squeeze" => squeeze(node, to, shape)?,
+        _ => unsqueeze(node, to, shape)?,
+    };
+    match shape.iter().product::<usize>() == target.iter().product::<usize>() {
+        true => Ok(target),
+        false => Err(node.error(format!("cannot give shape {target:?} to elements of shape {shape:?}"))),
+    }
 }
 
 /// 0 copies a dimension, -1 is what is left.
