@@ -6,14 +6,12 @@ use tract_core::prelude::{Tensor, tensor0};
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::constants::{Constant, load};
+use super::decode::MAX_NODES;
 use super::fold::Folder;
 use super::lowering::Known;
 use super::{Lowering, OnnxNode};
 use crate::error::ConvertError;
 use crate::graph::{Op, ValueId};
-
-/// Nodes that bodies may come to in all.
-const MAX_WRITTEN_OUT: usize = 1 << 14;
 
 /// Inputs that one concatenation joins.
 const JOINED: usize = 8;
@@ -222,9 +220,9 @@ impl Lowering {
         bound: Vec<Known>,
         folder: &Folder<'_>,
     ) -> Result<Vec<String>, ConvertError> {
-        self.written_out += body.node.len().max(1);
-        if self.written_out > MAX_WRITTEN_OUT {
-            return Err(node.error(format!("its bodies come to more than {MAX_WRITTEN_OUT} nodes; export fewer trips")));
+        self.written_out += (body.node.len() + body.initializer.len()).max(1);
+        if self.written_out > MAX_NODES {
+            return Err(node.error(format!("its bodies come to more than {MAX_NODES} nodes; export fewer trips")));
         }
         if bound.len() != body.input.len() {
             return Err(node.error(format!("its body takes {} inputs, not {}", body.input.len(), bound.len())));

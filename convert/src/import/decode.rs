@@ -6,7 +6,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::control::captured;
-use super::{ImportOptions, StateNames, qoperator, tflite};
+use super::{ImportOptions, StateNames, qoperator, tflite, wire};
 use crate::error::ConvertError;
 
 /// A decoded model.
@@ -17,7 +17,12 @@ pub(crate) struct Source {
     pub(crate) order: Vec<usize>,
     /// Version of the standard operator set.
     pub(crate) opset: i64,
+    /// Size of the file.
+    pub(crate) bytes: usize,
 }
+
+/// Nodes that the outputs may depend on, and that functions and bodies may come to when they are written out.
+pub(super) const MAX_NODES: usize = 1 << 14;
 
 /// Whether a domain is ONNX's own.
 pub(crate) fn is_standard(domain: &str) -> bool {
@@ -32,7 +37,10 @@ impl Source {
         }
         let mut model = match tflite::is_tflite(bytes) {
             true => tflite::translate(bytes)?,
-            false => ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?,
+            false => {
+                wire::check(bytes).map_err(not_onnx)?;
+                ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?
+            }
         };
         qoperator::expand(&mut model);
         let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
@@ -40,13 +48,17 @@ impl Source {
             return Err(not_onnx("its graph has no outputs".into()));
         }
         let order = live_order(graph)?;
+        if order.len() > MAX_NODES {
+            let reason = format!("its outputs depend on {} nodes, and {MAX_NODES} are read; split the model", order.len());
+            return Err(ConvertError::BrokenGraph { reason });
+        }
         let standard = model.opset_import.iter().find(|o| is_standard(&o.domain));
         let opset = match standard {
             Some(standard) => standard.version,
             None if model.ir_version < 3 || !graph.node.iter().any(|node| is_standard(&node.domain)) => 1,
             None => return Err(not_onnx("the file names no opset (`opset_import`); export it again".into())),
         };
-        Ok(Source { order, opset, model })
+        Ok(Source { order, opset, model, bytes: bytes.len() })
     }
 
     /// The graph.

@@ -18,8 +18,8 @@ use super::{MAX_ELEMENTS, OnnxNode, Source, quietly};
 use crate::error::ConvertError;
 use crate::graph::{Layout, Op};
 
-/// Nodes that tract makes a model of to compute them, which takes it a quarter of a millisecond each where nothing is optimized.
-const MAX_MODELED: usize = 1 << 12;
+/// Nodes that tract makes a model of to compute them, which takes it a third of a millisecond each where nothing is optimized.
+const MAX_MODELED: usize = 1 << 11;
 
 /// Evaluates nodes whose inputs are all known.
 pub(crate) struct Folder<'a> {
@@ -35,10 +35,20 @@ impl<'a> Folder<'a> {
         Folder { source, onnx: tract_onnx::onnx(), modeled: Cell::new(0) }
     }
 
-    /// The outputs of `node` for these inputs.
-    pub(crate) fn fold(&self, node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<Vec<Constant>, ConvertError> {
+    /// Whether nodes were refused because there are too many.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.modeled.get() > MAX_MODELED
+    }
+
+    /// The outputs of `node` for these inputs, if `left` bytes can hold them.
+    pub(crate) fn fold(
+        &self,
+        node: &OnnxNode<'_>,
+        inputs: &[&Constant],
+        left: usize,
+    ) -> Result<Vec<Constant>, ConvertError> {
         let elements = bound(node, inputs)?;
-        if elements > MAX_ELEMENTS as u64 {
+        if elements > MAX_ELEMENTS.min(left / width(node, inputs)) as u64 {
             return Err(node.error(format!("would compute a constant of {elements} elements")));
         }
         let tensors: Vec<Arc<Tensor>> = inputs.iter().map(|c| c.tensor.clone()).collect();
@@ -73,7 +83,7 @@ impl<'a> Folder<'a> {
             return Ok(vec![result]);
         }
         self.modeled.set(self.modeled.get() + 1);
-        if self.modeled.get() > MAX_MODELED {
+        if self.is_spent() {
             return Err(tract_core::internal::format_err!(
                 "the model computes too many constants; simplify it with onnxsim"
             ));
@@ -109,6 +119,14 @@ fn plain(tensor: Tensor) -> TractResult<Tensor> {
     }
 }
 
+/// Bytes of an element, as far as the inputs say.
+fn width(node: &OnnxNode<'_>, inputs: &[&Constant]) -> usize {
+    match (node.op(), inputs.first()) {
+        ("ConstantOfShape", _) | (_, None) => size_of::<f32>(),
+        (_, Some(input)) => input.tensor.datum_type().size_of(),
+    }
+}
+
 /// A bound on the work and on the elements of each output, or a refusal for operators that are not expected
 /// between constants.
 fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
@@ -118,10 +136,11 @@ fn bound(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError>
         "ConstantOfShape" => Ok(wide(product(&integers(node, inputs, 0)?))),
         "Expand" | "Tile" => Ok(all.saturating_mul(wide(product(&integers(node, inputs, 1)?)))),
         "Range" => range(node, inputs),
-        "Gather" | "GatherElements" | "MatMul" | "Gemm" | "Where" => Ok(products(inputs)),
+        "Gather" => gathered(node, inputs),
+        "GatherElements" | "MatMul" | "Gemm" => Ok(products(inputs)),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "Min" | "Max" | "Sum" | "Mean" | "Equal" | "Less"
         | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" | "PRelu" | "BitShift" | "BitwiseAnd"
-        | "BitwiseOr" | "BitwiseXor" => broadcast(node, inputs),
+        | "BitwiseOr" | "BitwiseXor" | "Where" => broadcast(node, inputs),
         "Transpose" => permutation(node, inputs).map(|()| all),
         "Constant" | "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Slice"
         | "Split" | "Concat" | "Size" | "Neg" | "Abs" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Floor" | "Ceil"
@@ -152,6 +171,13 @@ fn product(dims: &[i64]) -> Option<u64> {
 
 fn products(inputs: &[&Constant]) -> u64 {
     inputs.iter().fold(1, |n, c| n.saturating_mul((c.tensor.len() as u64).max(1)))
+}
+
+fn gathered(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {
+    let [data, indices] = inputs else { return Ok(products(inputs)) };
+    let axis = node.axis(node.int("axis", 0), data.shape().len())?;
+    let slice = data.tensor.len() / data.shape()[axis].max(1);
+    Ok((indices.tensor.len() as u64).saturating_mul(slice as u64))
 }
 
 fn broadcast(node: &OnnxNode<'_>, inputs: &[&Constant]) -> Result<u64, ConvertError> {

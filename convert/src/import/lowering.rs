@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
+use super::budget::Budget;
 use super::constants::{Constant, initializers};
 use super::control::is_control;
 use super::decode::is_standard;
@@ -22,8 +23,6 @@ pub(crate) use emit::kind;
 /// Elements of the largest tensor that is accepted, constant or not.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 26;
 
-/// Elements that constant nodes may compute in all.
-const MAX_FOLDED: usize = 1 << 27;
 
 /// What an ONNX tensor name stands for.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub(crate) struct Lowering {
     materialized: HashMap<String, ValueId>,
     /// Element types by ONNX name, where they are known.
     elements: HashMap<String, DataType>,
-    folded: usize,
+    budget: Budget,
     /// Nodes of bodies so far.
     pub(super) written_out: usize,
 }
@@ -80,8 +79,8 @@ pub(super) fn walk<'s>(
         let node = OnnxNode { pb: &source.graph().node[index], index, opset: source.opset };
         let fate = lowering.walk(&node, &folder, problems);
         see(&lowering, &node, fate);
-        if lowering.folded > MAX_FOLDED {
-            break;
+        if lowering.budget.is_spent() || folder.is_spent() {
+            return Ok(lowering.graph);
         }
     }
     lowering.outputs(source, problems);
@@ -92,7 +91,7 @@ impl Lowering {
     fn new(source: &Source, options: &ImportOptions, problems: &mut Problems) -> Result<Lowering, ConvertError> {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
         let (known, materialized, elements) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut lowering = Lowering { graph, known, materialized, elements, folded: 0, written_out: 0 };
+        let mut lowering = Lowering { graph, known, materialized, elements, budget: Budget::new(source), written_out: 0 };
         for (name, constant) in initializers(source) {
             match constant {
                 Ok(constant) => drop(lowering.known.insert(name.to_string(), Known::Constant(constant))),
@@ -185,8 +184,9 @@ impl Lowering {
                 let output = self.reshaped(node, inputs.first().ok_or_else(|| node.error("input 0 is missing"))?)?;
                 self.know_all(node, vec![output]).map(|()| Fate::Constant)
             }
-            Some(inputs) if folds(node) => match folder.fold(node, &inputs) {
+            Some(inputs) if folds(node) => match folder.fold(node, &inputs, self.budget.left(node)) {
                 Ok(outputs) => self.know_all(node, outputs).map(|()| Fate::Constant),
+                Err(error) if folder.is_spent() => Err(error),
                 // What tract does not compute may still run in the program.
                 Err(error) => self.lower_node(node).map(|()| Fate::Lowered).map_err(|_| error),
             },
@@ -206,10 +206,7 @@ impl Lowering {
     }
 
     fn know_all(&mut self, node: &OnnxNode<'_>, constants: Vec<Constant>) -> Result<(), ConvertError> {
-        self.folded += constants.iter().map(|c| c.tensor.len()).sum::<usize>();
-        if self.folded > MAX_FOLDED {
-            return Err(node.error("the model computes too many constants; simplify it with onnxsim"));
-        }
+        constants.iter().try_for_each(|constant| self.budget.spend(node, constant))?;
         self.known.extend(constants.into_iter().map(|c| (c.name.clone(), Known::Constant(c))));
         Ok(())
     }
@@ -264,7 +261,7 @@ impl Lowering {
 
     fn outputs(&mut self, source: &Source, problems: &mut Problems) {
         for output in &source.graph().output {
-            if self.folded <= MAX_FOLDED && !problems.is_unknown(&output.name) {
+            if !problems.is_unknown(&output.name) {
                 self.output(&output.name).unwrap_or_else(|error| problems.add(error));
             }
         }
@@ -301,11 +298,7 @@ impl Lowering {
     /// A node of a body.
     pub(super) fn inner_step(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
         self.check(node, &Problems::default())?;
-        self.step(node, folder)?;
-        match self.folded > MAX_FOLDED {
-            true => Err(node.error("the model computes too many constants; simplify it with onnxsim")),
-            false => Ok(()),
-        }
+        self.step(node, folder).map(|_| ())
     }
 
     /// What a name stands for.

@@ -4,6 +4,7 @@
 //! under a bound on its size; everything else is lowered by `ops`, which also knows the shape of what it writes.
 //! This is the only reader of foreign bytes in the converter: behind it there is no panic and no default.
 
+mod budget;
 mod constants;
 mod control;
 mod decode;
@@ -18,6 +19,7 @@ mod survey;
 mod tflite;
 mod types;
 pub(crate) mod window;
+mod wire;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,9 @@ use crate::quantize::Width;
 use lacewing::format::{DType, Place, Tensor};
 use lacewing::ops::{GatherF32, GatherI8, GatherI16};
 
+/// Elements up to which a copy that repeats several axes is one list of places.
+const MAX_PLACES: usize = 1 << 16;
+
 /// The parts `indices` of `x` along `axis`; `x` itself if that is all of it.
 pub(super) fn take(
     node: &OnnxNode<'_>,
@@ -87,12 +90,27 @@ fn repeated(node: &OnnxNode<'_>, to: &mut Lowering, x: ValueId, target: &[usize]
     match grown[..] {
         [] => Ok(x),
         [axis] => take(node, to, "", (x, axis), (0..target[axis]).map(|i| i % shape[axis]).collect()),
+        _ if target.iter().product::<usize>() > MAX_PLACES => along_each(node, to, x, &grown, target),
         _ => {
             let from = strides(&shape);
             let place = |at: Vec<usize>| (0..at.len()).map(|a| at[a] % shape[a] * from[a] as usize).sum();
             elements(node, to, x, positions(target).map(place).collect(), target.to_vec())
         }
     }
+}
+
+/// One copy for each axis that grows.
+fn along_each(
+    node: &OnnxNode<'_>,
+    to: &mut Lowering,
+    x: ValueId,
+    axes: &[usize],
+    target: &[usize],
+) -> Result<ValueId, ConvertError> {
+    axes.iter().try_fold(x, |x, &axis| {
+        let size = to.shape(x)[axis];
+        take(node, to, &format!("axis_{axis}"), (x, axis), (0..target[axis]).map(|i| i % size).collect())
+    })
 }
 
 /// All positions of a shape in row-major order.
