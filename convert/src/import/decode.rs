@@ -49,7 +49,8 @@ impl Source {
         }
         let order = live_order(graph)?;
         if order.len() > MAX_NODES {
-            let reason = format!("its outputs depend on {} nodes, and {MAX_NODES} are read; split the model", order.len());
+            let reason =
+                format!("its outputs depend on {} nodes, and {MAX_NODES} are read; split the model", order.len());
             return Err(ConvertError::BrokenGraph { reason });
         }
         let standard = model.opset_import.iter().find(|o| is_standard(&o.domain));

@@ -23,7 +23,6 @@ pub(crate) use emit::kind;
 /// Elements of the largest tensor that is accepted, constant or not.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 26;
 
-
 /// What an ONNX tensor name stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
@@ -91,7 +90,8 @@ impl Lowering {
     fn new(source: &Source, options: &ImportOptions, problems: &mut Problems) -> Result<Lowering, ConvertError> {
         let graph = Graph { name: source.graph().name.clone(), ..Graph::default() };
         let (known, materialized, elements) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let mut lowering = Lowering { graph, known, materialized, elements, budget: Budget::new(source), written_out: 0 };
+        let mut lowering =
+            Lowering { graph, known, materialized, elements, budget: Budget::new(source), written_out: 0 };
         for (name, constant) in initializers(source) {
             match constant {
                 Ok(constant) => drop(lowering.known.insert(name.to_string(), Known::Constant(constant))),

@@ -55,7 +55,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
             let Some(inner) = content.and_then(|content| Some((field(message, number)?, content))) else { continue };
             count += 1;
             if count > MOST {
-                return Err(format!("the file holds more than {MOST} nodes, tensors, attributes and names; split the model"));
+                return Err(format!(
+                    "the file holds more than {MOST} nodes, tensors, attributes and names; split the model"
+                ));
             }
             if !matches!(inner.0, Type::Leaf) {
                 open.push(inner);
