@@ -14,8 +14,8 @@ enum Type {
     SparseTensor,
     Function,
     ValueInfo,
-    TypeProto,
-    TensorType,
+    Described,
+    Tensorlike,
     Shape,
     /// No repeated messages inside, or a string.
     Leaf,
@@ -36,9 +36,9 @@ fn field(message: Type, number: u64) -> Option<Type> {
         (Node, 1 | 2 | 9 | 10) | (Attribute, 9) | (ValueInfo, 4) => Leaf,
         (Node, 5) | (Function, 11) => Attribute,
         (Attribute, 6 | 11) => Graph,
-        (ValueInfo, 2) | (Attribute, 14 | 15) => TypeProto,
-        (TypeProto, 1 | 8) => TensorType,
-        (TensorType, 2) => Shape,
+        (ValueInfo, 2) | (Attribute, 14 | 15) => Described,
+        (Described, 1 | 8) => Tensorlike,
+        (Tensorlike, 2) => Shape,
         (Shape, 1) => Leaf,
         _ => return None,
     })
