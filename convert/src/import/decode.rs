@@ -6,7 +6,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::control::captured;
-use super::{ImportOptions, StateNames, qoperator, tflite, wire};
+use super::{ImportOptions, StateNames, functions, qoperator, tflite, wire};
 use crate::error::ConvertError;
 
 /// A decoded model.
@@ -42,6 +42,7 @@ impl Source {
                 ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?
             }
         };
+        functions::expand(&mut model, bytes)?;
         qoperator::expand(&mut model);
         let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
         if graph.output.is_empty() {

@@ -9,6 +9,7 @@ mod constants;
 mod control;
 mod decode;
 mod fold;
+mod functions;
 mod guard;
 mod inputs;
 mod lowering;

@@ -1,6 +1,7 @@
 """Building blocks of users' networks, and whole small ones."""
 
 import numpy as np
+from onnx import AttributeProto, helper
 
 from .net import case
 
@@ -179,3 +180,32 @@ def scaled_perceptron(net):
     label = net.op("ArrayFeatureExtractor", labels, best, domain="ai.onnx.ml")
     net.output(x)
     net.output(net.op("Reshape", label, net.ints(1)))
+
+
+# Functions
+
+
+def inner(op, inputs, outputs, references=(), **attributes):
+    """A node of a function, with attributes that are the function's."""
+    node = helper.make_node(op, inputs, outputs, **attributes)
+    for name, of in references:
+        node.attribute.append(AttributeProto(name=name, ref_attr_name=of, type=AttributeProto.FLOAT))
+    return node
+
+
+@case("functions of the model's own: nested, with attributes given and left out, an output that is not read")
+def functions(net):
+    slope = helper.make_attribute("slope", 0.3)
+    leaky = [inner("LeakyRelu", ["a"], ["b"], [("alpha", "slope")])]
+    net.function("Leaky", ["a"], ["b"], leaky, defaults=[slope])
+    body = [
+        inner("Leaky", ["p"], ["t"], [("slope", "strength")], domain="local"),
+        inner("Leaky", ["t"], ["u"], domain="local"),
+        inner("Clip", ["u", "low"], ["v"]),
+        inner("Neg", ["v"], ["w"]),
+    ]
+    net.function("Twice", ["p", "low"], ["v", "w"], body, ["strength"])
+    x = net.input(2, 3, 4)
+    first, second = net.op("Twice", x, net.const(-9.0), outputs=2, domain="local", strength=0.1)
+    third, _unread = net.op("Twice", first, net.const(0.2), outputs=2, domain="local", strength=0.7)
+    net.output(net.op("Add", second, third))

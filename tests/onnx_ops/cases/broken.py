@@ -446,3 +446,30 @@ def weight_from_an_input(net):
     """Weights must be constants: here they are a second input of the graph."""
     net.inputs.append(helper.make_tensor_value_info("kernel", TensorProto.FLOAT, [4, 3, 3, 3]))
     net.output(net.op("Conv", image(net), "kernel"))
+
+
+# Functions of the model's own
+
+
+def call(net, *nodes, **function):
+    net.function("Own", ["a"], ["b"], list(nodes), **function)
+    net.output(net.op("Own", image(net), domain="local"))
+
+
+@broken("`Own`", "calls itself")
+def function_that_calls_itself(net):
+    call(net, helper.make_node("Own", ["a"], ["b"], domain="local"))
+
+
+@broken("`Own`", "opset 13", "17")
+def function_of_another_opset(net):
+    call(net, helper.make_node("Relu", ["a"], ["b"]), opset=13)
+
+
+@broken("functions come to more than")
+def functions_that_double(net):
+    for depth in range(30):
+        nodes = [helper.make_node(f"F{depth + 1}", [a], [b], domain="local") for a, b in [("a", "t"), ("t", "b")]]
+        net.function(f"F{depth}", ["a"], ["b"], nodes)
+    net.function("F30", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])])
+    net.output(net.op("F0", image(net), domain="local"))

@@ -45,7 +45,7 @@ class Net:
         self.case = case
         self.rng = np.random.default_rng(zlib.crc32(case.name.encode()))
         self.feeds, self.outputs = {}, []
-        self.nodes, self.initializers, self.inputs = [], [], []
+        self.nodes, self.initializers, self.inputs, self.functions = [], [], [], []
         self.used = {}
         self.ir_version = max(4, helper.find_min_ir_version_for([self.opset_id()]))
 
@@ -120,6 +120,12 @@ class Net:
         parameters = [self.weight(outputs, inputs), self.bias(outputs)]
         return self.op("Gemm", x, *parameters, transB=1)
 
+    def function(self, name, inputs, outputs, nodes, attributes=(), defaults=(), opset=None):
+        """A function of the model's own, in the domain `local`."""
+        opsets = [helper.make_opsetid("", opset or self.case.opset), helper.make_opsetid("local", 1)]
+        parts = [name, inputs, outputs, nodes, opsets, attributes, defaults]
+        self.functions.append(helper.make_function("local", *parts))
+
     def output(self, *names):
         """Names graph outputs, in order."""
         self.outputs += names
@@ -129,4 +135,4 @@ class Net:
         graph = helper.make_graph(self.nodes, self.case.name, self.inputs, infos, self.initializers)
         domains = sorted({node.domain for node in self.nodes if node.domain})
         opsets = [self.opset_id(), *(helper.make_opsetid(domain, 1) for domain in domains)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=self.ir_version)
+        return helper.make_model(graph, functions=self.functions, opset_imports=opsets, ir_version=self.ir_version)
