@@ -21,6 +21,9 @@ use crate::graph::{Layout, Op};
 /// Nodes that tract makes a model of to compute them, which takes it a third of a millisecond each where nothing is optimized.
 const MAX_MODELED: usize = 1 << 11;
 
+/// Bytes of a file for one more of them.
+const BYTES_FOR_ONE: usize = 1 << 12;
+
 /// Evaluates nodes whose inputs are all known.
 pub(crate) struct Folder<'a> {
     source: &'a Source,
@@ -37,7 +40,7 @@ impl<'a> Folder<'a> {
 
     /// Whether nodes were refused because there are too many.
     pub(crate) fn is_spent(&self) -> bool {
-        self.modeled.get() > MAX_MODELED
+        self.modeled.get() > MAX_MODELED + self.source.bytes / BYTES_FOR_ONE
     }
 
     /// The outputs of `node` for these inputs, if `left` bytes can hold them.

@@ -198,8 +198,11 @@ fn state(on: &mut Compose<'_, '_>, i: usize, (direction, batch_first): (usize, b
     if on.node.input(i).is_none() {
         return on.constant(ArrayD::zeros(IxDyn(&shape)));
     }
-    let all = on.input(i)?;
     let axis = usize::from(batch_first);
+    if on.to.constant(on.node, i).is_some() {
+        return constant_state(on, i, (direction, axis), shape);
+    }
+    let all = on.input(i)?;
     let known = on.shape(all);
     let fits = known.len() == 3 && direction < known[axis] && [known[1 - axis], known[2]] == shape;
     if !fits {
@@ -207,6 +210,15 @@ fn state(on: &mut Compose<'_, '_>, i: usize, (direction, batch_first): (usize, b
     }
     let one = on.slice(all, axis, direction, 1)?;
     on.reshape(one, shape.to_vec())
+}
+
+fn constant_state(on: &mut Compose<'_, '_>, i: usize, (direction, axis): (usize, usize), shape: [usize; 2]) -> Made {
+    let all = on.to.weights(on.node, i)?;
+    let known = all.shape().to_vec();
+    match known.len() == 3 && direction < known[axis] && [known[1 - axis], known[2]] == shape {
+        true => on.constant(all.index_axis(Axis(axis), direction).into_owned()),
+        false => Err(on.node.error(format!("its state {known:?} does not fit {shape:?}"))),
+    }
 }
 
 /// The operation with its activations, which are listed for one direction after the other.

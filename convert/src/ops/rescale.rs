@@ -62,7 +62,8 @@ where
 {
     let change = to.integers().and_then(|(x, y)| Some((Change::of(function, [x, y])?, y)));
     let (change, y) = change.ok_or_else(|| to.error("it is no change of scale between integers"))?;
-    let numbers = wide(&change.ratios.map(f64::abs), &[FARTHEST]);
+    let ratios = change.ratios.map(|ratio| ratio.abs().min(FARTHEST));
+    let numbers = wide(&ratios, &ratios.map(|ratio| FARTHEST.min(FARTHEST / ratio + 2.0)));
     let Multipliers { m, shift } = numbers.ok_or_else(|| to.error("its output range is too small for its input"))?;
     let limits = to.clamp();
     let bound = |x: f32| y.quantize(x.max(limits.0).min(limits.1));
@@ -75,5 +76,6 @@ where
     to.push(Rescale { input, output, input_zero, multipliers, shift, zero, lo, hi })
 }
 
-/// No integer is farther from its zero point.
+/// No integer is farther from its zero point. What a ratio takes farther than that is the smallest or largest integer, however wrong the
+/// ratio is.
 const FARTHEST: f64 = 65536.0;

@@ -204,7 +204,7 @@ def instance_norm(net):
 # Recurrent layers
 
 
-def recurrent(op, gates, directions=1, states=1, all_outputs=True, peepholes=False, lengths=None, **attributes):
+def recurrent(op, gates, directions=1, states=1, all_outputs=True, peepholes=False, lengths=None, zeros=False, **attributes):
     """Five steps of four numbers into three units, with biases and states before the first step."""
 
     def build(net):
@@ -213,7 +213,9 @@ def recurrent(op, gates, directions=1, states=1, all_outputs=True, peepholes=Fal
         w = net.const(net.normal(directions, gates * units, inputs))
         r = net.const(net.normal(directions, gates * units, units))
         b = net.const(net.normal(directions, 2 * gates * units))
-        before = [net.input(directions, 2, units, low=-1.0, high=1.0, name="before") for _ in range(states)]
+        shape = (directions, 2, units)
+        given = [net.input(*shape, low=-1.0, high=1.0, name="before") for _ in range(0 if zeros else states)]
+        before = [net.op("Expand", net.const(np.zeros((1, 1, 1))), net.ints(*shape))] * states if zeros else given
         lens = net.const(lengths, np.int32) if lengths else ""
         more = [net.const(net.normal(directions, 3 * units))] if peepholes else []
         count = states + 1 if all_outputs else 1
@@ -229,6 +231,8 @@ add("lstm_bidirectional", "LSTM in both directions", recurrent("LSTM", 4, 2, sta
 add("lstm_peepholes", "LSTM with peepholes", recurrent("LSTM", 4, states=2, peepholes=True), 14)
 add("lstm_lengths", "LSTM over sequences of two lengths", recurrent("LSTM", 4, states=2, lengths=[5, 3]), 14)
 add("lstm_clip", "LSTM that clips", recurrent("LSTM", 4, states=2, clip=0.6), 14)
+zero_state = recurrent("LSTM", 4, 2, states=2, zeros=True, direction="bidirectional")
+add("lstm_zero_state", "LSTM in both directions from a constant state, as PyTorch exports it", zero_state, 14)
 add("gru", "GRU with a state", recurrent("GRU", 3), 14)
 add("gru_reset_last", "GRU with linear_before_reset", recurrent("GRU", 3, linear_before_reset=1), 14)
 add("gru_bidirectional", "GRU in both directions", recurrent("GRU", 3, 2, direction="bidirectional"), 14)

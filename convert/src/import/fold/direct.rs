@@ -18,6 +18,7 @@ use tract_onnx::tract_hir::ops::expandable::Expansion;
 use tract_onnx::tract_hir::prelude::TractResult;
 
 use crate::import::OnnxNode;
+use crate::import::constants::load;
 use crate::transposed::transposed;
 
 /// The result of an operator of one or two operands, element by element; `None` for all others.
@@ -41,12 +42,21 @@ pub(super) fn evaluate(op: &dyn InferenceOp, inputs: &[&Tensor]) -> TractResult<
 /// The result of an operator that needs nothing of tract but its tensors; `None` for all others.
 pub(super) fn moved(node: &OnnxNode<'_>, inputs: &[Arc<Tensor>]) -> TractResult<Option<Tensor>> {
     match (node.op(), inputs) {
+        ("Constant", []) => constant(node),
         ("Transpose", [x]) => transpose(node, x),
         ("Cast", [x]) => cast(node, x),
         ("Gather", [x, indices]) => gather(node, x, indices),
         ("Concat", [x, ..]) => Ok(Some(Tensor::stack_tensors(axis(node, x)?, inputs)?)),
         _ => Ok(None),
     }
+}
+
+/// The tensor of a `Constant`, where it has one.
+fn constant(node: &OnnxNode<'_>) -> TractResult<Option<Tensor>> {
+    let value = node.pb.attribute.iter().find(|attribute| attribute.name == "value");
+    let Some(tensor) = value.and_then(|value| value.t.as_ref()) else { return Ok(None) };
+    let constant = load(tensor).map_err(|error| tract_core::internal::format_err!("{error}"))?;
+    Ok(Some(Tensor::clone(&constant.tensor)))
 }
 
 fn axis(node: &OnnxNode<'_>, x: &Tensor) -> TractResult<usize> {
