@@ -163,8 +163,7 @@ pub fn run<T: Int>(op: &Depthwise<T>, constants: Constants<'_>, work: Work<'_, T
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
-        patch.each(o, true, |k, x| {
-            let x = x.unwrap_or([op.input_zero; BLOCK]);
+        patch.each(o, op.input_zero, |k, x| {
             for ((sum, w), x) in sums.iter_mut().zip(weights(o, k)).zip(x) {
                 *sum = sum.plus(T::Sum::from(i32::from(w).wrapping_mul(x.into())));
             }
@@ -186,9 +185,9 @@ pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>)
     let (outputs, _) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
-        patch.each(o, false, |k, x| {
+        patch.each(o, 0.0, |k, x| {
             let weights = block(weights, k.wrapping_mul(outputs).wrapping_add(o));
-            for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x.unwrap_or_default()) {
+            for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x) {
                 *sum += w * x;
             }
         })?;
@@ -231,10 +230,9 @@ struct Patch<'a, T> {
 }
 
 impl<T: Pod + Default> Patch<'_, T> {
-    /// Calls `each(k, x)` with the input channels of the outputs from `o` on for every tap inside the image,
-    /// and if `padding` with `None` for every tap outside.
+    /// Calls `each(k, x)` with the input channels of the outputs from `o` on, `padding` where a tap is outside the image.
     #[inline(always)]
-    fn each(&self, o: u32, padding: bool, mut each: impl FnMut(u32, Option<[T; BLOCK]>)) -> Result<(), Fault> {
+    fn each(&self, o: u32, padding: T, mut each: impl FnMut(u32, [T; BLOCK])) -> Result<(), Fault> {
         let ([vertical, horizontal], [kh, kw], [y, x]) = (self.axes, self.kernel, self.at);
         let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
         for ky in 0..kh {
@@ -244,11 +242,8 @@ impl<T: Pod + Default> Patch<'_, T> {
             };
             for kx in 0..kw {
                 let k = ky.wrapping_mul(kw).wrapping_add(kx);
-                match row.filter(|_| columns.contains(&kx)) {
-                    Some(row) => each(k, Some(self.channels(row, horizontal.position(x, kx), o))),
-                    None if padding => each(k, None),
-                    None => {}
-                }
+                let row = row.filter(|_| columns.contains(&kx));
+                each(k, row.map_or([padding; BLOCK], |row| self.channels(row, horizontal.position(x, kx), o)));
             }
         }
         Ok(())
