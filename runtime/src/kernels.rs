@@ -2,6 +2,7 @@
 
 use crate::arena::{Constants, Operand};
 use crate::error::Fault;
+use crate::ops::weights::{W4, nibbles};
 use crate::ops::*;
 use crate::rows::Work;
 
@@ -32,6 +33,13 @@ pub trait Kernels {
         sums.fold(0, |sum, part| sum.wrapping_add(i64::from(part)))
     }
 
+    /// `Σ a[i]·b[i]`, wrapping, of int4 weights `a`, two in a byte, the first in the low half; over as many as both have.
+    #[inline(always)]
+    fn dot_w4(&self, a: &[i8], b: &[i8]) -> i32 {
+        let product = |(w, x): (i8, &i8)| i32::from(w) * i32::from(*x);
+        a.iter().flat_map(|pair| nibbles(*pair)).zip(b).map(product).fold(0, i32::wrapping_add)
+    }
+
     /// `Σ a[i]·b[i]` over the shorter of both, in eight interleaved sums.
     #[inline(always)]
     fn dot_f32(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -41,13 +49,19 @@ pub trait Kernels {
     /// Convolution in int8.
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        conv::run(self, op, c, work)
+        conv::run::<_, i8, _>(self, op, c, work)
     }
 
     /// Convolution in int16.
     #[inline(always)]
     fn conv_i16(&self, op: &ConvI16, c: Constants<'_>, work: Work<'_, i16>) -> Result<(), Fault> {
-        conv::run(self, op, c, work)
+        conv::run::<_, i8, _>(self, op, c, work)
+    }
+
+    /// Convolution in int8 with int4 weights.
+    #[inline(always)]
+    fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+        conv::run::<_, W4, _>(self, &op.0, c, work)
     }
 
     /// Convolution in f32.
@@ -59,13 +73,19 @@ pub trait Kernels {
     /// Depthwise convolution in int8.
     #[inline(always)]
     fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
-        depthwise::run(op, c, work)
+        depthwise::run::<_, i8>(op, c, work)
     }
 
     /// Depthwise convolution in int16.
     #[inline(always)]
     fn depthwise_i16(&self, op: &DepthwiseI16, c: Constants<'_>, work: Work<'_, i16>) -> Result<(), Fault> {
-        depthwise::run(op, c, work)
+        depthwise::run::<_, i8>(op, c, work)
+    }
+
+    /// Depthwise convolution in int8 with int4 weights.
+    #[inline(always)]
+    fn depthwise_w4(&self, op: &DepthwiseW4, c: Constants<'_>, work: Work<'_, i8>) -> Result<(), Fault> {
+        depthwise::run::<_, W4>(&op.0, c, work)
     }
 
     /// Depthwise convolution in f32.
@@ -102,7 +122,7 @@ pub trait Kernels {
         output: &mut [i8],
         _scratch: &mut [u8],
     ) -> Result<(), Fault> {
-        fully_connected::run(self, op, c, input, output)
+        fully_connected::run::<_, i8, _>(self, op, c, input, output)
     }
 
     /// Fully connected layer in int16, for any number of input vectors.
@@ -115,7 +135,20 @@ pub trait Kernels {
         output: &mut [i16],
         _scratch: &mut [u8],
     ) -> Result<(), Fault> {
-        fully_connected::run(self, op, c, input, output)
+        fully_connected::run::<_, i8, _>(self, op, c, input, output)
+    }
+
+    /// Fully connected layer in int8 with int4 weights, for any number of input vectors.
+    #[inline(always)]
+    fn fully_connected_w4(
+        &self,
+        op: &FullyConnectedW4,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        fully_connected::run::<_, W4, _>(self, &op.0, c, input, output)
     }
 
     /// Fully connected layer in f32, for any number of input vectors.

@@ -8,6 +8,8 @@ use lacewing::ops::*;
 use crate::generator::Generator;
 
 mod int16;
+mod int4;
+pub use int4::int4;
 pub use int16::int16;
 
 /// The worked example of `FORMAT.md`: a fully connected layer from three numbers to two.

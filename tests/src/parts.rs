@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn parts_make_the_file_again() {
-        for file in [models::tiny(), models::every_operation()] {
+        for file in [models::tiny(), models::every_operation(), models::int4()] {
             let again = Parts::of(&file).file();
             // All but the checksums: that of the body is not restated.
             assert_eq!(again[..56], file[..56]);

@@ -422,7 +422,7 @@ fn doors_have_the_type_and_length_of_their_ports() {
 #[test]
 fn every_operation_is_written_and_read_back() {
     let mut all = OpSet::NONE;
-    for file in [models::every_operation(), models::int16()] {
+    for file in [models::every_operation(), models::int16(), models::int4()] {
         let file = Aligned::from(&file[..]);
         let model: Model<'_> = Model::read(&file).expect("a good file");
         let seen = model.ops().fold(OpSet::NONE, |set, op| set.with(op.opcode()));

@@ -127,6 +127,8 @@ fn window(op: &Op) -> Option<Window> {
         Op::ConvI8(op) => Some(op.window),
         Op::ConvI16(op) => Some(op.window),
         Op::DepthwiseI16(op) => Some(op.window),
+        Op::ConvW4(op) => Some(op.0.window),
+        Op::DepthwiseW4(op) => Some(op.0.window),
         Op::AveragePoolI16(op) => Some(op.window),
         Op::MaxPoolI16(op) => Some(op.window),
         Op::ConvF32(op) => Some(op.window),
@@ -146,6 +148,8 @@ fn int8<K: Kernels>(kernels: &K, op: &Op, constants: lacewing::arena::Constants<
     match op {
         Op::ConvI8(op) => kernels.conv_i8(op, constants, work),
         Op::DepthwiseI8(op) => kernels.depthwise_i8(op, constants, work),
+        Op::ConvW4(op) => kernels.conv_w4(op, constants, work),
+        Op::DepthwiseW4(op) => kernels.depthwise_w4(op, constants, work),
         Op::AveragePoolI8(op) => kernels.average_pool_i8(op, constants, work),
         Op::MaxPoolI8(op) => kernels.max_pool_i8(op, work),
         other => unreachable!("{other:?} is not spatial"),

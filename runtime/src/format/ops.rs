@@ -83,6 +83,9 @@ macro_rules! for_each_op {
             66 MatMulI16,
             67 GatherI16,
             68 ResampleI16,
+            69 ConvW4,
+            70 DepthwiseW4,
+            71 FullyConnectedW4,
         }
     };
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut};
+use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
@@ -72,8 +73,12 @@ pub type ConvI8 = Conv<i8>;
 /// Convolution in int16, with int8 weights.
 pub type ConvI16 = Conv<i16>;
 
+/// Convolution in int8, with int4 weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvW4(pub ConvI8);
+
 macro_rules! record {
-    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+    ($record:ident, $dtype:ident, $method:ident) => {
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;
 
@@ -94,13 +99,7 @@ macro_rules! record {
             }
 
             fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-                check_window(&self.input, &self.output, &self.window, DType::$dtype)?;
-                let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
-                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-                constants.exactly::<i8>(self.weights, len)?;
-                check_zeros(constants, self.zeros, outputs)?;
-                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
-                self.requant.check(constants, outputs)
+                self.check_weights::<i8>(DType::$dtype, constants)
             }
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -112,8 +111,29 @@ macro_rules! record {
         }
     };
 }
-record!(ConvI8, I8, i8, conv_i8);
-record!(ConvI16, I16, i16, conv_i16);
+record!(ConvI8, I8, conv_i8);
+record!(ConvI16, I16, conv_i16);
+
+impl Record for ConvW4 {
+    const OPCODE: Opcode = Opcode::ConvW4;
+    packed!();
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let (op, constants) = (&self.0, memory.constants);
+        each_image(memory, &op.input, &op.output, op.scratch, |work| kernels.conv_w4(self, constants, work))
+    }
+}
+
+impl<T: Int> Conv<T> {
+    fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, dtype)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
+        W::check(constants, self.weights, self.layout.len(outputs, depth))?;
+        check_zeros(constants, self.zeros, outputs)?;
+        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+}
 
 impl Record for ConvF32 {
     const OPCODE: Opcode = Opcode::ConvF32;
@@ -166,7 +186,7 @@ fn matrix(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> Resu
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run<T: Int, K: Kernels + ?Sized>(
+pub fn run<T: Int, W: Dot<T>, K: Kernels + ?Sized>(
     kernels: &K,
     op: &Conv<T>,
     constants: Constants<'_>,
@@ -175,7 +195,7 @@ pub fn run<T: Int, K: Kernels + ?Sized>(
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
-    let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, shape.depth))?;
+    let weights = Matrix::<W>::new(constants, op.weights, op.zeros, (op.layout, shape.depth))?;
     each_output(&shape, work, |patch, o| {
         let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
         patch.inside(o, |k, input| {
@@ -213,79 +233,6 @@ pub fn run_f32<K: Kernels + ?Sized>(
         })?;
         Ok(clamp(sum, op.lo, op.hi))
     })
-}
-
-/// int8 weights of any layout, read by output and depth, less their zero points.
-pub(super) struct Matrix<'a> {
-    weights: &'a [i8],
-    zeros: &'a [i8],
-    layout: Layout,
-    depth: u32,
-}
-
-/// Checks that zero points are there for every output or for none.
-pub(super) fn check_zeros(constants: Constants<'_>, zeros: Span, outputs: u32) -> Result<(), Flaw> {
-    constants.exactly::<i8>(zeros, if zeros.len == 0 { 0 } else { outputs })?;
-    Ok(())
-}
-
-impl<'a> Matrix<'a> {
-    pub(super) fn new(
-        constants: Constants<'a>,
-        weights: Span,
-        zeros: Span,
-        (layout, depth): (Layout, u32),
-    ) -> Result<Self, Fault> {
-        Ok(Self { weights: constants.get(weights)?, zeros: constants.get(zeros)?, layout, depth })
-    }
-
-    /// `Σ (w[o][k + i] − zeros[o]) · input[i]`.
-    #[inline(always)]
-    pub(super) fn dot<T: Int, K: Kernels + ?Sized>(
-        &self,
-        kernels: &K,
-        o: u32,
-        k: u32,
-        input: &[T],
-    ) -> Result<T::Sum, Fault> {
-        let products = self.products(kernels, o, k, input)?;
-        Ok(match self.zeros.get(o as usize) {
-            Some(zero) => products.plus(sum(input).times(i32::from(*zero).wrapping_neg())),
-            None => products,
-        })
-    }
-
-    /// `Σ w[o][k + i] · input[i]`.
-    #[inline(always)]
-    fn products<T: Int, K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[T]) -> Result<T::Sum, Fault> {
-        if self.layout == Layout::PLAIN {
-            return Ok(T::dot(kernels, self.row(o, k, input.len())?, input));
-        }
-        (k..).zip(input).try_fold(T::Sum::default(), |sum, (k, x)| {
-            let x: i32 = (*x).into();
-            Ok(sum.plus(T::Sum::from(self.weight(o, k)?.wrapping_mul(x))))
-        })
-    }
-
-    /// `Σ (w[o][k + i] − zeros[o])` over `len` weights.
-    fn sum(&self, o: u32, k: u32, len: u32) -> Result<i32, Fault> {
-        let zero = self.zeros.get(o as usize).copied().map_or(0, i32::from);
-        (k..k.wrapping_add(len)).try_fold(0i32, |sum, k| Ok(sum.wrapping_add(self.weight(o, k)?).wrapping_sub(zero)))
-    }
-
-    fn row(&self, o: u32, k: u32, len: usize) -> Result<&[i8], Fault> {
-        let start = o.wrapping_mul(self.depth).wrapping_add(k) as usize;
-        self.weights.get(start..start.wrapping_add(len)).ok_or(Fault)
-    }
-
-    fn weight(&self, o: u32, k: u32) -> Result<i32, Fault> {
-        let index = self.layout.index(o, k, self.depth) as usize;
-        self.weights.get(index).copied().map(i32::from).ok_or(Fault)
-    }
-}
-
-fn sum<T: Int>(input: &[T]) -> T::Sum {
-    input.iter().fold(T::Sum::default(), |sum, x| sum.plus(T::Sum::from((*x).into())))
 }
 
 /// The numbers that the loops need, once for each call.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
+use super::weights::{W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
@@ -62,8 +63,12 @@ pub type DepthwiseI8 = Depthwise<i8>;
 /// Depthwise convolution in int16, with int8 weights.
 pub type DepthwiseI16 = Depthwise<i16>;
 
+/// Depthwise convolution in int8, with int4 weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DepthwiseW4(pub DepthwiseI8);
+
 macro_rules! record {
-    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+    ($record:ident, $dtype:ident, $method:ident) => {
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;
 
@@ -84,12 +89,7 @@ macro_rules! record {
             }
 
             fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-                check_window(&self.input, &self.output, &self.window, DType::$dtype)?;
-                let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-                constants.exactly::<i8>(self.weights, len)?;
-                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
-                self.requant.check(constants, outputs)
+                self.check_weights::<i8>(DType::$dtype, constants)
             }
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -101,8 +101,28 @@ macro_rules! record {
         }
     };
 }
-record!(DepthwiseI8, I8, i8, depthwise_i8);
-record!(DepthwiseI16, I16, i16, depthwise_i16);
+record!(DepthwiseI8, I8, depthwise_i8);
+record!(DepthwiseI16, I16, depthwise_i16);
+
+impl Record for DepthwiseW4 {
+    const OPCODE: Opcode = Opcode::DepthwiseW4;
+    packed!();
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let (op, constants) = (&self.0, memory.constants);
+        each_image(memory, &op.input, &op.output, op.scratch, |work| kernels.depthwise_w4(self, constants, work))
+    }
+}
+
+impl<T: Int> Depthwise<T> {
+    fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
+        check_window(&self.input, &self.output, &self.window, dtype)?;
+        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
+        W::check(constants, self.weights, self.layout.len(outputs, depth))?;
+        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+}
 
 impl Record for DepthwiseF32 {
     const OPCODE: Opcode = Opcode::DepthwiseF32;
@@ -145,21 +165,21 @@ fn matrix(input: &Tensor, output: &Tensor, window: &Window) -> Result<(u32, u32)
 }
 
 /// Channels that are summed at once.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// The portable kernel in integers.
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the work does not fit it.
-pub fn run<T: Int>(op: &Depthwise<T>, constants: Constants<'_>, work: Work<'_, T>) -> Result<(), Fault> {
+pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work: Work<'_, T>) -> Result<(), Fault> {
     let weights = constants.get::<i8>(op.weights)?;
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
     let last = u32::from(op.layout.outputs) >= outputs && op.layout.depth == 1;
     let weights = |o: u32, k: u32| match last {
-        true => block(weights, k.wrapping_mul(u32::from(op.layout.outputs)).wrapping_add(o)),
-        false => gather(weights, |i| op.layout.index(o.wrapping_add(i), k, taps)),
+        true => W::block(weights, k.wrapping_mul(u32::from(op.layout.outputs)).wrapping_add(o)),
+        false => gather(|i| W::at(weights, op.layout.index(o.wrapping_add(i), k, taps) as usize)),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
@@ -200,7 +220,7 @@ pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>)
 
 /// The numbers from `start` on, zeros after the last.
 #[inline(always)]
-fn block<T: Pod + Default>(numbers: &[T], start: u32) -> [T; BLOCK] {
+pub(super) fn block<T: Pod + Default>(numbers: &[T], start: u32) -> [T; BLOCK] {
     let from = numbers.get(start as usize..).unwrap_or_default();
     if let Some(block) = from.first_chunk() {
         return *block;
@@ -210,11 +230,11 @@ fn block<T: Pod + Default>(numbers: &[T], start: u32) -> [T; BLOCK] {
     block
 }
 
-/// The numbers at `index(0), index(1), …`, zeros where there are none.
-fn gather<T: Pod + Default>(numbers: &[T], index: impl Fn(u32) -> u32) -> [T; BLOCK] {
+/// `at(0), at(1), …`, zeros where there is none.
+pub(super) fn gather<T: Pod + Default>(at: impl Fn(u32) -> Option<T>) -> [T; BLOCK] {
     let mut block = [T::default(); BLOCK];
     for (i, to) in (0..).zip(&mut block) {
-        *to = numbers.get(index(i) as usize).copied().unwrap_or_default();
+        *to = at(i).unwrap_or_default();
     }
     block
 }
@@ -254,7 +274,7 @@ impl<T: Pod + Default> Patch<'_, T> {
         let pixel = x.wrapping_mul(self.channels);
         match self.multiplier {
             1 => block(row, pixel.wrapping_add(o)),
-            m => gather(row, |i| pixel.wrapping_add(o.wrapping_add(i) / m.max(1))),
+            m => gather(|i| row.get(pixel.wrapping_add(o.wrapping_add(i) / m.max(1)) as usize).copied()),
         }
     }
 }

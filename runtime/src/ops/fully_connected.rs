@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clamp;
-use super::conv::{Matrix, check_zeros};
+use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
@@ -58,8 +58,12 @@ pub type FullyConnectedI8 = FullyConnected<i8>;
 /// Fully connected layer in int16, with int8 weights.
 pub type FullyConnectedI16 = FullyConnected<i16>;
 
+/// Fully connected layer in int8, with int4 weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullyConnectedW4(pub FullyConnectedI8);
+
 macro_rules! record {
-    ($record:ident, $dtype:ident, $element:ty, $method:ident) => {
+    ($record:ident, $dtype:ident, $method:ident) => {
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;
 
@@ -80,12 +84,7 @@ macro_rules! record {
             }
 
             fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-                let (outputs, depth) = matrix(&self.input, &self.output, Some(DType::$dtype))?;
-                let len = self.layout.len(outputs, depth).ok_or(Flaw::Parameter)?;
-                constants.exactly::<i8>(self.weights, len)?;
-                check_zeros(constants, self.zeros, outputs)?;
-                constants.exactly::<<$element as Int>::Sum>(self.bias, outputs)?;
-                self.requant.check(constants, outputs)
+                self.check_weights::<i8>(DType::$dtype, constants)
             }
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
@@ -96,8 +95,29 @@ macro_rules! record {
         }
     };
 }
-record!(FullyConnectedI8, I8, i8, fully_connected_i8);
-record!(FullyConnectedI16, I16, i16, fully_connected_i16);
+record!(FullyConnectedI8, I8, fully_connected_i8);
+record!(FullyConnectedI16, I16, fully_connected_i16);
+
+impl Record for FullyConnectedW4 {
+    const OPCODE: Opcode = Opcode::FullyConnectedW4;
+    packed!();
+
+    fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+        let (op, constants) = (&self.0, memory.constants);
+        let (input, output, scratch) = memory.apart(&op.input, &op.output, op.scratch)?;
+        kernels.fully_connected_w4(self, constants, input, output, scratch)
+    }
+}
+
+impl<T: Int> FullyConnected<T> {
+    fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
+        let (outputs, depth) = matrix(&self.input, &self.output, Some(dtype))?;
+        W::check(constants, self.weights, self.layout.len(outputs, depth))?;
+        check_zeros(constants, self.zeros, outputs)?;
+        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        self.requant.check(constants, outputs)
+    }
+}
 
 impl Record for FullyConnectedF32 {
     const OPCODE: Opcode = Opcode::FullyConnectedF32;
@@ -149,7 +169,7 @@ fn matrix(input: &Tensor, output: &Tensor, dtype: Option<DType>) -> Result<(u32,
 ///
 /// # Errors
 /// [`Fault`] if the record was not checked or the slices do not fit it.
-pub fn run<T: Int, K: Kernels + ?Sized>(
+pub fn run<T: Int, W: Dot<T>, K: Kernels + ?Sized>(
     kernels: &K,
     op: &FullyConnected<T>,
     constants: Constants<'_>,
@@ -159,7 +179,7 @@ pub fn run<T: Int, K: Kernels + ?Sized>(
     let (outputs, depth) = matrix(&op.input, &op.output, T::DTYPE).map_err(|_| Fault)?;
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
-    let weights = Matrix::new(constants, op.weights, op.zeros, (op.layout, depth))?;
+    let weights = Matrix::<W>::new(constants, op.weights, op.zeros, (op.layout, depth))?;
     each_vector(input, output, depth, outputs, |o, x| {
         let bias = bias.get(o as usize).ok_or(Fault)?;
         let sum = weights.dot(kernels, o, 0, x)?.plus(*bias);

@@ -13,11 +13,11 @@ use super::values::{Answer, Constants, Near, Values};
 /// The elements of the input that meet weights 0, 1, … of one output; `None` for padding.
 type Terms = Vec<Option<usize>>;
 
-pub(super) fn conv_int<T: Integer>(op: &Conv<T>, constants: Constants<'_>, x: &Values) -> Answer {
+pub(super) fn conv_int<T: Integer>(op: &Conv<T>, w: Vec<i8>, constants: Constants<'_>, x: &Values) -> Answer {
     let x = T::of(x);
     let [.., outputs] = dims(&op.output);
     let depth = conv_depth(&op.input, &op.window, op.groups);
-    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
+    let w = centered(unpack(&w, op.layout, outputs, depth), &constants.i8(op.zeros));
     let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = conv(&op.input, &op.output, &op.window, op.groups, at);
@@ -36,11 +36,11 @@ pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Ans
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
-pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, constants: Constants<'_>, x: &Values) -> Answer {
+pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, w: Vec<i8>, constants: Constants<'_>, x: &Values) -> Answer {
     let x = T::of(x);
     let [.., outputs] = dims(&op.output);
     let depth = (op.window.kernel[0] * op.window.kernel[1]) as usize;
-    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &[]);
+    let w = centered(unpack(&w, op.layout, outputs, depth), &[]);
     let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
@@ -59,10 +59,15 @@ pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f3
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
 
-pub(super) fn fully_connected_int<T: Integer>(op: &FullyConnected<T>, constants: Constants<'_>, x: &Values) -> Answer {
+pub(super) fn fully_connected_int<T: Integer>(
+    op: &FullyConnected<T>,
+    w: Vec<i8>,
+    constants: Constants<'_>,
+    x: &Values,
+) -> Answer {
     let x = T::of(x);
     let ([.., depth], [.., outputs]) = (dims(&op.input), dims(&op.output));
-    let w = centered(unpack(&constants.i8(op.weights), op.layout, outputs, depth), &constants.i8(op.zeros));
+    let w = centered(unpack(&w, op.layout, outputs, depth), &constants.i8(op.zeros));
     let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = fully_connected(&op.input, at);

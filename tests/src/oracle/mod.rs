@@ -31,14 +31,17 @@ pub use values::{Answer, Constants, Near, Values};
 pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
     let first = || &inputs[0];
     match op {
-        Op::ConvI8(op) => linear::conv_int(op, constants, first()),
-        Op::ConvI16(op) => linear::conv_int(op, constants, first()),
+        Op::ConvI8(op) => linear::conv_int(op, constants.i8(op.weights), constants, first()),
+        Op::ConvI16(op) => linear::conv_int(op, constants.i8(op.weights), constants, first()),
+        Op::ConvW4(op) => linear::conv_int(&op.0, constants.i4(op.0.weights), constants, first()),
         Op::ConvF32(op) => linear::conv_f32(op, constants, first().f32()),
-        Op::DepthwiseI8(op) => linear::depthwise_int(op, constants, first()),
-        Op::DepthwiseI16(op) => linear::depthwise_int(op, constants, first()),
+        Op::DepthwiseI8(op) => linear::depthwise_int(op, constants.i8(op.weights), constants, first()),
+        Op::DepthwiseI16(op) => linear::depthwise_int(op, constants.i8(op.weights), constants, first()),
+        Op::DepthwiseW4(op) => linear::depthwise_int(&op.0, constants.i4(op.0.weights), constants, first()),
         Op::DepthwiseF32(op) => linear::depthwise_f32(op, constants, first().f32()),
-        Op::FullyConnectedI8(op) => linear::fully_connected_int(op, constants, first()),
-        Op::FullyConnectedI16(op) => linear::fully_connected_int(op, constants, first()),
+        Op::FullyConnectedI8(op) => linear::fully_connected_int(op, constants.i8(op.weights), constants, first()),
+        Op::FullyConnectedI16(op) => linear::fully_connected_int(op, constants.i8(op.weights), constants, first()),
+        Op::FullyConnectedW4(op) => linear::fully_connected_int(&op.0, constants.i4(op.0.weights), constants, first()),
         Op::FullyConnectedF32(op) => linear::fully_connected_f32(op, constants, first().f32()),
         Op::AveragePoolI8(op) => pool::average_int(op, constants, first()),
         Op::AveragePoolI16(op) => pool::average_int(op, constants, first()),

@@ -89,6 +89,12 @@ impl Constants<'_> {
         self.bytes(span).iter().map(|byte| *byte as i8).collect()
     }
 
+    /// Two to a byte, the first in the low half.
+    pub(super) fn i4(&self, span: Span) -> Vec<i8> {
+        let halves = |byte: &u8| [byte & 15, byte >> 4].map(|half| (half as i8 ^ 8) - 8);
+        self.bytes(span).iter().flat_map(halves).collect()
+    }
+
     pub(super) fn i16(&self, span: Span) -> Vec<i16> {
         halves(self.bytes(span)).collect()
     }

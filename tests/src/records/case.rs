@@ -76,6 +76,9 @@ impl Case {
             Op::ConvI16(op) => op.scratch,
             Op::DepthwiseI16(op) => op.scratch,
             Op::FullyConnectedI16(op) => op.scratch,
+            Op::ConvW4(op) => op.0.scratch,
+            Op::DepthwiseW4(op) => op.0.scratch,
+            Op::FullyConnectedW4(op) => op.0.scratch,
             _ => Span::EMPTY,
         };
         [scratch, self.op.output().span().unwrap_or(Span::EMPTY)]

@@ -4,7 +4,7 @@ use lacewing::format::{DType, Layout, Op};
 use lacewing::ops::conv::Conv;
 use lacewing::ops::depthwise::Depthwise;
 use lacewing::ops::fully_connected::FullyConnected;
-use lacewing::ops::{ConvF32, DepthwiseF32, FullyConnectedF32};
+use lacewing::ops::{ConvF32, ConvW4, DepthwiseF32, DepthwiseW4, FullyConnectedF32, FullyConnectedW4};
 use proptest::prelude::*;
 
 use super::Case;
@@ -38,6 +38,11 @@ fn order() -> impl Strategy<Value = Order> {
     ]
 }
 
+/// Bytes of weights.
+fn stored(layout: Layout, outputs: u32, depth: u32, bits: u32) -> u32 {
+    (layout.len(outputs, depth).expect("a small layout") * bits).div_ceil(8)
+}
+
 /// What the records in integers have beside their shapes.
 fn integers<T: Element>() -> impl Strategy<Value = (Order, Rounding<T>, T, u32)> {
     (order(), rounding(), T::zero(), prop_oneof![Just(0u32), 1u32..40])
@@ -60,8 +65,16 @@ pub(super) fn conv<T: Element>() -> BoxedStrategy<Case>
 where
     Op: From<Conv<T>>,
 {
+    conv_of(8, |op: Conv<T>| op.into())
+}
+
+pub(super) fn conv_w4() -> BoxedStrategy<Case> {
+    conv_of(4, |op| ConvW4(op).into())
+}
+
+fn conv_of<T: Element>(bits: u32, record: fn(Conv<T>) -> Op) -> BoxedStrategy<Case> {
     (geometry(), channels(), (integers::<T>(), any::<bool>()), setting(apart()))
-        .prop_map(|(geometry, [groups, c, o], ((order, rounding, input_zero, scratch), zeros), (fill, source))| {
+        .prop_map(move |(geometry, [groups, c, o], ((order, rounding, input_zero, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(groups * c), groups * o);
             let layout = order.layout(outputs);
@@ -72,7 +85,7 @@ where
                 output: scene.output(dtype::<T>(), geometry.output(outputs)),
                 window: geometry.window,
                 groups,
-                weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
+                weights: scene.weights_i8(stored(layout, outputs, depth, bits)),
                 layout,
                 zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
                 bias: scene.bias::<T>(outputs),
@@ -80,7 +93,7 @@ where
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
             };
-            scene.finish(op)
+            scene.finish(record(op))
         })
         .boxed()
 }
@@ -111,8 +124,16 @@ pub(super) fn depthwise<T: Element>() -> BoxedStrategy<Case>
 where
     Op: From<Depthwise<T>>,
 {
+    depthwise_of(8, |op: Depthwise<T>| op.into())
+}
+
+pub(super) fn depthwise_w4() -> BoxedStrategy<Case> {
+    depthwise_of(4, |op| DepthwiseW4(op).into())
+}
+
+fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedStrategy<Case> {
     (geometry(), depthwise_channels(), integers::<T>(), setting(apart()))
-        .prop_map(|(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
+        .prop_map(move |(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
             let layout = order.layout(outputs);
@@ -122,14 +143,14 @@ where
                 input: scene.input(source, values, shape),
                 output: scene.output(dtype::<T>(), geometry.output(outputs)),
                 window: geometry.window,
-                weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
+                weights: scene.weights_i8(stored(layout, outputs, depth, bits)),
                 layout,
                 bias: scene.bias::<T>(outputs),
                 input_zero,
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
             };
-            scene.finish(op)
+            scene.finish(record(op))
         })
         .boxed()
 }
@@ -164,22 +185,30 @@ pub(super) fn fully_connected<T: Element>() -> BoxedStrategy<Case>
 where
     Op: From<FullyConnected<T>>,
 {
+    fully_connected_of(8, |op: FullyConnected<T>| op.into())
+}
+
+pub(super) fn fully_connected_w4() -> BoxedStrategy<Case> {
+    fully_connected_of(4, |op| FullyConnectedW4(op).into())
+}
+
+fn fully_connected_of<T: Element>(bits: u32, record: fn(FullyConnected<T>) -> Op) -> BoxedStrategy<Case> {
     (matrix(), (integers::<T>(), any::<bool>()), setting(apart()))
-        .prop_map(|(([n, h, w], depth, outputs), ((order, rounding, _, scratch), zeros), (fill, source))| {
+        .prop_map(move |(([n, h, w], depth, outputs), ((order, rounding, _, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let layout = order.layout(outputs);
             let values = scene.values(dtype::<T>(), n * h * w * depth);
             let op = FullyConnected {
                 input: scene.input(source, values, [n, h, w, depth]),
                 output: scene.output(dtype::<T>(), [n, h, w, outputs]),
-                weights: scene.weights_i8(layout.len(outputs, depth).expect("a small layout")),
+                weights: scene.weights_i8(stored(layout, outputs, depth, bits)),
                 layout,
                 zeros: scene.weights_i8(if zeros { outputs } else { 0 }),
                 bias: scene.bias::<T>(outputs),
                 requant: scene.requant(rounding, outputs),
                 scratch: scene.scratch(scratch),
             };
-            scene.finish(op)
+            scene.finish(record(op))
         })
         .boxed()
 }
