@@ -1,4 +1,12 @@
 //! Ranges of every value: the float program runs over samples, on the runtime itself.
+//!
+//! One pass finds the extremes of each value. The choices that look closer count in a second pass how often which numbers occur, in 2,048
+//! bins for each value, whatever the number of samples.
+
+mod histogram;
+
+use histogram::Histogram;
+use lacewing_numeric::extremes;
 
 use crate::Sample;
 use crate::error::ConvertError;
@@ -6,7 +14,42 @@ use crate::graph::{Graph, ValueId};
 use crate::parallel;
 use crate::reference::FloatProgram;
 
-/// Smallest and largest real number of each value, 0 included.
+/// How the range of a value is chosen from the numbers that calibration sees. Every range includes 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Calibrator {
+    /// The extremes.
+    #[default]
+    MinMax,
+    /// What lies inside for that many of a hundred numbers, the rest shared by both sides; 0 to 100.
+    Percentile(f64),
+    /// The least mean squared error of int8.
+    Mse,
+    /// The least Kullback-Leibler divergence of int8.
+    Kl,
+}
+
+impl Calibrator {
+    /// Passes over the samples.
+    #[must_use]
+    pub const fn passes(self) -> usize {
+        match self {
+            Self::MinMax => 1,
+            Self::Percentile(_) | Self::Mse | Self::Kl => 2,
+        }
+    }
+
+    /// The range of what a histogram holds.
+    fn range(self, histogram: &Histogram) -> Option<(f32, f32)> {
+        match self {
+            Self::MinMax => None,
+            Self::Percentile(percent) => Some(histogram.percentile(percent)),
+            Self::Mse => Some(histogram.least_squares()),
+            Self::Kl => Some(histogram.least_divergence()),
+        }
+    }
+}
+
+/// The range of the real numbers of each value, 0 included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranges(Vec<Option<(f32, f32)>>);
 
@@ -16,7 +59,7 @@ impl Ranges {
         let mut ranges = Self(vec![None; graph.values.len()]);
         for (id, value) in graph.values.iter().enumerate() {
             if let Some(constant) = &value.constant {
-                ranges.see(ValueId(id), constant.iter().copied());
+                ranges.see(ValueId(id), &constant.iter().copied().collect::<Vec<f32>>());
             }
         }
         ranges
@@ -37,40 +80,88 @@ impl Ranges {
     fn include(&mut self, other: &Ranges) {
         for (id, range) in other.0.iter().enumerate() {
             if let Some((lo, hi)) = range {
-                self.see(ValueId(id), [*lo, *hi].into_iter());
+                self.see(ValueId(id), &[*lo, *hi]);
             }
         }
     }
 
-    fn see(&mut self, value: ValueId, numbers: impl Iterator<Item = f32>) {
+    fn see(&mut self, value: ValueId, numbers: &[f32]) {
         let range = self.0[value.0].get_or_insert((0.0, 0.0));
-        *range = numbers.fold(*range, |(lo, hi), x| match x.is_nan() {
-            true => (f32::NEG_INFINITY, f32::INFINITY),
-            false => (lo.min(x), hi.max(x)),
-        });
+        *range = extremes(numbers, *range);
     }
 }
 
-/// Runs the float program of `graph` on every sample and takes the extremes of every value.
+/// Runs the float program of `graph` on every sample and chooses the range of every value.
 ///
-/// `progress` is called after each sample.
+/// `progress` is called after each sample of each pass.
 ///
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
-pub fn calibrate(graph: &Graph, samples: &[Sample], mut progress: impl FnMut()) -> Result<Ranges, ConvertError> {
+pub fn calibrate(
+    graph: &Graph,
+    samples: &[Sample],
+    calibrator: Calibrator,
+    mut progress: impl FnMut(),
+) -> Result<Ranges, ConvertError> {
+    let program = FloatProgram::new(graph)?;
     let mut ranges = Ranges::new(graph);
-    let mut workers = parallel::workers((FloatProgram::new(graph)?, ranges.clone()), !graph.states.is_empty());
-    let work = |(program, ranges): &mut (FloatProgram, Ranges), sample: &Sample| {
-        program.run(graph, sample, |value, numbers| ranges.see(value, numbers.into_iter()))
+    let see = |ranges: &mut Ranges, value, numbers: &[f32]| ranges.see(value, numbers);
+    for seen in pass((graph, &program), samples, ranges.clone(), see, &mut progress)? {
+        ranges.include(&seen);
+    }
+    check_finite(graph, &ranges)?;
+    if calibrator.passes() > 1 {
+        ranges = closer((graph, &program), samples, calibrator, ranges, &mut progress)?;
+    }
+    copy_aliases(graph, &mut ranges);
+    Ok(ranges)
+}
+
+/// Runs every sample and shows every value to one collection for each thread.
+fn pass<C: Clone + Send>(
+    (graph, program): (&Graph, &FloatProgram),
+    samples: &[Sample],
+    empty: C,
+    see: impl Fn(&mut C, ValueId, &[f32]) + Sync,
+    progress: &mut impl FnMut(),
+) -> Result<Vec<C>, ConvertError> {
+    let mut workers = parallel::workers((program.clone(), empty), !graph.states.is_empty());
+    let work = |(program, seen): &mut (FloatProgram, C), sample: &Sample| {
+        program.run(graph, sample, |value, numbers| see(seen, value, &numbers))
     };
     parallel::each(&mut workers, samples, work, |()| {
         progress();
         Ok(())
     })?;
-    workers.iter().for_each(|(_, seen)| ranges.include(seen));
-    copy_aliases(graph, &mut ranges);
-    check_finite(graph, &ranges)?;
-    Ok(ranges)
+    Ok(workers.into_iter().map(|(_, seen)| seen).collect())
+}
+
+/// The second pass, between the extremes of the first. What a state starts from and constants keep their extremes.
+fn closer(
+    (graph, program): (&Graph, &FloatProgram),
+    samples: &[Sample],
+    calibrator: Calibrator,
+    Ranges(mut ranges): Ranges,
+    progress: &mut impl FnMut(),
+) -> Result<Ranges, ConvertError> {
+    let mut seen = vec![false; ranges.len()];
+    graph.inputs.iter().for_each(|input| seen[input.0] = true);
+    graph.nodes.iter().for_each(|node| seen[node.outputs[0].0] = true);
+    let histogram = |(range, seen): (&Option<_>, &bool)| range.filter(|_| *seen).map(Histogram::new);
+    let empty: Vec<Option<Histogram>> = ranges.iter().zip(&seen).map(histogram).collect();
+    let see = |seen: &mut Vec<Option<Histogram>>, value: ValueId, numbers: &[f32]| {
+        seen[value.0].iter_mut().for_each(|histogram| histogram.see(numbers));
+    };
+    let mut parts = pass((graph, program), samples, empty, see, progress)?.into_iter();
+    let mut whole = parts.next().unwrap_or_default();
+    for part in parts {
+        let both = whole.iter_mut().zip(&part).filter_map(|(whole, part)| whole.as_mut().zip(part.as_ref()));
+        both.for_each(|(whole, part)| whole.include(part));
+    }
+    for (range, histogram) in ranges.iter_mut().zip(&whole) {
+        *range = histogram.as_ref().and_then(|histogram| calibrator.range(histogram)).or(*range);
+    }
+    Ok(Ranges(ranges))
 }
 
 /// A reshape runs nothing: its output has the range of its input.

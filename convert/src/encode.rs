@@ -12,7 +12,7 @@ use crate::error::ConvertError;
 use crate::graph::{Graph, Kind, Node, NodeId, Op, ValueId};
 use crate::ops;
 use crate::plan::{Plan, PlanOptions, plan};
-use crate::quantize::{Params, Quantization, Width, nodes};
+use crate::quantize::{Bits, Params, Quantization, Width, nodes};
 
 /// Finished values of all stages before.
 #[derive(Debug)]
@@ -217,6 +217,15 @@ impl Writer<'_> {
     /// Numbers among the constants.
     pub(crate) fn constant<T: lacewing::arena::Pod>(&mut self, numbers: &[T]) -> Span {
         self.builder.constant(numbers)
+    }
+
+    /// Integer weights among the constants, those of int4 two in a byte, the first in the low half.
+    pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8]) -> Span {
+        let pair = |pair: &[i8]| pair[0] & 15 | pair.get(1).copied().unwrap_or_default() << 4;
+        match bits {
+            Bits::Eight => self.constant(weights),
+            Bits::Four => self.constant(&weights.chunks(2).map(pair).collect::<Vec<i8>>()),
+        }
     }
 
     /// A constant operand in f32: weights, a bias; `len` zeros if the node has no such operand.

@@ -75,6 +75,14 @@ pub enum ConvertError {
     /// int8 without samples, of a model that brings no scales along.
     #[error("int8 needs samples of real inputs to choose its scales: --calib samples.npz (or keep --precision f32)")]
     NoSamples,
+    /// A rule for layers that are not there.
+    #[error("no layer is named `{pattern}`; the layers are {}", listed(layers))]
+    NoLayer {
+        /// The pattern.
+        pattern: String,
+        /// The names.
+        layers: Vec<String>,
+    },
     /// The calibration data lead to numbers that int8 cannot hold.
     #[error("`{node}`: {reason}")]
     Calibration {
@@ -101,6 +109,15 @@ pub struct Problem {
     pub error: ConvertError,
     /// How many other nodes of the same operator it is wrong with.
     pub others: usize,
+}
+
+/// Some of the names, and how many there are.
+fn listed(names: &[String]) -> String {
+    let some: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    match names.len() - some.len() {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
 }
 
 fn lines(problems: &[Problem], more: usize) -> String {

@@ -17,6 +17,7 @@ pub mod parallel;
 pub mod passes;
 pub mod plan;
 pub mod quantize;
+pub mod reconstruct;
 pub mod reference;
 pub mod runner;
 pub mod states;
@@ -28,27 +29,18 @@ use lacewing::format::metadata::Item;
 use ndarray::ArrayD;
 use sha2::{Digest, Sha256};
 
-use crate::calibrate::calibrate;
-use crate::doors::Io;
+use crate::calibrate::{Calibrator, calibrate};
 use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::Graph;
 use crate::import::ImportOptions;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
-use crate::quantize::{Quantization, is_quantized, quantize};
+pub use crate::quantize::Precision;
+use crate::quantize::{Policy, Quantization, is_quantized, quantize};
+use crate::reconstruct::{Rounding, reconstruct};
 use crate::reference::Reference;
 use crate::verify::{Verification, verify};
-
-/// Arithmetic of the program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// int8 weights and activations.
-    #[default]
-    Int8,
-    /// 32-bit float.
-    F32,
-}
 
 /// What the user wants.
 #[derive(Clone, Debug, Default)]
@@ -58,21 +50,42 @@ pub struct Options {
     /// How it is laid out.
     pub simplify: SimplifyOptions,
     /// Arithmetic.
-    pub precision: Precision,
-    /// Type of inputs and outputs of an int8 program.
-    pub io: Io,
+    pub policy: Policy,
+    /// How ranges are chosen.
+    pub calibrator: Calibrator,
+    /// How weights become integers.
+    pub rounding: Rounding,
+}
+
+impl Options {
+    /// Every layer in that arithmetic, all else as it is by default.
+    #[must_use]
+    pub fn of(precision: Precision) -> Self {
+        Self { policy: Policy { precision, ..Policy::default() }, ..Self::default() }
+    }
 }
 
 /// One array for each model input.
 pub type Sample = Vec<ArrayD<f32>>;
 
 /// The stages that take time, for progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// One sample has passed the float program.
     Calibrate,
+    /// The weights of one layer were fitted.
+    Fit,
     /// One sample has passed the written bytes and the reference.
     Verify,
+}
+
+/// One step of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The stage.
+    pub stage: Stage,
+    /// Steps of the stage in all.
+    pub of: usize,
 }
 
 /// A converted model and what is known of it.
@@ -88,7 +101,7 @@ pub struct Conversion {
     pub verification: Verification,
 }
 
-/// Converts an ONNX model. `samples` calibrate and verify; `progress` is called after each sample of a stage.
+/// Converts an ONNX model. `samples` calibrate and verify; `progress` is called after each step of a stage.
 ///
 /// # Errors
 /// [`ConvertError`], naming the node or tensor and the way out.
@@ -96,7 +109,7 @@ pub fn convert(
     onnx: &[u8],
     options: &Options,
     samples: &[Sample],
-    mut progress: impl FnMut(Stage),
+    mut progress: impl FnMut(Step),
 ) -> Result<Conversion, ConvertError> {
     let (graph, states) = import::with_states(onnx, &options.import)?;
     let graph = states::bind(simplify(graph, &options.simplify)?, &states)?;
@@ -104,21 +117,32 @@ pub fn convert(
         [] => None,
         _ => Some(Reference::new(onnx, &options.import, &graph, samples)?),
     };
-    let (graph, quantization) = match options.precision {
+    options.policy.check(&graph)?;
+    let (graph, quantization) = match options.policy.precision {
         Precision::F32 => (graph, Quantization::none()),
-        Precision::Int8 => {
+        Precision::Int8 | Precision::Int4 | Precision::Int16 => {
             if samples.is_empty() && !is_quantized(&graph) {
                 return Err(ConvertError::NoSamples);
             }
-            let ranges = calibrate(&graph, samples, || progress(Stage::Calibrate))?;
-            quantize(&graph, &ranges, options.io)?
+            let mut step = |stage, of| progress(Step { stage, of });
+            let of = samples.len() * options.calibrator.passes();
+            let ranges = calibrate(&graph, samples, options.calibrator, || step(Stage::Calibrate, of))?;
+            let (quantized, quantization) = quantize(&graph, &ranges, &options.policy)?;
+            match options.rounding {
+                Rounding::Gptq if !samples.is_empty() && graph.states.is_empty() => {
+                    reconstruct(&graph, quantized, quantization, samples, |of| step(Stage::Fit, of))?
+                }
+                _ => (quantized, quantization),
+            }
         }
     };
     let context = Context::new(&graph, quantization, provenance(&graph, onnx))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {
-        Some(reference) => verify(&graph, &file, reference, samples, || progress(Stage::Verify))?,
+        Some(reference) => {
+            verify(&graph, &file, reference, samples, || progress(Step { stage: Stage::Verify, of: samples.len() }))?
+        }
         None => Verification::default(),
     };
     Ok(Conversion { file, graph, plan, verification })

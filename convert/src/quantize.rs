@@ -1,36 +1,28 @@
-//! From ranges to integers: scales and zero points of activations, int8 weights with one scale for each output channel.
+//! From ranges to integers: scales and zero points of activations, weights with one scale for each output channel.
 //!
-//! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, or int16 as a quantized file has them; weights symmetric over
-//! −127..127.
+//! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, or int16 and symmetric where that was asked for or a quantized
+//! file has it; weights are symmetric, over −127..127 or, in int4, −7..7.
 
 mod gates;
 mod islands;
 mod params;
+mod policy;
 mod table;
+mod weights;
 mod wide;
 
-use std::collections::HashMap;
-
-use ndarray::{ArrayD, Axis};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use crate::calibrate::Ranges;
-use crate::doors::Io;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Graph, Grid, Kind, Node, NodeId, Op, PoolKind, ValueId};
+use crate::graph::{Binary, Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
 pub use params::{Params, Width};
+pub use policy::{Policy, Precision, Rule};
 pub(crate) use table::interpolated_table;
+pub(crate) use weights::largest_sum_of;
+pub use weights::{Bits, Weights};
 use wide::Wide;
-
-/// int8 weights of one node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    /// `[out][..]` in the order of the graph's weights.
-    pub ints: ArrayD<i8>,
-    /// Real value of one step, for each output channel.
-    pub scales: Vec<f64>,
-    /// The integer that stands for 0, for each output channel; empty if it is 0 for all.
-    pub zeros: Vec<i8>,
-}
 
 /// Every number that the int8 program needs beside the graph. Without entries it means a float program.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +51,25 @@ impl Quantization {
         self.params(value).map_or(4, Params::bytes)
     }
 
-    /// The int8 weights of a node, if it has some.
+    /// The same for a part of the nodes, numbered anew.
+    pub(crate) fn of_nodes(&self, part: Range<usize>) -> Self {
+        let moved = |id: &NodeId| part.contains(&id.0).then(|| NodeId(id.0 - part.start));
+        let weights = self.weights.iter().filter_map(|(id, weights)| Some((moved(id)?, weights.clone())));
+        let gates = self.gates.iter().filter_map(|(id, gates)| Some((moved(id)?, gates.clone())));
+        Self { params: self.params.clone(), weights: weights.collect(), gates: gates.collect() }
+    }
+
+    /// Other integers for a node.
+    pub(crate) fn set_weights(&mut self, node: NodeId, weights: Weights) {
+        self.weights.insert(node, weights);
+    }
+
+    /// Room for one more value, which is held in f32.
+    pub(crate) fn add_value(&mut self) {
+        self.params.push(None);
+    }
+
+    /// The integer weights of a node, if it has some.
     #[must_use]
     pub fn weights(&self, node: NodeId) -> Option<&Weights> {
         self.weights.get(&node)
@@ -79,18 +89,19 @@ impl Quantization {
 ///
 /// # Errors
 /// [`ConvertError::Node`] if the weights of a quantized file exceed what the arithmetic holds.
-pub fn quantize(graph: &Graph, ranges: &Ranges, io: Io) -> Result<(Graph, Quantization), ConvertError> {
+pub fn quantize(graph: &Graph, ranges: &Ranges, policy: &Policy) -> Result<(Graph, Quantization), ConvertError> {
     let mut graph = graph.clone();
     for index in 0..graph.nodes.len() {
-        graph.nodes[index].float |= gates::need_floats(&graph, &graph.nodes[index]);
+        let asked = policy.of(&graph.nodes[index].name) == Precision::F32;
+        graph.nodes[index].float |= asked || gates::need_floats(&graph, &graph.nodes[index]);
     }
-    let wide = Wide::new(&graph, ranges, io);
-    let (graph, params) = islands::insert(&graph, activations(&graph, ranges, &wide), wide, io);
+    let wide = Wide::new(&graph, ranges, policy.io);
+    let (graph, params) = islands::insert(&graph, activations(&graph, ranges, &wide, policy), wide, policy.io);
     let (mut weights, mut gates) = (HashMap::new(), HashMap::new());
     for (id, node) in nodes(&graph) {
         match (&node.op, params[node.inputs[0].0], params[node.outputs[0].0]) {
             (Op::Conv { .. } | Op::FullyConnected, Some(input), _) => {
-                weights.insert(id, node_weights(&graph, node, input)?);
+                weights.insert(id, weights::nearest(&graph, node, input, policy.bits(&node.name))?);
             }
             (op, Some(x), Some(state)) if gates::have_integers(op) => {
                 gates.insert(id, gates::gates(&graph, node, x, state)?);
@@ -151,13 +162,14 @@ pub fn nodes(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
 }
 
 /// Params of every value that may be int8, `None` where nothing is known of its range.
-fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide) -> Vec<Option<Params>> {
+fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide, policy: &Policy) -> Vec<Option<Params>> {
     let mut classes = Classes::new(graph.values.len());
     for node in graph.nodes.iter().filter(|node| moves_only(&node.op) && !wide.holds(node.outputs[0])) {
         activation_operands(node).iter().for_each(|input| classes.join(*input, node.outputs[0]));
     }
     graph.states.iter().for_each(|state| classes.join(state.input, state.output));
-    let fixed = fixed(graph, &mut classes);
+    let words = words(graph, &classes, policy);
+    let fixed = fixed(graph, &classes, &words);
     let mut covered: HashMap<usize, (f32, f32)> = HashMap::new();
     for value in int8_values(graph) {
         if let Some((lo, hi)) = ranges.get(value) {
@@ -168,15 +180,24 @@ fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide) -> Vec<Option<Params
     let mut params = vec![None; graph.values.len()];
     for value in int8_values(graph) {
         let class = classes.of(value);
-        let covering = || covered.get(&class).map(|(lo, hi)| Params::covering(*lo, *hi));
+        let width = if words.contains(&class) { Width::I16 } else { Width::I8 };
+        let covering = || covered.get(&class).map(|(lo, hi)| Params::covering(*lo, *hi, width));
         params[value.0] = fixed.get(&class).copied().or_else(covering);
     }
     params
 }
 
+/// The classes that are to be held in int16: of what such nodes compute, and of inputs where all nodes do.
+fn words(graph: &Graph, classes: &Classes, policy: &Policy) -> HashSet<usize> {
+    let wide = |node: &&Node| policy.of(&node.name) == Precision::Int16;
+    let written = graph.nodes.iter().filter(wide).map(|node| node.outputs[0]);
+    let doors = graph.inputs.iter().copied().filter(|_| policy.precision == Precision::Int16);
+    written.chain(doors).map(|value| classes.of(value)).collect()
+}
+
 /// Params that are not chosen: of bytes, of softmax, and those that a quantized file names for what it dequantizes and quantizes.
 /// Where both meet in one class the former stays, and the quantization becomes a change of scale.
-fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
+fn fixed(graph: &Graph, classes: &Classes, words: &HashSet<usize>) -> HashMap<usize, Params> {
     let mut fixed = HashMap::new();
     for (id, value) in graph.values.iter().enumerate() {
         let given = value.grid.as_deref().and_then(Params::of_grid);
@@ -187,8 +208,9 @@ fn fixed(graph: &Graph, classes: &mut Classes) -> HashMap<usize, Params> {
     for node in &graph.nodes {
         let params = match node.op {
             Op::Softmax { .. } => {
-                let operand = fixed.get(&classes.of(node.inputs[0]));
-                Some(Params::softmax(operand.map_or(Width::I8, |params: &Params| params.width)))
+                let operand = fixed.get(&classes.of(node.inputs[0])).map(|params: &Params| params.width);
+                let asked = words.contains(&classes.of(node.outputs[0])).then_some(Width::I16);
+                Some(Params::softmax(operand.max(asked).unwrap_or(Width::I8)))
             }
             Op::Unary(Function::Dequantize { scale, zero }) => {
                 Params::of_quantized(graph.value(node.inputs[0]).kind, scale, zero)
@@ -276,100 +298,5 @@ impl Classes {
     fn join(&mut self, a: ValueId, b: ValueId) {
         let (a, b) = (self.of(a), self.of(b));
         self.0[a] = b;
-    }
-}
-
-/// No sum may be larger. Below it a multiplier's own rounding moves a result of int8 by less than 1/16 step; of int16 the encoder looks
-/// itself.
-pub(crate) fn largest_sum_of(width: Width) -> f64 {
-    match width {
-        Width::I8 => f64::powi(2.0, 28),
-        Width::I16 => f64::powi(2.0, 40),
-    }
-}
-
-/// Rounds each output channel's weights to −127..=127, and coarser where sum or bias would be too large for the accumulator.
-/// The integers of a quantized file stay, and are refused where they are too large.
-fn node_weights(graph: &Graph, node: &Node, input: Params) -> Result<Weights, ConvertError> {
-    let floats = graph.constant(node.inputs[1]).expect("weights are constants after import");
-    let grid = graph.value(node.inputs[1]).grid.as_deref();
-    let bias = node.inputs.get(2).and_then(|bias| graph.constant(*bias));
-    let zeros = grid.map_or_else(Vec::new, |grid| zeros(floats, grid));
-    let limit = largest_sum_of(input.width);
-    let mut ints = ArrayD::zeros(floats.raw_dim());
-    let mut scales = Vec::with_capacity(floats.shape()[0]);
-    for (o, (channel, mut to)) in floats.axis_iter(Axis(0)).zip(ints.axis_iter_mut(Axis(0))).enumerate() {
-        let bias = bias.map_or(0.0, |bias| f64::from(bias[o]));
-        let largest = channel.iter().fold(0f64, |most, w| most.max(f64::from(w.abs())));
-        let given = grid.map(|grid| f64::from(grid.scale(o)));
-        let mut scale = given.filter(|_| largest > 0.0).unwrap_or(largest / 127.0);
-        let zero = zeros.get(o).copied().unwrap_or(0);
-        loop {
-            to.zip_mut_with(&channel, |q, w| *q = round_weight(*w, scale, zero, given.is_some()));
-            let sum = largest_sum(to.iter().copied(), zero, (bias, scale), input);
-            if scale == 0.0 || sum < limit {
-                break;
-            }
-            if given.is_some() {
-                return Err(too_large(node, o, sum, limit));
-            }
-            scale *= 1.01 * sum / limit;
-        }
-        scales.push(scale);
-    }
-    Ok(Weights { ints, scales, zeros })
-}
-
-/// The zero points of a quantized file's weights, one for each output channel; none if all weights less their zero points are
-/// within int8 and can stand for themselves.
-fn zeros(floats: &ArrayD<f32>, grid: &Grid) -> Vec<i8> {
-    let channels = || floats.axis_iter(Axis(0)).enumerate();
-    let fits = |w: f32, scale: f32| (-128.0..=127.0).contains(&(w / scale).round_ties_even());
-    if channels().all(|(o, channel)| channel.iter().all(|w| fits(*w, grid.scale(o)))) {
-        return Vec::new();
-    }
-    channels().map(|(o, _)| grid.zero(o).clamp(-128, 127) as i8).collect()
-}
-
-fn too_large(node: &Node, channel: usize, sum: f64, limit: f64) -> ConvertError {
-    let reason = format!(
-        "channel {channel} of its integer weights and bias sums up to {sum:.3e}, beyond {limit:.3e}, where a result may be wrong \
-         by 1/16 step; quantize the float model instead"
-    );
-    ConvertError::Node { op: crate::encode::name(&node.op).into(), node: node.name.clone(), reason }
-}
-
-/// `-128` occurs in the integers of files alone.
-fn round_weight(w: f32, scale: f64, zero: i8, from_file: bool) -> i8 {
-    let least = if from_file { -128.0 } else { -127.0 };
-    let steps = if scale == 0.0 { 0.0 } else { (f64::from(w) / scale).round_ties_even() };
-    (steps + f64::from(zero)).clamp(least, 127.0) as i8
-}
-
-/// `|b| + 128·Σ|w − zero|`, in int16 `2^15`, with the bias in steps of the sum, the input's zero point folded in.
-fn largest_sum(weights: impl Iterator<Item = i8> + Clone, zero: i8, (bias, scale): (f64, f64), input: Params) -> f64 {
-    let step = f64::from(input.scale) * scale;
-    let folded = if step == 0.0 { 0.0 } else { bias / step };
-    let centered = weights.map(|w| i64::from(w) - i64::from(zero));
-    let (sum, absolute) = (centered.clone().sum::<i64>(), centered.map(i64::abs).sum::<i64>());
-    let farthest = -f64::from(*input.integers().start());
-    (folded - f64::from(input.zero) * sum as f64).abs() + farthest * absolute as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_are_bounded() {
-        let weights = [1i8, -2, 3];
-        assert_eq!(
-            largest_sum(weights.iter().copied(), 0, (10.0, 1.0), Params::int8(0.5, -4)),
-            (20.0f64 + 8.0) + 128.0 * 6.0
-        );
-        assert_eq!(
-            largest_sum(weights.iter().copied(), -2, (10.0, 1.0), Params::int8(0.5, -4)),
-            (20.0f64 + 32.0) + 128.0 * 8.0
-        );
     }
 }

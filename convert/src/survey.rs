@@ -119,11 +119,11 @@ struct Program {
 
 fn program(graph: crate::graph::Graph, options: &Options) -> Result<Program, ConvertError> {
     let graph = simplify(graph, &options.simplify)?;
-    let (graph, quantization) = match options.precision {
+    let (graph, quantization) = match options.policy.precision {
         Precision::F32 => (graph, Quantization::none()),
-        Precision::Int8 => {
+        _ => {
             let ranges = if is_quantized(&graph) { Ranges::new(&graph) } else { Ranges::made_up(&graph) };
-            quantize(&graph, &ranges, options.io)?
+            quantize(&graph, &ranges, &options.policy)?
         }
     };
     let context = Context::new(&graph, quantization, Vec::new())?;

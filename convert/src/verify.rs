@@ -56,11 +56,8 @@ impl Noise {
     }
 
     fn add(&mut self, reference: &[f32], got: &[f32]) {
-        for (r, y) in reference.iter().zip(got) {
-            let (signal, noise) = (f64::from(*r), f64::from(*r) - f64::from(*y));
-            self.signal += signal * signal;
-            self.noise += noise * noise;
-        }
+        let (signal, noise) = lacewing_numeric::noise(reference, got);
+        self.include(Noise { signal, noise });
     }
 
     fn db(self) -> f64 {

@@ -41,7 +41,7 @@ fn converted(
     let onnx = std::fs::read(folder.join(model)).unwrap();
     let samples = samples(&onnx, &folder.join(data), scaling);
     let oracle = Oracle::new(&onnx, &Default::default()).unwrap();
-    let options = Options { precision, ..Options::default() };
+    let options = Options::of(precision);
     let calibration = &samples.rows()[..calibration.min(samples.len())];
     let conversion = convert(&onnx, &options, calibration, |_| {}).unwrap();
     let report = &conversion.verification;

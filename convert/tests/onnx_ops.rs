@@ -52,7 +52,7 @@ fn arrays(npz: &Path, prefix: &str, graph: &Graph, values: &[lacewing_convert::g
 }
 
 fn converted(case: &Case, precision: Precision) -> Result<Conversion, ConvertError> {
-    let options = Options { precision, ..Options::default() };
+    let options = Options::of(precision);
     convert(&case.onnx, &options, std::slice::from_ref(&case.inputs), |_| {})
 }
 

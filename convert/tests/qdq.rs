@@ -55,7 +55,7 @@ fn output_scale(file: &[u8]) -> f32 {
 }
 
 fn converted(onnx: &[u8], precision: Precision) -> Vec<u8> {
-    let options = Options { precision, ..Options::default() };
+    let options = Options::of(precision);
     convert(onnx, &options, &[], |_| {}).unwrap().file
 }
 

@@ -106,7 +106,7 @@ fn check(op: &str, gates: usize, reset_last: bool) {
         states.push(StateNames { input: "c".into(), output: "c_next".into() });
     }
     let import = ImportOptions { states, ..ImportOptions::default() };
-    let options = Options { import, precision: Precision::Int8, ..Options::default() };
+    let options = Options { import, ..Options::of(Precision::Int8) };
     let done = convert(&model(op, gates, reset_last), &options, &stream(), |_| {}).unwrap();
     let sqnr = done.verification.sqnr_db;
     assert!(sqnr > LEAST_SQNR, "{op}, reset last {reset_last}: {sqnr:.1} dB");

@@ -80,7 +80,7 @@ fn run(runner: &mut Runner, samples: &[Sample]) -> Vec<ArrayD<f32>> {
 fn a_stream_follows_the_original_step_by_step() {
     let samples = stream(50);
     for (precision, least_db) in [(Precision::F32, 100.0), (Precision::Int8, 25.0)] {
-        let options = Options { import: import(), precision, ..Options::default() };
+        let options = Options { import: import(), ..Options::of(precision) };
         let conversion = convert(&model(), &options, &samples, |_| {}).unwrap();
         assert_eq!(conversion.verification.reference, "tract");
         assert!(conversion.verification.sqnr_db > least_db, "{}", conversion.verification.sqnr_db);
@@ -114,7 +114,7 @@ fn the_oracle_keeps_states_too() {
 fn states_that_are_not_there_are_refused() {
     let states = vec![StateNames { input: "h".into(), output: "y".into() }];
     let import = ImportOptions { states, ..ImportOptions::default() };
-    let options = Options { import, precision: Precision::F32, ..Options::default() };
+    let options = Options { import, ..Options::of(Precision::F32) };
     let error = convert(&model(), &options, &[], |_| {}).unwrap_err().to_string();
     assert!(error.contains("`h`") && error.contains("[1, 2]"), "{error}");
 }

@@ -51,7 +51,7 @@ impl Case {
 
     /// The largest difference of an output: in steps of integers, or in units of 10⁻⁴ (1 + |expected|).
     fn difference(&self, precision: Precision) -> Result<f32, String> {
-        let options = Options { precision, ..Options::default() };
+        let options = Options::of(precision);
         let conversion = convert(&self.bytes, &options, &[], |_| {}).map_err(|e| e.to_string())?;
         let mut runner = Runner::new(&conversion.file).map_err(|e| e.to_string())?;
         let mut worst: f32 = 0.0;
@@ -142,8 +142,7 @@ fn int16_stays_integer() {
 #[test]
 fn no_transposition_is_left() {
     for name in ["conv_chain", "int8_classifier", "depthwise_stride_2", "average_pool_whole", "conv_relu6_stride_2"] {
-        let conversion =
-            convert(&bytes(name), &Options { precision: Precision::F32, ..Options::default() }, &[], |_| {});
+        let conversion = convert(&bytes(name), &Options::of(Precision::F32), &[], |_| {});
         let graph = conversion.unwrap().graph;
         let turned: Vec<_> = graph.nodes.iter().filter(|node| format!("{:?}", node.op).contains("Transpose")).collect();
         assert!(turned.is_empty(), "{name}: {turned:?}");

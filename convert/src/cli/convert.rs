@@ -1,16 +1,16 @@
 //! `lacewing convert`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use lacewing_convert::data::{InputSpec, Samples};
-use lacewing_convert::doors::Io;
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::{LayerNoise, Verification};
-use lacewing_convert::{Conversion, Options, Precision, Stage, convert};
+use lacewing_convert::{Conversion, Options, Stage, Step, convert};
 use lacewing_targets::boards::{BOARDS, Board, TARGETS, board};
 use serde_json::{Value, json};
 
@@ -18,7 +18,8 @@ use super::arguments::{ImportArgs, ScalingArgs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
-use super::program::{self, Step};
+use super::program;
+use super::quantization::QuantizationArgs;
 use super::terminal::{Paint, Terminal};
 
 /// Convert an ONNX model to a .lace file
@@ -38,12 +39,8 @@ pub(super) struct Args {
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
     target: String,
-    /// Arithmetic of the program
-    #[arg(long, value_enum, default_value_t = PrecisionArg::Int8)]
-    precision: PrecisionArg,
-    /// Type of the inputs and outputs of an int8 program
-    #[arg(long, value_enum, default_value_t = IoArg::Int8)]
-    io: IoArg,
+    #[command(flatten)]
+    quantization: QuantizationArgs,
     /// Order of the axes of image inputs on the device
     #[arg(long, value_enum, default_value_t = LayoutArg::Onnx)]
     input_layout: LayoutArg,
@@ -62,22 +59,6 @@ Examples:
   lacewing convert model.onnx --calib images.npz --input-scale 0.00392157     (bytes to 0..1)
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
   lacewing convert model.onnx --precision f32";
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PrecisionArg {
-    /// int8 weights and activations
-    Int8,
-    /// 32-bit float
-    F32,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum IoArg {
-    /// int8 with scale and zero point, as `inspect` shows them
-    Int8,
-    /// 32-bit float; the program converts
-    F32,
-}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LayoutArg {
@@ -119,11 +100,14 @@ pub(super) fn convert_with(
     samples: &[lacewing_convert::Sample],
     terminal: &Terminal,
 ) -> Result<Conversion, Failure> {
-    let mut calibrating = terminal.progress("calibrating", samples.len());
-    let mut verifying = terminal.progress("verifying", samples.len());
-    Ok(convert(onnx, options, samples, |stage| match stage {
-        Stage::Calibrate => calibrating.step(),
-        Stage::Verify => verifying.step(),
+    let mut bars = HashMap::new();
+    Ok(convert(onnx, options, samples, |Step { stage, of }| {
+        let what = match stage {
+            Stage::Calibrate => "calibrating",
+            Stage::Fit => "fitting",
+            Stage::Verify => "verifying",
+        };
+        bars.entry(stage).or_insert_with(|| terminal.progress(what, of)).step();
     })?)
 }
 
@@ -150,14 +134,9 @@ impl Args {
                 input_layout_nhwc: matches!(self.input_layout, LayoutArg::Nhwc),
                 ..SimplifyOptions::default()
             },
-            precision: match self.precision {
-                PrecisionArg::Int8 => Precision::Int8,
-                PrecisionArg::F32 => Precision::F32,
-            },
-            io: match self.io {
-                IoArg::Int8 => Io::Int8,
-                IoArg::F32 => Io::F32,
-            },
+            policy: self.quantization.policy(),
+            calibrator: self.quantization.calibrator(),
+            rounding: self.quantization.rounding(),
         }
     }
 
@@ -166,7 +145,7 @@ impl Args {
     }
 }
 
-fn refuse_float(args: &Args, steps: &[Step]) -> Result<(), Failure> {
+fn refuse_float(args: &Args, steps: &[program::Step]) -> Result<(), Failure> {
     let float = program::float_ops(steps);
     if !args.strict || float.is_empty() {
         return Ok(());
@@ -176,7 +155,7 @@ fn refuse_float(args: &Args, steps: &[Step]) -> Result<(), Failure> {
 }
 
 /// The tables of a conversion.
-fn report(converted: &Conversion, steps: &[Step], terminal: &Terminal) {
+fn report(converted: &Conversion, steps: &[program::Step], terminal: &Terminal) {
     let (plan, verification) = (&converted.plan, &converted.verification);
     if verification.samples > 0 {
         layers(&verification.layers, terminal);
@@ -214,7 +193,7 @@ pub(super) fn layers(layers: &[LayerNoise], terminal: &Terminal) {
     terminal.say(table);
 }
 
-fn warn(args: &Args, converted: &Conversion, steps: &[Step], terminal: &Terminal) {
+fn warn(args: &Args, converted: &Conversion, steps: &[program::Step], terminal: &Terminal) {
     let warning = |text: String| terminal.note(format_args!("{}: {text}", terminal.paint("warning", Paint::Yellow)));
     for step in program::float_ops(steps) {
         warning(format!("{} `{}` runs in float", step.op, step.name));
@@ -245,7 +224,7 @@ pub(super) fn compared_with(verification: &Verification, terminal: &Terminal) {
     }
 }
 
-fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[Step], runner: &Runner) -> Value {
+fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[program::Step], runner: &Runner) -> Value {
     let model = runner.model();
     let verification = &converted.verification;
     let verified = verification.samples > 0;

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use lacewing_convert::data::{Samples, Scaling};
+use lacewing_convert::quantize::Precision;
 use lacewing_convert::runner::Runner;
-use lacewing_convert::{Conversion, Options, Precision, Sample};
+use lacewing_convert::{Conversion, Options, Sample};
 use ndarray::{ArrayD, Ix2};
 use serde_json::{Value, json};
 
@@ -105,7 +106,7 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
     let test = Samples::parse("test.npz", TEST, &specs, BYTES)?;
     let compared = &calib.rows()[..COMPARED.min(calib.len())];
     let program = |precision, samples: &[Sample], what| {
-        let conversion = convert_with(MODEL, &Options { precision, ..options.clone() }, samples, terminal)?;
+        let conversion = convert_with(MODEL, &Options::of(precision), samples, terminal)?;
         let runner = Runner::new(&conversion.file)?;
         let macs = program::macs(&program::steps(&runner.model()));
         let timing = bench::measure(runner.model(), Duration::from_millis(200))?;

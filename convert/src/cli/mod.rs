@@ -16,6 +16,7 @@ mod files;
 mod inspect;
 mod numbers;
 mod program;
+mod quantization;
 mod run;
 mod survey;
 mod targets;

@@ -8,10 +8,12 @@ use crate::error::ConvertError;
 use crate::graph::{Op, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
-use crate::quantize::{Params, Weights, Width};
-use lacewing::format::{Layout, Op as Record, Requant, Span};
-use lacewing::ops::ConvF32;
+use crate::quantize::{Bits, Params, Weights, Width};
+use lacewing::format::{Layout, Requant, Span};
 use lacewing::ops::conv::Conv;
+use lacewing::ops::depthwise::Depthwise;
+use lacewing::ops::fully_connected::FullyConnected;
+use lacewing::ops::{ConvF32, ConvW4, DepthwiseW4, FullyConnectedW4};
 
 use super::concat::joined;
 use super::depthwise;
@@ -137,22 +139,19 @@ pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Res
     }
 }
 
-fn encode_integers<T: Numbers>(
+fn encode_integers<T: Numbers + Pushed<Conv<T>>>(
     window: &Window,
     groups: usize,
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
-) -> Result<(), ConvertError>
-where
-    Record: From<Conv<T>>,
-{
-    let Sums { weights, zeros, bias, requant } = sums::<T>(input, output, to)?;
+) -> Result<(), ConvertError> {
+    let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
     let record = Conv {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
         groups: groups as u32,
-        weights: to.constant(&weights),
+        weights: to.weights_constant(bits, &weights),
         layout: Layout::PLAIN,
         zeros,
         bias,
@@ -160,7 +159,7 @@ where
         requant,
         scratch: Span::EMPTY,
     };
-    to.push(record)
+    T::push(bits, record, to)
 }
 
 fn encode_f32(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
@@ -191,10 +190,37 @@ pub(super) fn window_of(window: &Window) -> lacewing::format::Window {
     }
 }
 
+/// Writes records of integer weights: in int8 activations the weights may be int4.
+pub(super) trait Pushed<R> {
+    /// Appends the record for weights of that size.
+    fn push(bits: Bits, record: R, to: &mut Writer<'_>) -> Result<(), ConvertError>;
+}
+
+macro_rules! pushed {
+    ($($record:ident $narrow:ident,)*) => {
+        $(impl Pushed<$record<i8>> for i8 {
+            fn push(bits: Bits, record: $record<i8>, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+                match bits {
+                    Bits::Eight => to.push(record),
+                    Bits::Four => to.push($narrow(record)),
+                }
+            }
+        }
+
+        impl Pushed<$record<i16>> for i16 {
+            fn push(_: Bits, record: $record<i16>, to: &mut Writer<'_>) -> Result<(), ConvertError> {
+                to.push(record)
+            }
+        })*
+    };
+}
+pushed!(Conv ConvW4, Depthwise DepthwiseW4, FullyConnected FullyConnectedW4,);
+
 /// What a layer of int8 weights needs beside them: the folded bias and the way from the sum to the output.
 pub(super) struct Sums<T> {
     /// `[out][..]`, row-major.
     pub(super) weights: Vec<i8>,
+    pub(super) bits: Bits,
     pub(super) zeros: Span,
     pub(super) bias: Span,
     pub(super) requant: Requant<T>,
@@ -203,7 +229,8 @@ pub(super) struct Sums<T> {
 /// `bias = b / (s_in·s_w) − zero_in·Σw` and `M = s_in·s_w / s_out` for each output channel. A channel without weights is a
 /// constant: its bias is four times the distance from the zero point, its multiplier a quarter.
 pub(super) fn sums<T: Numbers>(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums<T>, ConvertError> {
-    let Weights { ints, scales, zeros } = to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
+    let Weights { ints, scales, zeros, bits } =
+        to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
     let weights: Vec<i8> = ints.iter().copied().collect();
     let depth = weights.len() / scales.len().max(1);
     let floats = to.floats(2, scales.len());
@@ -228,5 +255,5 @@ pub(super) fn sums<T: Numbers>(input: Params, output: Params, to: &mut Writer<'_
         T::multipliers(&reals, &bounds).ok_or_else(|| to.error("its output range is too small for its weights"))?;
     let (lo, hi) = to.limits(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: zero(output), lo, hi };
-    Ok(Sums { weights, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
+    Ok(Sums { weights, bits, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
 }

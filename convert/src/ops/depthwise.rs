@@ -1,10 +1,10 @@
 //! Depthwise convolutions: a convolution with as many groups as input channels, see `conv`.
 
-use lacewing::format::{Layout, Op as Record, Span};
+use lacewing::format::{Layout, Span};
 use lacewing::ops::DepthwiseF32;
 use lacewing::ops::depthwise::Depthwise;
 
-use super::conv::{Sums, sums, window_of};
+use super::conv::{Pushed, Sums, sums, window_of};
 use crate::encode::Writer;
 use crate::encode::numbers::{Numbers, zero};
 use crate::error::ConvertError;
@@ -12,29 +12,26 @@ use crate::graph::Window;
 use crate::quantize::Params;
 
 /// Writes a depthwise convolution in integers, weights channels-last.
-pub(super) fn encode_integers<T: Numbers>(
+pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
     window: &Window,
     (input, output): (Params, Params),
     to: &mut Writer<'_>,
-) -> Result<(), ConvertError>
-where
-    Record: From<Depthwise<T>>,
-{
-    let Sums { weights, bias, requant, .. } = sums::<T>(input, output, to)?;
+) -> Result<(), ConvertError> {
+    let Sums { weights, bits, bias, requant, .. } = sums::<T>(input, output, to)?;
     let outputs = to.output().shape[3];
     let layout = u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN);
     let record = Depthwise {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        weights: to.constant(&reorder(&weights, outputs, layout)),
+        weights: to.weights_constant(bits, &reorder(&weights, outputs, layout)),
         layout,
         bias,
         input_zero: zero(input),
         requant,
         scratch: Span::EMPTY,
     };
-    to.push(record)
+    T::push(bits, record, to)
 }
 
 /// Writes a depthwise convolution in f32.

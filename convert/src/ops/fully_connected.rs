@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, Ix1, Ix2, IxDyn};
 
-use super::conv::{Sums, sums};
+use super::conv::{Pushed, Sums, sums};
 use super::matmul;
 use crate::encode::Writer;
 use crate::encode::numbers::Numbers;
@@ -10,7 +10,7 @@ use crate::error::ConvertError;
 use crate::graph::{Binary, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::{Params, Width};
-use lacewing::format::{Layout, Op as Record, Span};
+use lacewing::format::{Layout, Span};
 use lacewing::ops::FullyConnectedF32;
 use lacewing::ops::fully_connected::FullyConnected;
 
@@ -117,22 +117,22 @@ pub(crate) fn encode(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     }
 }
 
-fn encode_integers<T: Numbers>((input, output): (Params, Params), to: &mut Writer<'_>) -> Result<(), ConvertError>
-where
-    Record: From<FullyConnected<T>>,
-{
-    let Sums { weights, zeros, bias, requant } = sums::<T>(input, output, to)?;
+fn encode_integers<T: Numbers + Pushed<FullyConnected<T>>>(
+    (input, output): (Params, Params),
+    to: &mut Writer<'_>,
+) -> Result<(), ConvertError> {
+    let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
     let record = FullyConnected {
         input: to.input(0),
         output: to.output(),
-        weights: to.constant(&weights),
+        weights: to.weights_constant(bits, &weights),
         layout: Layout::PLAIN,
         zeros,
         bias,
         requant,
         scratch: Span::EMPTY,
     };
-    to.push(record)
+    T::push(bits, record, to)
 }
 
 fn encode_f32(to: &mut Writer<'_>) -> Result<(), ConvertError> {

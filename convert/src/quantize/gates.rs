@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayD, Axis};
 
-use super::{Params, Weights, activation_operands, round_weight};
+use super::weights::{Bits, Weights, round_weight};
+use super::{Params, activation_operands};
 use crate::error::ConvertError;
 use crate::graph::{Function, Graph, Node, Op, Value, ValueId};
 
@@ -84,7 +85,7 @@ fn weights(
         let least = bias(row).abs() / (operand.scale * LARGEST_SUM / 8.0);
         let mut scale = given.unwrap_or((largest / 127.0).max(least));
         loop {
-            to.zip_mut_with(&from, |q, w| *q = round_weight(*w, scale, 0, given.is_some()));
+            to.zip_mut_with(&from, |q, w| *q = round_weight(*w, scale, 0, if given.is_some() { -128 } else { -127 }));
             let sum = largest_sum(to.iter().copied(), bias(row), scale, operand);
             if scale == 0.0 || sum < LARGEST_SUM {
                 break;
@@ -96,7 +97,7 @@ fn weights(
         }
         scales.push(scale);
     }
-    Ok(Weights { ints, scales, zeros: Vec::new() })
+    Ok(Weights { ints, scales, zeros: Vec::new(), bits: Bits::Eight })
 }
 
 /// `|b| + reach·Σ|w|` with the bias in steps of the sum, the zero point folded in.

@@ -76,16 +76,20 @@ impl Params {
         }
     }
 
-    /// int8 params that cover `lo..=hi` and 0, so that 0 is exact.
+    /// Params of a width that cover `lo..=hi` and 0, so that 0 is exact.
     #[must_use]
-    pub fn covering(lo: f32, hi: f32) -> Self {
+    pub fn covering(lo: f32, hi: f32, width: Width) -> Self {
         let (lo, hi) = (f64::from(lo.min(0.0)), f64::from(hi.max(0.0)));
-        let scale = ((hi - lo) / 255.0) as f32;
-        if !(scale.is_normal()) {
-            return Self::int8(1.0, 0);
-        }
+        let scale = match width {
+            Width::I8 => (hi - lo) / 255.0,
+            Width::I16 => hi.max(-lo) / 32767.0,
+        } as f32;
         let zero = (-128.0 - lo / f64::from(scale)).round_ties_even();
-        Self::int8(scale, zero.clamp(-128.0, 127.0) as i8)
+        match width {
+            Width::I8 if scale.is_normal() => Self::int8(scale, zero.clamp(-128.0, 127.0) as i8),
+            Width::I8 => Self::int8(1.0, 0),
+            Width::I16 => Self::int16(if scale.is_normal() { scale } else { 1.0 }),
+        }
     }
 
     /// Params of another width for the same reals: all int8 are int16 of a scale that is finer by 128, without rounding.
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn zero_is_exact_and_the_ends_are_reached() {
         for (lo, hi) in [(-1.0, 1.0), (0.0, 6.0), (-3.7, 0.2), (2.0, 5.0), (-5.0, -2.0), (0.0, 0.0)] {
-            let params = Params::covering(lo, hi);
+            let params = Params::covering(lo, hi, Width::I8);
             assert_eq!(params.real(params.integer(0.0)), 0.0, "{lo} {hi}");
             let half = params.scale * 0.51;
             for x in [lo, hi] {

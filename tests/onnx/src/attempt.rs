@@ -109,7 +109,7 @@ fn guarded(case: &Case, constants: &[usize]) -> Result<(), Vec<Failure>> {
 
 fn attempt(case: &Case, constants: &[usize]) -> Result<(), Vec<Failure>> {
     let (onnx, run_time) = case.with_constants(constants);
-    let options = Options { precision: Precision::F32, ..Options::default() };
+    let options = Options::of(Precision::F32);
     let conversion = convert(&onnx, &options, &[], |_| {}).map_err(|error| refused(&error))?;
     let broken = |error: anyhow::Error| vec![Failure::new(Stage::Broken, format!("{error:#}"))];
     let sample = sample(&run_time).map_err(broken)?;

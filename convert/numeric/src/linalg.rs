@@ -1,0 +1,173 @@
+//! Symmetric positive definite systems in f64: all sums in a fixed order, so that every machine gives the same bits.
+
+/// A square matrix, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Square {
+    n: usize,
+    elements: Vec<f64>,
+}
+
+impl Square {
+    /// `n × n` zeros.
+    #[must_use]
+    pub fn zeros(n: usize) -> Self {
+        Self { n, elements: vec![0.0; n * n] }
+    }
+
+    /// Rows and columns.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Whether it has no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// Row `i`.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &[f64] {
+        &self.elements[i * self.n..][..self.n]
+    }
+
+    /// Row `i`, to be changed.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn row_mut(&mut self, i: usize) -> &mut [f64] {
+        &mut self.elements[i * self.n..][..self.n]
+    }
+
+    /// All rows, one after another.
+    pub fn elements_mut(&mut self) -> &mut [f64] {
+        &mut self.elements
+    }
+
+    /// Element `i` of the diagonal.
+    #[must_use]
+    pub fn diagonal(&self, i: usize) -> f64 {
+        self.row(i)[i]
+    }
+
+    /// The mean of the diagonal, 0 of an empty matrix.
+    #[must_use]
+    pub fn mean_diagonal(&self) -> f64 {
+        (0..self.n).map(|i| self.diagonal(i)).sum::<f64>() / self.n.max(1) as f64
+    }
+
+    /// `A + λ·I`.
+    #[must_use]
+    pub fn damped(mut self, lambda: f64) -> Self {
+        (0..self.n).for_each(|i| self.row_mut(i)[i] += lambda);
+        self
+    }
+
+    /// The lower triangle `L` of `A = L·Lᵀ`; what is above its diagonal is not meant. `None` if `A` is not positive definite.
+    #[must_use]
+    pub fn cholesky(mut self) -> Option<Self> {
+        for i in 0..self.n {
+            let (above, below) = self.elements.split_at_mut(i * self.n);
+            let row = &mut below[..self.n];
+            for (j, of) in above.chunks_exact(self.n).enumerate() {
+                row[j] = (row[j] - dot(&row[..j], &of[..j])) / of[j];
+            }
+            let square = row[i] - dot(&row[..i], &row[..i]);
+            row[i] = Some(square).filter(|square| *square > 0.0 && square.is_finite())?.sqrt();
+        }
+        Some(self)
+    }
+
+    /// Solves `L·Lᵀ·x = b` in place, for a triangle that [`Square::cholesky`] gave.
+    ///
+    /// # Panics
+    /// If `b` has another length.
+    pub fn solve(&self, b: &mut [f64]) {
+        for i in 0..self.n {
+            b[i] = (b[i] - dot(&self.row(i)[..i], &b[..i])) / self.diagonal(i);
+        }
+        for i in (0..self.n).rev() {
+            b[i] /= self.diagonal(i);
+            let (before, x) = b.split_at_mut(i);
+            add(before, -x[0], &self.row(i)[..i]);
+        }
+    }
+
+    /// `A·x`.
+    #[must_use]
+    pub fn times(&self, x: &[f64]) -> Vec<f64> {
+        (0..self.n).map(|i| dot(self.row(i), x)).collect()
+    }
+
+    /// Its rows and columns in another order: element `i, j` of the result is `order[i], order[j]` of this.
+    #[must_use]
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        let elements = order.iter().flat_map(|i| order.iter().map(|j| self.row(*i)[*j])).collect();
+        Self { n: order.len(), elements }
+    }
+}
+
+/// `Σ a[i]·b[i]` over the shorter of both, in eight interleaved sums.
+#[must_use]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let len = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().fold(rest, |sum, part| sum + part)
+}
+
+/// `to[i] += factor·x[i]` over the shorter of both.
+pub fn add(to: &mut [f64], factor: f64, x: &[f64]) {
+    to.iter_mut().zip(x).for_each(|(to, x)| *to += factor * x);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `AᵀA + I` of numbers that look random.
+    fn matrix(n: usize) -> Square {
+        let a: Vec<f64> = (0..n * n).map(|i| f64::from((i * 7919 % 101) as u32) / 50.0 - 1.0).collect();
+        let mut square = Square::zeros(n);
+        for i in 0..n {
+            for j in 0..n {
+                square.row_mut(i)[j] = (0..n).map(|k| a[k * n + i] * a[k * n + j]).sum();
+            }
+        }
+        square.damped(1.0)
+    }
+
+    #[test]
+    fn systems_are_solved() {
+        for n in [1, 2, 7, 30] {
+            let a = matrix(n);
+            let x: Vec<f64> = (0..n).map(|i| i as f64 - 3.5).collect();
+            let mut b = a.times(&x);
+            a.cholesky().unwrap().solve(&mut b);
+            assert!(x.iter().zip(&b).all(|(x, b)| (x - b).abs() < 1e-9), "{n}: {b:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_positive_definite_is_refused() {
+        assert_eq!(Square::zeros(2).cholesky(), None);
+        assert_eq!(matrix(3).damped(-100.0).cholesky(), None);
+        assert!(Square::zeros(0).cholesky().is_some_and(|l| l.is_empty()));
+    }
+
+    #[test]
+    fn orders_are_applied_to_rows_and_columns() {
+        let a = matrix(3);
+        let b = a.reordered(&[2, 0, 1]);
+        assert_eq!((b.len(), b.row(0)[1], b.diagonal(2)), (3, a.row(2)[0], a.diagonal(1)));
+        assert!((b.mean_diagonal() - a.mean_diagonal()).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,154 @@
+//! Integers for the weights of one output, near to reals in the sense of what they do to the output.
+//!
+//! With `H = E[x·xᵀ]` of the centered inputs, weights `w` and integers `q` of scale `s`, the output's mean squared error is
+//! `(s·q − w)ᵀ·H·(s·q − w)`.
+
+use crate::{Square, add, dot};
+
+/// The quadratic form and its Cholesky factor, in an order in which the inputs of most weight are rounded first.
+pub struct Form {
+    h: Square,
+    l: Square,
+    order: Vec<usize>,
+}
+
+/// Sweeps of single changes after a rounding, at most.
+const SWEEPS: usize = 10;
+
+impl Form {
+    /// `None` if `h` is not positive definite.
+    #[must_use]
+    pub fn new(h: &Square) -> Option<Self> {
+        let mut order: Vec<usize> = (0..h.len()).collect();
+        order.sort_by(|a, b| h.diagonal(*a).total_cmp(&h.diagonal(*b)).then(b.cmp(a)));
+        let h = h.reordered(&order);
+        Some(Self { l: h.clone().cholesky()?, h, order })
+    }
+
+    /// `w` in the order of the form.
+    fn ordered(&self, w: &[f64]) -> Vec<f64> {
+        self.order.iter().map(|i| w[*i]).collect()
+    }
+
+    /// Integers from the form's order to their own.
+    fn restored(&self, q: &[f64]) -> Vec<f64> {
+        let mut restored = vec![0.0; q.len()];
+        self.order.iter().zip(q).for_each(|(i, q)| restored[*i] = *q);
+        restored
+    }
+
+    /// The error of `s·q` for `w`, both in the form's order.
+    fn error(&self, w: &[f64], q: &[f64], scale: f64) -> f64 {
+        let e: Vec<f64> = w.iter().zip(q).map(|(w, q)| scale * q - w).collect();
+        // eᵀ·L·Lᵀ·e
+        let mut product = vec![0.0; e.len()];
+        e.iter().enumerate().for_each(|(i, e)| add(&mut product, *e, &self.l.row(i)[..=i]));
+        dot(&product, &product)
+    }
+
+    /// Rounds one weight after another, each time moving the error to those that are left; then changes single integers while that helps.
+    ///
+    /// Source: E. Frantar et al., "GPTQ: Accurate post-training quantization for generative pre-trained transformers", ICLR 2023, which is
+    /// Babai's nearest plane on the Cholesky factor; the sweeps are coordinate descent.
+    fn gptq(&self, w: &[f64], scale: f64, largest: f64) -> Vec<f64> {
+        let mut q = vec![0.0; w.len()];
+        let mut moved = vec![0.0; w.len()];
+        for i in (0..w.len()).rev() {
+            let wanted = w[i] + moved[i] / self.l.diagonal(i);
+            q[i] = (wanted / scale).round_ties_even().clamp(-largest, largest);
+            add(&mut moved[..i], w[i] - scale * q[i], &self.l.row(i)[..i]);
+        }
+        self.sweep(w, &mut q, scale, largest);
+        q
+    }
+
+    fn sweep(&self, w: &[f64], q: &mut [f64], scale: f64, largest: f64) {
+        let e: Vec<f64> = w.iter().zip(q.iter()).map(|(w, q)| scale * q - w).collect();
+        let mut slope = self.h.times(&e);
+        for _ in 0..SWEEPS {
+            let mut changed = false;
+            for i in 0..q.len() {
+                let best = q[i] - slope[i] / (self.h.diagonal(i) * scale);
+                let best = best.round_ties_even().clamp(-largest, largest);
+                // A step that gains nothing measurable may be taken back for ever.
+                let step = best - q[i];
+                let gain = -step * scale * (2.0 * slope[i] + step * scale * self.h.diagonal(i));
+                if step != 0.0 && gain > 1e-9 * self.h.diagonal(i) * scale * scale {
+                    add(&mut slope, step * scale, self.h.row(i));
+                    (q[i], changed) = (best, true);
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// The scale and the integers up to ±`largest` of least error, among the scale of the largest weight times each of `ratios`; for weights
+    /// of 0 the scale is 0.
+    #[must_use]
+    pub fn rounded(&self, w: &[f64], largest: f64, ratios: impl Iterator<Item = f64>) -> (f64, Vec<f64>) {
+        let w = self.ordered(w);
+        let full = w.iter().fold(0f64, |most, w| most.max(w.abs())) / largest;
+        if full == 0.0 {
+            return (0.0, w);
+        }
+        let tried = ratios.map(|ratio| {
+            let scale = full * ratio;
+            let q = self.gptq(&w, scale, largest);
+            (self.error(&w, &q, scale), scale, q)
+        });
+        let best = tried.reduce(|best, next| if next.0 < best.0 { next } else { best });
+        best.map_or((0.0, vec![0.0; w.len()]), |(_, scale, q)| (scale, self.restored(&q)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `H` of inputs that are alike.
+    fn alike(n: usize) -> Square {
+        let mut h = Square::zeros(n);
+        (0..n).for_each(|i| h.row_mut(i).fill(0.9));
+        h.damped(0.1)
+    }
+
+    fn error(h: &Square, w: &[f64], q: &[f64], scale: f64) -> f64 {
+        let e: Vec<f64> = w.iter().zip(q).map(|(w, q)| scale * q - w).collect();
+        dot(&h.times(&e), &e)
+    }
+
+    #[test]
+    fn no_other_integers_nearby_are_better() {
+        let w: Vec<f64> = (0..6).map(|i| f64::from(i * 37 % 11) / 11.0 - 0.4).collect();
+        let h = alike(6);
+        let (scale, q) = Form::new(&h).unwrap().rounded(&w, 7.0, [1.0].into_iter());
+        let found = error(&h, &w, &q, scale);
+        let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even()).collect();
+        assert!(found < 0.7 * error(&h, &w, &nearest, scale));
+        for i in 0..6 {
+            for step in [-1.0, 1.0] {
+                let mut other = q.clone();
+                other[i] += step;
+                assert!(other[i].abs() > 7.0 || error(&h, &w, &other, scale) >= found - 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn one_large_weight_of_little_use_is_cut() {
+        let mut h = Square::zeros(8).damped(1.0);
+        h.row_mut(7)[7] = 1e-4;
+        let w = [0.1, -0.07, 0.05, 0.12, -0.11, 0.06, 0.03, 1.0];
+        let ratios = || (0..18).map(|step| 1.0 - f64::from(step) * 0.05);
+        let (scale, q) = Form::new(&h).unwrap().rounded(&w, 7.0, ratios());
+        assert!(scale < 0.5 / 7.0 && q[7] == 7.0, "{scale} {q:?}");
+    }
+
+    #[test]
+    fn weights_of_zero_have_no_scale() {
+        assert_eq!(Form::new(&alike(3)).unwrap().rounded(&[0.0; 3], 7.0, [1.0].into_iter()), (0.0, vec![0.0; 3]));
+        assert!(Form::new(&Square::zeros(3)).is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! What many numbers have in common.
+
+/// The least and the largest of `range` and all numbers; infinite if one is no number.
+#[must_use]
+pub fn extremes(numbers: &[f32], range: (f32, f32)) -> (f32, f32) {
+    let (lo, hi) =
+        numbers.iter().fold(range, |(lo, hi), x| (if *x < lo { *x } else { lo }, if *x > hi { *x } else { hi }));
+    if numbers.iter().any(|x| x.is_nan()) { (f32::NEG_INFINITY, f32::INFINITY) } else { (lo, hi) }
+}
+
+/// Counts numbers in bins of `width` from `lo` on; what lies beyond an end is in the bin there, everything in the first if `width` is 0.
+pub fn count(numbers: &[f32], lo: f64, width: f64, bins: &mut [u64]) {
+    let inverse = if width > 0.0 { 1.0 / width } else { 0.0 };
+    let last = bins.len().saturating_sub(1);
+    for x in numbers {
+        let bin = ((f64::from(*x) - lo) * inverse) as usize;
+        bins[bin.min(last)] += 1;
+    }
+}
+
+/// `Σ r²` and `Σ (r − y)²`.
+#[must_use]
+pub fn noise(reference: &[f32], got: &[f32]) -> (f64, f64) {
+    reference.iter().zip(got).fold((0.0, 0.0), |(signal, noise), (r, y)| {
+        let (r, y) = (f64::from(*r), f64::from(*y));
+        (signal + r * r, noise + (r - y) * (r - y))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extremes_include_what_was_known() {
+        assert_eq!(extremes(&[2.0, -3.0], (0.0, 0.0)), (-3.0, 2.0));
+        assert_eq!(extremes(&[], (0.0, 1.0)), (0.0, 1.0));
+        assert_eq!(extremes(&[f32::NAN], (0.0, 1.0)), (f32::NEG_INFINITY, f32::INFINITY));
+    }
+
+    #[test]
+    fn bins_at_the_ends_take_the_rest() {
+        let mut bins = [0; 4];
+        count(&[-9.0, 0.0, 0.5, 1.9, 2.0, 99.0], 0.0, 0.5, &mut bins);
+        assert_eq!(bins, [2, 1, 0, 3]);
+        count(&[5.0], 5.0, 0.0, &mut bins);
+        assert_eq!(bins, [3, 1, 0, 3]);
+    }
+
+    #[test]
+    fn noise_is_the_difference() {
+        assert_eq!(noise(&[3.0, 4.0], &[3.0, 2.0]), (25.0, 4.0));
+    }
+}

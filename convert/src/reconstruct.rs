@@ -1,0 +1,186 @@
+//! Weights fitted to what a layer is to compute: layer by layer, on what the quantized program before it gives on the samples.
+//!
+//! A layer of weights `W` and bias `b` has inputs `t` in the float program and `x` in the quantized one. Its integers `Ŵ` and its new bias
+//! `b̂` are chosen to make the mean of `(W·t + b − Ŵ·x − b̂)²` small: `b̂ = b + W·E[t] − Ŵ·E[x]`, and `Ŵ` near, in the sense of [`lacewing_numeric::Form`],
+//! to `W' = (W·E[t·xᵀ] + λ·W)·(E[x·xᵀ] + λ)⁻¹` of the centered inputs, which makes up for the error of the layers before.
+
+mod front;
+mod moments;
+
+use lacewing_numeric::{Form, Square, add, bands, dot};
+use ndarray::{ArrayD, Axis};
+
+use crate::Sample;
+use crate::error::ConvertError;
+use crate::graph::{Graph, Node, NodeId, Op, Value, ValueId};
+use crate::quantize::{Bits, Quantization, Weights, nodes};
+use front::Front;
+use moments::{Moments, Reach};
+
+/// How weights become integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rounding {
+    /// Each to the nearest; nothing is fitted.
+    Nearest,
+    /// So that the layer's output on the samples is near, one weight after another: see [`lacewing_numeric::Form`]. Without samples, and
+    /// for models with state, each to the nearest.
+    #[default]
+    Gptq,
+}
+
+/// `λ` as a part of the mean square of an input.
+const DAMPING: f64 = 0.01;
+
+/// The layers whose weights can be fitted: those with integers of our own.
+fn fitted(graph: &Graph, quantization: &Quantization) -> Vec<NodeId> {
+    let own = |node: &Node| graph.value(node.inputs[1]).grid.is_none();
+    nodes(graph).filter(|(id, node)| quantization.weights(*id).is_some() && own(node)).map(|(id, _)| id).collect()
+}
+
+/// Chooses integers and biases of all layers anew. `float` is the graph that was quantized; `progress` is called after each layer with the
+/// number of all.
+///
+/// # Errors
+/// [`ConvertError`] if a part of a program cannot be encoded or run.
+pub fn reconstruct(
+    float: &Graph,
+    mut graph: Graph,
+    mut quantization: Quantization,
+    samples: &[Sample],
+    mut progress: impl FnMut(usize),
+) -> Result<(Graph, Quantization), ConvertError> {
+    let layers = fitted(&graph, &quantization);
+    let samples = some(float, samples);
+    let (mut ahead, mut behind) = (Front::new(float, &samples), Front::new(&graph, &samples));
+    for id in &layers {
+        let node = graph.nodes[id.0].clone();
+        let Some(original) = float.nodes.iter().position(|float| float.outputs == node.outputs) else { continue };
+        ahead.advance(float, &Quantization::none(), original)?;
+        behind.advance(&graph, &quantization, id.0)?;
+        let (x, t) = (node.inputs[0], float.nodes[original].inputs[0]);
+        let layer = Layer::new(&graph, &node, &quantization, *id);
+        let fit = layer.fit(|reach, group| Moments::new(reach, group, &behind.of(x), &ahead.of(t)));
+        let input = quantization.params(node.inputs[0]);
+        let fits = |fit: &Fit| input.is_some_and(|input| fit.weights.fit(fit.bias.iter().copied(), input));
+        if let Some(Fit { weights, bias }) = fit.filter(fits) {
+            quantization.set_weights(*id, weights);
+            let value = graph.add(Value::constant(&format!("{}.bias", node.name), bias));
+            quantization.add_value();
+            graph.nodes[id.0].inputs.truncate(2);
+            graph.nodes[id.0].inputs.push(value);
+        }
+        progress(layers.len());
+    }
+    Ok((graph, quantization))
+}
+
+/// Numbers that a program's samples may hold at once.
+const ROOM: usize = 1 << 26;
+
+/// As many samples as there is room for, evenly spread.
+fn some(graph: &Graph, samples: &[Sample]) -> Vec<Sample> {
+    let len = |id: ValueId| graph.shape(id).iter().product::<usize>();
+    let inputs: usize = graph.inputs.iter().map(|id| len(*id)).sum();
+    // What a node reads and writes; more is live beside it where a graph branches.
+    let at = |node: &Node| {
+        let computed = node.inputs.iter().filter(|id| graph.constant(**id).is_none());
+        computed.chain(&node.outputs).map(|id| len(*id)).sum::<usize>()
+    };
+    let most = graph.nodes.iter().map(at).max().unwrap_or_default().max(inputs);
+    let count = samples.len().min((ROOM / most.max(1)).max(1));
+    (0..count).map(|i| samples[i * samples.len() / count].clone()).collect()
+}
+
+/// One layer before it is fitted.
+struct Layer<'a> {
+    reach: Reach<'a>,
+    groups: usize,
+    weights: &'a ArrayD<f32>,
+    bias: Vec<f64>,
+    bits: Bits,
+}
+
+/// Its integers and its bias.
+struct Fit {
+    weights: Weights,
+    bias: ArrayD<f32>,
+}
+
+impl<'a> Layer<'a> {
+    fn new(graph: &'a Graph, node: &'a Node, quantization: &Quantization, id: NodeId) -> Self {
+        let weights = graph.constant(node.inputs[1]).expect("weights are constants after import");
+        let outputs = weights.shape()[0];
+        let bias = node.inputs.get(2).and_then(|bias: &ValueId| graph.constant(*bias));
+        let bias = bias.map_or_else(|| vec![0.0; outputs], |bias| bias.iter().map(|b| f64::from(*b)).collect());
+        let bits = quantization.weights(id).map_or(Bits::Eight, |weights| weights.bits);
+        let (reach, groups) = match &node.op {
+            Op::Conv { window, groups } => {
+                let shape = graph.shape(node.outputs[0]);
+                (Reach::Window { window, groups: *groups, output: [shape[1], shape[2]] }, *groups)
+            }
+            _ => (Reach::Row, 1),
+        };
+        Self { reach, groups, weights, bias, bits }
+    }
+
+    fn fit(&self, moments: impl Fn(&Reach<'_>, usize) -> Moments) -> Option<Fit> {
+        let outputs = self.weights.shape()[0];
+        let rows: Vec<Vec<f64>> =
+            self.weights.axis_iter(Axis(0)).map(|row| row.iter().map(|w| f64::from(*w)).collect()).collect();
+        let mut fitted = vec![Row::default(); outputs];
+        let each = outputs / self.groups;
+        for (group, to) in fitted.chunks_mut(each.max(1)).enumerate() {
+            let Target { form, moments, damped, lambda } = Target::new(moments(&self.reach, group))?;
+            bands(to, 1, |o, row| {
+                let o = group * each + o;
+                row[0] = fit_row(&rows[o], self.bias[o], (&form, &moments, &damped, lambda), self.bits);
+            });
+        }
+        let ints = fitted.iter().flat_map(|row| row.ints.iter().map(|q| *q as i8)).collect();
+        let ints = ArrayD::from_shape_vec(self.weights.raw_dim(), ints).ok()?;
+        let scales = fitted.iter().map(|row| row.scale).collect();
+        let bias = fitted.iter().map(|row| row.bias as f32).collect();
+        let bias = ArrayD::from_shape_vec(vec![outputs], bias).ok()?;
+        Some(Fit { weights: Weights { ints, scales, zeros: Vec::new(), bits: self.bits }, bias })
+    }
+}
+
+/// What all outputs of a group have in common.
+struct Target {
+    form: Form,
+    moments: Moments,
+    /// The Cholesky factor of `E[x·xᵀ] + λ`.
+    damped: Square,
+    lambda: f64,
+}
+
+impl Target {
+    fn new(moments: Moments) -> Option<Self> {
+        let lambda = DAMPING * moments.xx.mean_diagonal() + f64::MIN_POSITIVE.sqrt();
+        let damped = moments.xx.clone().damped(lambda);
+        Some(Self { form: Form::new(&damped)?, damped: damped.cholesky()?, moments, lambda })
+    }
+}
+
+/// One output's integers, scale and bias.
+#[derive(Clone, Default)]
+struct Row {
+    ints: Vec<f64>,
+    scale: f64,
+    bias: f64,
+}
+
+fn fit_row(w: &[f64], bias: f64, (form, moments, damped, lambda): (&Form, &Moments, &Square, f64), bits: Bits) -> Row {
+    let mut wanted = moments.xt.times(w);
+    add(&mut wanted, lambda, w);
+    damped.solve(&mut wanted);
+    // The fewer the integers, the more a scale gains that cuts the largest weights.
+    let scales = match bits {
+        Bits::Eight => 4,
+        Bits::Four => 14,
+    };
+    let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
+    let (scale, ints) = form.rounded(&wanted, bits.largest().into(), ratios);
+    let bias = bias + dot(w, &moments.t) - scale * dot(&ints, &moments.x);
+    Row { ints, scale, bias }
+}
