@@ -1,12 +1,19 @@
-//! Samples and labels from `.npz` and `.npy` files, and the tensors written back.
+//! Samples and labels from `.npz` and `.npy` files and from folders of images and sounds, and the tensors written back.
 //!
 //! An archive holds one array for each model input, named like the input (or `in:` and its name), and the labels
 //! as `y`. A model with one input also takes `x`, or the only array that can be meant. A leading axis beyond the
 //! model's shape counts samples; each row is reshaped to the model's input where the number of elements agrees.
+//!
+//! A [`Folder`] holds one sample in each PNG, JPEG or WAV file, which a [`Preprocessor`] turns into the only input.
 
 mod arrays;
 mod error;
+mod folder;
+mod frontend;
+mod image;
 mod npy;
+mod preprocess;
+mod sound;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +22,9 @@ use ndarray::ArrayD;
 
 use arrays::{Arrays, LABELS};
 pub use error::DataError;
+pub use folder::{Folder, is_recordings};
 pub use npy::NpyError;
+pub use preprocess::{Preprocessor, Recipe, plain_images};
 pub use write::{to_npy, to_npz};
 
 /// One input of a model, as data must fit it.
@@ -101,6 +110,36 @@ impl Samples {
         Ok(())
     }
 
+    /// These samples, preprocessed: they were read for [`Preprocessor::stored`].
+    #[must_use]
+    pub fn preprocessed(mut self, preprocessor: &Preprocessor) -> Samples {
+        self.rows.iter_mut().flatten().for_each(|stored| *stored = preprocessor.array(stored));
+        self
+    }
+
+    /// These samples with the class of each.
+    ///
+    /// # Errors
+    ///
+    /// There are not as many labels as samples.
+    pub fn labeled(mut self, labels: Vec<i64>) -> Result<Samples, DataError> {
+        let (found, samples) = (vec![labels.len()], self.len());
+        if labels.len() != samples {
+            return Err(DataError::Labels { path: self.path, found, samples });
+        }
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// At most `most` samples, evenly from the first on: of n samples number `⌊i·n / most⌋` for each i.
+    #[must_use]
+    pub fn at_most(mut self, most: usize) -> Samples {
+        let kept: Vec<usize> = evenly(self.len(), most).collect();
+        self.labels = self.labels.map(|labels| kept.iter().filter_map(|at| labels.get(*at).copied()).collect());
+        self.rows = kept.iter().map(|at| std::mem::take(&mut self.rows[*at])).collect();
+        self
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -124,6 +163,12 @@ impl Samples {
     pub fn labels(&self) -> Result<&[i64], DataError> {
         self.labels.as_deref().ok_or_else(|| DataError::NoLabels { path: self.path.clone() })
     }
+}
+
+/// At most `most` of `len` places, evenly from the first on: `⌊i·len / most⌋`.
+fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
+    let most = most.min(len);
+    (0..most).map(move |i| (i as u128 * len as u128 / most as u128) as usize)
 }
 
 #[cfg(test)]

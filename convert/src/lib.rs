@@ -55,6 +55,8 @@ pub struct Options {
     pub calibrator: Calibrator,
     /// How weights become integers.
     pub rounding: Rounding,
+    /// Metadata that the file takes along: preprocessing, classes.
+    pub items: Vec<Item>,
 }
 
 impl Options {
@@ -136,7 +138,7 @@ pub fn convert(
             }
         }
     };
-    let context = Context::new(&graph, quantization, provenance(&graph, onnx))?;
+    let context = Context::new(&graph, quantization, provenance(&graph, onnx, options))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {
@@ -149,8 +151,9 @@ pub fn convert(
 }
 
 /// Where the file comes from.
-fn provenance(graph: &Graph, onnx: &[u8]) -> Vec<Item> {
+fn provenance(graph: &Graph, onnx: &[u8], options: &Options) -> Vec<Item> {
     let producer = concat!("lacewing ", env!("CARGO_PKG_VERSION"));
     let sha256 = Sha256::digest(onnx).into();
-    vec![Item::Producer(producer.into()), Item::Source { name: graph.name.clone(), sha256 }]
+    let origin = [Item::Producer(producer.into()), Item::Source { name: graph.name.clone(), sha256 }];
+    origin.into_iter().chain(options.items.iter().cloned()).collect()
 }

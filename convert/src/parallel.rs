@@ -1,10 +1,8 @@
-//! Samples on all threads of the machine.
+//! Samples, or the files that hold them, on all threads of the machine.
 
 use std::num::NonZero;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, available_parallelism};
-
-use crate::Sample;
 
 /// A worker for each thread of the machine; one alone where a sample goes on from the one before it.
 pub fn workers<W: Clone>(worker: W, in_order: bool) -> Vec<W> {
@@ -19,10 +17,10 @@ const AHEAD: usize = 16;
 ///
 /// # Errors
 /// The first that `work` or `see` gives.
-pub fn each<W: Send, T: Send, E: Send>(
+pub fn each<W: Send, S: Sync, T: Send, E: Send>(
     workers: &mut [W],
-    samples: &[Sample],
-    work: impl Fn(&mut W, &Sample) -> Result<T, E> + Sync,
+    samples: &[S],
+    work: impl Fn(&mut W, &S) -> Result<T, E> + Sync,
     mut see: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let (work, turns) = (&work, workers.len().max(1));
@@ -45,6 +43,7 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     use super::*;
+    use crate::Sample;
 
     #[test]
     fn results_come_in_order_up_to_the_first_error() {

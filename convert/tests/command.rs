@@ -213,3 +213,59 @@ fn the_demo_does_the_whole_way() {
     let drawn = String::from_utf8(lacewing(&["demo", "--color", "always"]).stdout).unwrap();
     assert!(drawn.contains("▀") && drawn.contains("Ankle boot") && drawn.contains("lacewing convert"));
 }
+
+/// The first `most` images of a demo file as PNG files, in a folder for each class if the file has classes.
+fn pictures(folder: &Path, archive: &str, most: usize) {
+    let mut archive = ndarray_npy::NpzReader::new(fs::File::open(demo(archive)).unwrap()).unwrap();
+    let images: ndarray::ArrayD<u8> = archive.by_name("x").unwrap();
+    let classes: Option<ndarray::Array1<i64>> = archive.by_name("y").ok();
+    for (at, image) in images.outer_iter().take(most).enumerate() {
+        let folder = folder.join(classes.as_ref().map_or(String::new(), |classes| classes[at].to_string()));
+        fs::create_dir_all(&folder).unwrap();
+        let pixels = image.iter().copied().collect();
+        image::GrayImage::from_raw(28, 28, pixels).unwrap().save(folder.join(format!("{at:04}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_of_images_is_as_good_as_an_array() {
+    let folder = tempfile::tempdir().unwrap();
+    let [onnx, calib, test] = ["fashion.onnx", "calib.npz", "test.npz"].map(demo);
+    let [lace, pre, calib_folder, test_folder] =
+        ["m.lace", "pre.toml", "calib", "test"].map(|name| path(&folder, name));
+    pictures(Path::new(&calib_folder), "calib.npz", usize::MAX);
+    pictures(Path::new(&test_folder), "test.npz", usize::MAX);
+    // A power of two, so that no product is rounded.
+    fs::write(&pre, "[image]\ncolor = 'gray'\nscale = [0.00390625]").unwrap();
+    let report = object(&["convert", &onnx, "-o", &lace, "--calib", &calib_folder, "--preprocess", &pre]);
+    assert_eq!((&report["data"]["files"], &report["samples"]), (&200.into(), &200.into()));
+    let seen = object(&["inspect", &lace]);
+    assert_eq!(seen["preprocessing"]["image"]["color"], "gray");
+    let shown = String::from_utf8(lacewing(&["inspect", &lace]).stdout).unwrap();
+    assert!(shown.contains("[image]") && shown.contains("scale = [0.00390625]"), "{shown}");
+
+    let scale = ["--input-scale", "0.00390625"];
+    let arrays = path(&folder, "arrays.lace");
+    object(&[&["convert", &onnx, "-o", &arrays, "--calib", &calib], &scale[..]].concat());
+    let result = |model: &str, data: &str, more: &[&str]| object(&[&["eval", model, "--data", data], more].concat());
+    let found = result(&lace, &test_folder, &[]);
+    assert_eq!(found["top1"], result(&arrays, &test, &scale)["top1"]);
+    assert_eq!((&found["n"], found["data"]["classes"].as_array().map(Vec::len)), (&1000.into(), Some(10)));
+    let float = result(&onnx, &test, &scale)["top1"].clone();
+    assert_eq!(result(&onnx, &test_folder, &["--preprocess", &pre])["top1"], float);
+    assert_eq!(result(&onnx, &test_folder, &scale)["top1"], float);
+    let compared = object(&["compare", &onnx, &lace, "--data", &calib_folder]);
+    assert_eq!(compared["sqnr_db"], report["sqnr_db"]);
+
+    let first = fs::read_dir(path(&folder, "test/3")).unwrap().next().unwrap().unwrap().path();
+    let run = object(&["run", &lace, "--input", &first.display().to_string()]);
+    assert_eq!((&run["n"], &run["outputs"][0]["shape"]), (&1.into(), &serde_json::json!([1, 10])));
+    let few = ["convert", &onnx, "-o", &lace, "--calib", &calib_folder, "--preprocess", &pre, "--calib-samples", "7"];
+    assert_eq!(object(&few)["samples"], 7);
+
+    assert!(refused(1, &["eval", &arrays, "--data", &test_folder]).contains("--preprocess"));
+    refused(2, &[&["eval", &lace, "--data", &test_folder, "--preprocess", &pre], &scale[..]].concat());
+    assert!(refused(1, &["eval", &lace, "--data", &calib_folder]).contains("no classes"));
+    fs::write(&first, "no image").unwrap();
+    assert!(refused(1, &["eval", &lace, "--data", &test_folder]).contains(&first.display().to_string()));
+}

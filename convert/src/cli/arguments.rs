@@ -1,24 +1,38 @@
 //! Arguments that several commands share.
 
-use lacewing_convert::data::Scaling;
+use std::path::PathBuf;
+
+use lacewing_convert::data::{Recipe, Scaling};
 use lacewing_convert::import::{ImportOptions, StateNames};
 
 use super::failure::Failure;
 
 /// What the stored numbers of samples stand for.
 #[derive(Debug, clap::Args)]
-pub(super) struct ScalingArgs {
-    /// Samples are stored as integers q and mean S·(q − Z)
-    #[arg(long, value_name = "S", default_value_t = 1.0, allow_negative_numbers = true)]
-    input_scale: f64,
-    /// The stored integer that means 0
-    #[arg(long, value_name = "Z", default_value_t = 0.0, allow_negative_numbers = true)]
-    input_zero: f64,
+pub(super) struct DataArgs {
+    /// Samples are stored as integers q and mean S·(q − Z); 1 if not given
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    input_scale: Option<f64>,
+    /// The stored integer that means 0; 0 if not given
+    #[arg(long, value_name = "Z", allow_negative_numbers = true)]
+    input_zero: Option<f64>,
+    /// What becomes of images or sounds: a table [image] or [sound]; a .lace file made with one brings it along
+    #[arg(long, value_name = "TOML")]
+    pub(super) preprocess: Option<PathBuf>,
 }
 
-impl ScalingArgs {
+impl DataArgs {
+    /// Whether the command line says what stored numbers stand for.
+    pub(super) fn is_scaled(&self) -> bool {
+        self.input_scale.is_some() || self.input_zero.is_some()
+    }
+
+    pub(super) fn recipe(&self) -> Result<Option<Recipe>, Failure> {
+        Ok(self.preprocess.as_deref().map(Recipe::read).transpose()?)
+    }
+
     pub(super) fn scaling(&self) -> Result<Scaling, Failure> {
-        let (scale, zero) = (self.input_scale, self.input_zero);
+        let (scale, zero) = (self.input_scale.unwrap_or(1.0), self.input_zero.unwrap_or(0.0));
         if scale == 0.0 || !scale.is_finite() || !zero.is_finite() {
             return Err(Failure::usage("--input-scale and --input-zero take finite numbers, the scale not 0"));
         }

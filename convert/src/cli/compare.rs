@@ -16,11 +16,12 @@ use lacewing_convert::verify::{LayerNoise, Verification, verify};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{ImportArgs, ScalingArgs};
+use super::arguments::{DataArgs, ImportArgs};
 use super::convert::{compared_with, inputs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
+use super::samples::{Found, Source};
 use super::terminal::{Paint, Terminal};
 
 /// Compare a .lace file with its ONNX original, layer by layer, the worst first
@@ -31,11 +32,11 @@ pub(super) struct Args {
     onnx: PathBuf,
     /// The file made from it
     lace: PathBuf,
-    /// Samples in the original's layout: an .npz with `x` or one array for each input by name
-    #[arg(long, value_name = "NPZ")]
+    /// Samples in the original's layout: an .npz with `x` or one array for each input by name, or a folder of PNG, JPEG or WAV files
+    #[arg(long, value_name = "PATH")]
     data: PathBuf,
     #[command(flatten)]
-    scaling: ScalingArgs,
+    args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -56,8 +57,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.lace))?;
     warn_of_another_source(&onnx, &runner, terminal);
     let named = |failure: Failure| failure.of(&args.onnx);
-    let specs = inputs(&onnx, &import).map_err(named)?;
-    let samples = Samples::read(&args.data, &specs, args.scaling.scaling()?)?;
+    let (specs, items) = (inputs(&onnx, &import).map_err(named)?, metadata::read(runner.model().metadata_bytes()));
+    let (path, data) = (Some(&*args.data), &args.args);
+    let source = Source { path, args: data, inputs: specs, items, most: usize::MAX, labeled: false };
+    let Found { samples, data, .. } = source.read(terminal)?;
+    let samples = samples.ok_or_else(|| Failure::new("no samples"))?;
     let graph = written_graph(&onnx, &runner, &import).map_err(named)?;
     let reference = Reference::new(&onnx, &import, &graph, samples.rows()).map_err(|error| named(error.into()))?;
     let verification = verified(&graph, &file, &reference, &samples, terminal).map_err(named)?;
@@ -70,6 +74,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "top1_agreement": verification.top1_agreement,
         "n": verification.samples,
         "reference": verification.reference,
+        "data": data,
         "layers": sorted.iter().map(|layer| layer_json(layer, &own)).collect::<Vec<_>>(),
         "advice": advice(&verification, &sorted),
     }))

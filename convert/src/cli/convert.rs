@@ -14,12 +14,13 @@ use lacewing_convert::{Conversion, Options, Stage, Step, convert};
 use lacewing_targets::boards::{BOARDS, Board, TARGETS, board};
 use serde_json::{Value, json};
 
-use super::arguments::{ImportArgs, ScalingArgs};
+use super::arguments::{DataArgs, ImportArgs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
 use super::program;
 use super::quantization::QuantizationArgs;
+use super::samples::{Found, Source};
 use super::terminal::{Paint, Terminal};
 
 /// Convert an ONNX model to a .lace file
@@ -33,9 +34,13 @@ pub(super) struct Args {
     /// The file to write; the model's name with .lace if not given
     #[arg(short, long, value_name = "LACE")]
     output: Option<PathBuf>,
-    /// Samples that show what values occur, in ONNX's layout: an .npz with `x` or one array for each input by name
-    #[arg(long, value_name = "NPZ")]
+    /// Samples that show what values occur, in ONNX's layout: an .npz with `x` or one array for each input by name,
+    /// or a folder of PNG, JPEG or WAV files
+    #[arg(long, value_name = "PATH")]
     calib: Option<PathBuf>,
+    /// Take at most N samples: of n in the order of their names number ⌊i·n / N⌋ for each i
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calib_samples: Option<u32>,
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
     target: String,
@@ -48,7 +53,7 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    scaling: ScalingArgs,
+    args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -57,6 +62,7 @@ const EXAMPLES: &str = "\
 Examples:
   lacewing convert model.onnx -o model.lace --calib samples.npz
   lacewing convert model.onnx --calib images.npz --input-scale 0.00392157     (bytes to 0..1)
+  lacewing convert model.onnx --calib images/ --calib-samples 200 --preprocess pre.toml
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
   lacewing convert model.onnx --precision f32";
 
@@ -79,8 +85,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         return Err(Failure::usage("the .lace file would overwrite the model; name another with -o"));
     }
     let onnx = files::read(&args.model)?;
-    let options = args.options();
-    let samples = samples(&onnx, args, &options.import)?;
+    let mut options = args.options();
+    let Found { samples, data, items } = samples(&onnx, args, &options.import, terminal)?;
+    options.items = items;
     let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
     let converted = convert_with(&onnx, &options, rows, terminal).map_err(|failure| failure.of(&args.model))?;
     let runner = Runner::new(&converted.file)?;
@@ -90,7 +97,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     report(&converted, &steps, terminal);
     warn(args, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
-    terminal.object(&described(args, &output, &converted, &steps, &runner))
+    let mut object = described(args, &output, &converted, &steps, &runner);
+    object["data"] = data;
+    terminal.object(&object)
 }
 
 /// Converts with a progress bar for each stage that takes time.
@@ -112,10 +121,14 @@ pub(super) fn convert_with(
 }
 
 /// The calibration samples; a float program and a quantized model can do without.
-fn samples(onnx: &[u8], args: &Args, import: &ImportOptions) -> Result<Option<Samples>, Failure> {
-    let Some(path) = &args.calib else { return Ok(None) };
+fn samples(onnx: &[u8], args: &Args, import: &ImportOptions, terminal: &Terminal) -> Result<Found, Failure> {
+    if args.calib.is_none() && args.args.preprocess.is_none() {
+        return Ok(Found::default());
+    }
     let inputs = inputs(onnx, import).map_err(|failure| failure.of(&args.model))?;
-    Ok(Some(Samples::read(path, &inputs, args.scaling.scaling()?)?))
+    let most = args.calib_samples.map_or(usize::MAX, |most| most as usize);
+    let (path, args) = (args.calib.as_deref(), &args.args);
+    Source { path, args, inputs, items: Vec::new(), most, labeled: false }.read(terminal)
 }
 
 /// The inputs of an ONNX model that are no states, in its order.
@@ -137,6 +150,7 @@ impl Args {
             policy: self.quantization.policy(),
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
+            items: Vec::new(),
         }
     }
 

@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
-use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing::format::metadata::{self, Item};
+use lacewing_convert::data::{InputSpec, Samples};
 use lacewing_convert::import::ImportOptions;
 use lacewing_convert::oracle::Oracle;
 use lacewing_convert::parallel;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::top1;
 use ndarray::ArrayD;
+use serde_json::Value;
 
+use super::arguments::DataArgs;
 use super::failure::Failure;
 use super::files;
-use super::terminal::Progress;
+use super::samples::{Found, Source};
+use super::terminal::{Progress, Terminal};
 
 /// Where a model runs.
 pub(super) enum Engine {
@@ -87,9 +91,25 @@ impl Engine {
         }
     }
 
-    /// The samples in a file that fit this model.
-    pub(super) fn samples(&self, path: &Path, scaling: Scaling) -> Result<Samples, Failure> {
-        Ok(Samples::read(path, &self.inputs(), scaling)?)
+    /// The samples in a file or folder that fit this model.
+    pub(super) fn samples(
+        &self,
+        path: &Path,
+        args: &DataArgs,
+        labeled: bool,
+        terminal: &Terminal,
+    ) -> Result<(Samples, Value), Failure> {
+        let (inputs, items) = (self.inputs(), self.items());
+        let source = Source { path: Some(path), args, inputs, items, most: usize::MAX, labeled };
+        let Found { samples, data, .. } = source.read(terminal)?;
+        Ok((samples.ok_or_else(|| Failure::new("no samples"))?, data))
+    }
+
+    fn items(&self) -> Vec<Item> {
+        match self {
+            Engine::Lace(runner) => metadata::read(runner.model().metadata_bytes()),
+            Engine::Onnx(_) => Vec::new(),
+        }
     }
 
     /// The class that the model gives to each sample.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::arguments::{ImportArgs, ScalingArgs};
+use super::arguments::{DataArgs, ImportArgs};
 use super::engine::{Engine, accuracy};
 use super::failure::Failure;
 use super::numbers::{counted, percent};
@@ -18,11 +18,12 @@ use super::terminal::{Paint, Terminal};
 pub(super) struct Args {
     /// The model, .lace or .onnx
     model: PathBuf,
-    /// Samples and labels: an .npz with `x` (or one array for each input by name) and `y`
-    #[arg(long, value_name = "NPZ")]
+    /// Samples and labels: an .npz with `x` (or one array for each input by name) and `y`,
+    /// or a folder of PNG, JPEG or WAV files in folders with the names of their classes
+    #[arg(long, value_name = "PATH")]
     data: PathBuf,
     #[command(flatten)]
-    scaling: ScalingArgs,
+    args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -31,11 +32,13 @@ const EXAMPLES: &str = "\
 Examples:
   lacewing eval model.lace --data test.npz
   lacewing eval model.onnx --data test.npz
+  lacewing eval model.lace --data test_images/
+  lacewing eval model.onnx --data clips/ --preprocess mfcc.toml
   lacewing eval model.lace --data images.npz --input-scale 0.00392157    (bytes to 0..1)";
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let engine = Engine::open(&args.model, &args.import.options())?;
-    let samples = engine.samples(&args.data, args.scaling.scaling()?)?;
+    let (samples, data) = engine.samples(&args.data, &args.args, true, terminal)?;
     let labels = samples.labels()?;
     let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;
     let top1 = accuracy(&classes, labels);
@@ -45,7 +48,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     if terminal.verbose() {
         by_class(&classes, labels, terminal);
     }
-    terminal.object(&json!({ "top1": top1, "n": samples.len(), "engine": engine.name() }))
+    terminal.object(&json!({ "top1": top1, "n": samples.len(), "engine": engine.name(), "data": data }))
 }
 
 /// How many samples of each class were recognized.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lacewing::Model;
 use lacewing::format::metadata::{self, Item};
+use lacewing::format::preprocessing::Preprocessing;
 use lacewing::format::{DType, Port, VERSION};
 use lacewing_convert::runner::Runner;
 use serde_json::{Map, Value, json};
@@ -107,10 +108,16 @@ fn origin(model: &Model<'_>, terminal: &Terminal) {
             Item::Source { name, sha256 } => {
                 terminal.say(terminal.paint(format!("from {name}, SHA-256 {}", hex(&sha256)), Paint::Dim));
             }
+            Item::Preprocessing(preprocessing) => terminal.say(recipe(&preprocessing)),
             Item::Labels(labels) => terminal.say(format_args!("classes: {}", labels.join(", "))),
             _ => {}
         }
     }
+}
+
+/// Preprocessing as the file that `--preprocess` takes.
+fn recipe(preprocessing: &Preprocessing) -> String {
+    toml::to_string(preprocessing).unwrap_or_default().trim_end().to_string()
 }
 
 fn described(model: &Model<'_>, steps: &[Step]) -> Value {
@@ -142,6 +149,7 @@ fn insert(object: &mut Map<String, Value>, item: Item) {
             object.insert("source".into(), json!({ "name": name, "sha256": hex(&sha256) }))
         }
         Item::Labels(labels) => object.insert("labels".into(), json!(labels)),
+        Item::Preprocessing(preprocessing) => object.insert("preprocessing".into(), json!(preprocessing)),
         _ => None,
     };
 }

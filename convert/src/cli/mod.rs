@@ -18,6 +18,7 @@ mod numbers;
 mod program;
 mod quantization;
 mod run;
+mod samples;
 mod survey;
 mod targets;
 mod terminal;

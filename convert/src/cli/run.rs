@@ -7,7 +7,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{ImportArgs, ScalingArgs};
+use super::arguments::{DataArgs, ImportArgs};
 use super::engine::Engine;
 use super::failure::Failure;
 use super::files;
@@ -22,14 +22,14 @@ use super::terminal::Terminal;
 pub(super) struct Args {
     /// The model, .lace or .onnx
     model: PathBuf,
-    /// Samples: an .npy array, or an .npz with `x` or one array for each input by name
+    /// Samples: an .npy array, an .npz with `x` or one array for each input by name, a PNG, JPEG or WAV file, or a folder of them
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Where the outputs go: .npz takes all of them by name, .npy the only one
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    scaling: ScalingArgs,
+    args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -38,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   lacewing run model.lace --input x.npy --output y.npy
   lacewing run model.lace --input two-inputs.npz --output y.npz
+  lacewing run model.lace --input cat.jpg
   lacewing run model.lace --input x.npy --json";
 
 /// Outputs with more elements are in the file alone, not in the JSON object.
@@ -52,7 +53,7 @@ struct Output {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let mut engine = Engine::open(&args.model, &args.import.options())?;
     check_output(args.output.as_deref(), engine.outputs().len())?;
-    let samples = engine.samples(&args.input, args.scaling.scaling()?)?;
+    let (samples, data) = engine.samples(&args.input, &args.args, false, terminal)?;
     let (outputs, sha256) = results(&mut engine, &samples, terminal)?;
     if let Some(path) = &args.output {
         files::write(path, &encoded(path, &outputs)?)?;
@@ -62,6 +63,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "outputs": outputs.iter().map(described).collect::<Vec<_>>(),
         "n": samples.len(),
         "output_sha256": sha256,
+        "data": data,
     }))
 }
 

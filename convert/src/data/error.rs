@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::NpyError;
 
-/// Why data cannot be used. Each begins with the file.
+/// Why data cannot be used. Each begins with the file, if it is about one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -106,5 +106,57 @@ pub enum DataError {
         found: Vec<usize>,
         /// Number of samples.
         samples: usize,
+    },
+    /// The file that describes preprocessing cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Preprocessing does not give what the input takes.
+    #[error("preprocessing: the input `{input}` {reason}")]
+    Preprocessing {
+        /// The model's input.
+        input: String,
+        /// What it takes.
+        reason: String,
+    },
+    /// A file cannot be more than one input.
+    #[error("preprocessing is for models with one input, this one has {inputs}; use an .npz with an array for each")]
+    SeveralInputs {
+        /// Number of inputs.
+        inputs: usize,
+    },
+    /// An image or a sound cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder has nothing to read.
+    #[error("{}: no file that ends in {endings}", path.display())]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+        /// Ends of names that would be read.
+        endings: String,
+    },
+    /// Classes are needed and the folder has none.
+    #[error("{}: no classes; each file must be in a folder with the name of its class", path.display())]
+    NoClasses {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder's name is no class.
+    #[error("{}: no class has this name; the classes are {classes}", path.display())]
+    Class {
+        /// The folder.
+        path: PathBuf,
+        /// Names of the classes.
+        classes: String,
     },
 }

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::preprocessing::Preprocessing;
+
 /// One piece of metadata. Variants are numbered in the file by their order: add at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub enum Item {
     Layers(Vec<Layer>),
     /// Names of the classes, in the order of the output.
     Labels(Vec<String>),
+    /// What becomes of a recording before it is the model's input.
+    Preprocessing(Preprocessing),
 }
 
 /// The origin of a record.
@@ -70,6 +74,31 @@ pub fn read(mut bytes: &[u8]) -> Vec<Item> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::preprocessing::{Image, Mel, Normalize, Sound, Spectrum, Taper};
+
+    #[test]
+    fn preprocessing_is_read_back_whatever_its_defaults() {
+        let (taper, spectrum) = (Taper::Hamming, Spectrum::Power);
+        let mel = Mel {
+            window: 480,
+            stride: 320,
+            fft: 512,
+            taper,
+            spectrum,
+            bins: 40,
+            low: 20.0,
+            high: 4e3,
+            offset: 1e-6,
+            floor: 0.0,
+            mfcc: Some(10),
+        };
+        let sound =
+            Sound { rate: 16000, clip: 16000, normalize: Normalize::Peak, mel: Some(mel), mean: 0.0, scale: 1.0 };
+        let items = [Preprocessing::Image(Image::default()), Preprocessing::Sound(sound)].map(Item::Preprocessing);
+        assert_eq!(read(&write(&items)), items);
+        let bytes = write(&items[1..]);
+        assert_eq!(read(&bytes[..bytes.len() - 1]), [], "no field is left to a default");
+    }
 
     #[test]
     fn unknown_items_are_skipped() {

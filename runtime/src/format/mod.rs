@@ -12,6 +12,8 @@ mod tensor;
 pub mod encode;
 #[cfg(feature = "encode")]
 pub mod metadata;
+#[cfg(feature = "encode")]
+pub mod preprocessing;
 
 pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
