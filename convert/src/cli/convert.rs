@@ -27,7 +27,7 @@ use super::terminal::{Paint, Terminal};
 ///
 /// The model is quantized on calibration samples, written, and what was written is run against the float original.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{RECIPES}"))]
 pub(super) struct Args {
     /// The ONNX model
     model: PathBuf,
@@ -65,6 +65,33 @@ Examples:
   lacewing convert model.onnx --calib images/ --calib-samples 200 --preprocess pre.toml
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
   lacewing convert model.onnx --precision f32";
+
+const RECIPES: &str = r#"What --preprocess takes, for an ImageNet model:
+  [image]                          # real = (pixel - mean) * scale, pixels are 0..255
+  color = "rgb"                    # or "bgr", "gray"
+  resize = { shorter = 256 }       # and the center; "input" stretches, { exact = [320, 240] }
+  method = "antialias"             # as Pillow has it; or "bilinear", "area"
+  mean = [123.675, 116.28, 103.53]
+  scale = [0.01712475, 0.017507, 0.01742919]
+and for a keyword spotter:
+  labels = ["silence", "yes"]      # order of the outputs, if not that of the names
+  [sound]
+  rate = 16000                     # samples are -1..1
+  clip = 16000                     # longer sounds are cut, shorter ones end in zeros
+  normalize = "peak"               # divide by the largest sample; or "none"
+  [sound.mel]                      # without it, samples are the input
+  window = 480                     # in samples, as the stride
+  stride = 320
+  fft = 512
+  taper = "hann"                   # or "hamming", "none"
+  spectrum = "magnitude"           # or "power"
+  bins = 40
+  low = 20                         # Hz
+  high = 4000
+  offset = 1e-6                    # ln(max(energy, floor) + offset)
+  floor = 0
+  mfcc = 10                        # without it, log-mel
+The equations are in runtime/FORMAT.md, "Preprocessing"."#;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LayoutArg {
@@ -273,6 +300,18 @@ pub(super) fn layers_json(layers: &[LayerNoise]) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lacewing_convert::data::Recipe;
+
+    #[test]
+    fn the_recipes_of_the_help_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pre.toml");
+        for recipe in RECIPES.split("\nand for") {
+            let lines = recipe.lines().filter_map(|line| line.strip_prefix("  "));
+            std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+            Recipe::read(&path).unwrap();
+        }
+    }
 
     #[test]
     fn targets_and_boards_are_places() {

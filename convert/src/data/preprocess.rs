@@ -13,7 +13,7 @@ use super::{DataError, InputSpec, Scaling};
 
 /// What the TOML file says: a table `[image]` or `[sound]` with the fields of
 /// [`Image`] or [`Sound`], and before it, if classes are not in the order of their names,
-/// `labels = ["silence", "yes", …]` in the order of the model's output.
+/// `labels = ["silence", "yes", …]` in the order of the model's output. `lacewing convert --help` has an example of each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The way from a recording to an input.
