@@ -92,10 +92,8 @@ fn features_are_tensorflows() {
 #[test]
 fn samples_are_mixed_cut_padded_and_scaled() {
     let folder = tempfile::tempdir().unwrap();
-    let stereo = wav(folder.path(), "s.wav", 8000, 2, &[16384, 0, -16384, -32768, 100]);
     let long = wav(folder.path(), "l.wav", 8000, 1, &[1, 2, 3, 4, 5]);
     let way = |text: &str| preprocessor(&folder, &format!("[sound]\nrate = 8000\n{text}"), &[1, 4]).unwrap();
-    assert!(way("clip = 4").file(&stereo).is_err(), "half a frame");
     let stereo = wav(folder.path(), "s.wav", 8000, 2, &[16384, 0, -16384, -32768]);
     assert_eq!(way("clip = 4").file(&stereo).unwrap().as_slice(), Some(&[0.25, -0.75, 0.0, 0.0][..]));
     assert_eq!(way("clip = 4\nscale = 32768").file(&long).unwrap().as_slice(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
@@ -151,7 +149,7 @@ fn channels_are_ordered_scaled_and_laid_out() {
     let [file, array] = read(Color::Bgr, &[0.0, 0.0, 10.0], &[1, 1, 2, 3]);
     assert_eq!(file, [15.0, 10.0, 0.0, 65.0, 60.0, 50.0]);
     assert_eq!(array, [5.0, 5.0, 0.0, 5.0, 5.0, 0.0]);
-    let [file, _] = read(Color::Gray, &[0.0], &[1, 1, 2, 1]);
+    let [file, _] = read(Color::Gray, &[0.0], &[1, 1, 1, 2]);
     let gray = |r: f32, g: f32, b: f32| (0.299 * r + 0.587 * g + 0.114 * b) / 2.0;
     assert!((file[0] - gray(10.0, 20.0, 30.0)).abs() < 1e-5 && (file[1] - gray(110.0, 120.0, 130.0)).abs() < 1e-5);
 }
