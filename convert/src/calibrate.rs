@@ -109,11 +109,12 @@ pub fn calibrate(
     for seen in pass((graph, &program), samples, ranges.clone(), see, &mut progress)? {
         ranges.include(&seen);
     }
+    copy_aliases(graph, &mut ranges);
     check_finite(graph, &ranges)?;
     if calibrator.passes() > 1 {
         ranges = closer((graph, &program), samples, calibrator, ranges, &mut progress)?;
+        copy_aliases(graph, &mut ranges);
     }
-    copy_aliases(graph, &mut ranges);
     Ok(ranges)
 }
 

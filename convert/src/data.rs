@@ -166,7 +166,7 @@ impl Samples {
 }
 
 /// At most `most` of `len` places, evenly from the first on: `⌊i·len / most⌋`.
-fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
     let most = most.min(len);
     (0..most).map(move |i| (i as u128 * len as u128 / most as u128) as usize)
 }

@@ -11,6 +11,7 @@ use lacewing_numeric::{Form, Square, add, bands, dot};
 use ndarray::{ArrayD, Axis};
 
 use crate::Sample;
+use crate::data::evenly;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Node, NodeId, Op, Value, ValueId};
 use crate::quantize::{Bits, Quantization, Weights, nodes};
@@ -87,8 +88,7 @@ fn some(graph: &Graph, samples: &[Sample]) -> Vec<Sample> {
         computed.chain(&node.outputs).map(|id| len(*id)).sum::<usize>()
     };
     let most = graph.nodes.iter().map(at).max().unwrap_or_default().max(inputs);
-    let count = samples.len().min((ROOM / most.max(1)).max(1));
-    (0..count).map(|i| samples[i * samples.len() / count].clone()).collect()
+    evenly(samples.len(), (ROOM / most.max(1)).max(1)).map(|at| samples[at].clone()).collect()
 }
 
 /// One layer before it is fitted.

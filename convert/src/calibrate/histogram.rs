@@ -6,7 +6,7 @@ use lacewing_numeric::count;
 use crate::quantize::{Params, Width};
 
 /// Bins of one histogram.
-pub(super) const BINS: usize = 2048;
+const BINS: usize = 2048;
 
 /// Counts of the numbers of one value in bins of equal width between its extremes.
 ///
@@ -19,7 +19,7 @@ pub(super) struct Histogram {
 }
 
 /// The two ends of a range.
-pub(super) type Range = (f32, f32);
+type Range = (f32, f32);
 
 impl Histogram {
     /// Nothing seen yet between the extremes `lo` and `hi`.
@@ -75,7 +75,7 @@ impl Histogram {
     }
 
     /// The range whose int8 numbers lose least information: the least Kullback-Leibler divergence of what was seen, cut to the range, from
-    /// its 255 levels.
+    /// its 256 levels. Zeros are left out.
     ///
     /// Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017.
     pub(super) fn least_divergence(&self) -> Range {

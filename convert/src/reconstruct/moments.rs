@@ -3,6 +3,7 @@
 use lacewing_numeric::{Square, centered, products};
 use ndarray::ArrayD;
 
+use crate::data::evenly;
 use crate::graph::Window;
 
 /// The inputs `x` of one group of a layer's outputs in the quantized program, and `t` in the float program, over windows of all samples.
@@ -36,7 +37,7 @@ impl Moments {
         let windows = total.min((WINDOWS.0 * depth).max(WINDOWS.1));
         let picked = |inputs: &[&ArrayD<f32>]| {
             let mut rows = Vec::with_capacity(windows * depth);
-            for at in (0..windows).map(|window| window * total / windows) {
+            for at in evenly(total, windows) {
                 reach.gather(inputs[at / each], at % each, group, &mut rows);
             }
             centered(rows, depth)
