@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
+use lacewing::format::Op as Record;
 use lacewing::format::metadata::Layer;
-use lacewing::format::{DType, Op as Record, Port, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::Sample;
@@ -14,10 +14,11 @@ use crate::doors;
 use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
+use crate::parallel;
 use crate::quantize::Params;
 use crate::reference::FloatProgram;
 use crate::runner::{Runner, reals};
-use crate::verify::layers;
+use crate::verify::{Noise, layers_of, params_of};
 
 /// How far one layer is from its exact meaning.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,10 +27,31 @@ pub struct LayerSteps {
     pub name: String,
     /// The operation.
     pub op: String,
+    /// SQNR in dB of what it wrote against the exact result, which is not rounded; infinite if equal.
+    pub sqnr_db: f64,
     /// The largest difference of an output, in steps of its scale.
     pub max_steps: u32,
     /// Share of the outputs that differ, 0..1.
     pub differing: f64,
+    /// Share of the outputs whose exact result is more than half a step beyond the integers, 0..1.
+    pub clipped: f64,
+    /// The least and the largest integer of its type.
+    pub integers: (i32, i32),
+    /// What was seen along the last axis, which holds the channels.
+    pub channels: Vec<Channel>,
+}
+
+/// What was seen of one channel of a layer's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// The least integer that it took.
+    pub lo: i32,
+    /// The largest.
+    pub hi: i32,
+    /// Outputs whose exact result is more than half a step beyond the integers.
+    pub clipped: u64,
+    /// All outputs.
+    pub seen: u64,
 }
 
 /// Runs `file` on every sample and every layer of `graph` on what the program gave it. `graph` is the simplified graph that the
@@ -43,17 +65,24 @@ pub fn isolated(
     samples: &[Sample],
     mut progress: impl FnMut(),
 ) -> Result<Vec<LayerSteps>, ConvertError> {
-    let mut runner = Runner::new(file)?;
+    let runner = Runner::new(file)?;
     let trace = Trace::new(graph, &runner);
-    let mut probes = trace.probes()?;
-    for sample in samples {
-        let written = trace.run(&mut runner, sample)?;
-        for probe in &mut probes {
-            probe.run(&written)?;
-        }
+    let probes = trace.probes()?;
+    // The steps of a stream come one after the other.
+    let mut workers = parallel::workers((runner, probes), !graph.states.is_empty());
+    let work = |(runner, probes): &mut (Runner, Vec<Probe>), sample: &Sample| {
+        let written = trace.run(runner, sample)?;
+        probes.iter_mut().try_for_each(|probe| probe.run(&written))
+    };
+    parallel::each(&mut workers, samples, work, |()| {
         progress();
-    }
-    Ok(probes.into_iter().map(Probe::finish).collect())
+        Ok(())
+    })?;
+    let seen = workers.into_iter().map(|(_, probes)| probes).reduce(|mut all, probes| {
+        all.iter_mut().zip(&probes).for_each(|(all, probe)| all.seen.include(&probe.seen));
+        all
+    });
+    Ok(seen.into_iter().flatten().map(Probe::finish).collect())
 }
 
 /// The program and where its values come from.
@@ -75,10 +104,9 @@ struct Written {
 
 impl<'g> Trace<'g> {
     fn new(graph: &'g Graph, runner: &Runner) -> Self {
-        let (model, layers) = (runner.model(), layers(runner));
+        let (model, layers) = (runner.model(), layers_of(&runner.model()));
         let records = layers.iter().enumerate().map(|(index, layer)| (layer.name.clone(), index)).collect();
-        let params = |port: Port<'_>| params(&port.tensor, port.scale, port.zero);
-        let doors = model.inputs().map(params).collect();
+        let doors = model.inputs().map(|port| params_of(&port.tensor, Some((port.scale, port.zero)))).collect();
         let ops = model.ops().collect();
         Self { graph, layers, ops, doors, records }
     }
@@ -113,8 +141,7 @@ impl<'g> Trace<'g> {
 
     /// What the integers that a record writes stand for.
     fn params(&self, record: usize) -> Option<Params> {
-        let (scale, zero) = self.layers[record].quantization()?;
-        params(self.ops[record].output(), scale, zero)
+        params_of(self.ops[record].output(), self.layers[record].quantization())
     }
 
     /// Where the computed operands of a node come from; `None` if one of them is a state.
@@ -141,11 +168,13 @@ impl<'g> Trace<'g> {
 }
 
 /// Numbers of a run, and what they pass that no record computes.
+#[derive(Clone)]
 struct Source {
     from: Origin,
     functions: Vec<crate::graph::Function>,
 }
 
+#[derive(Clone)]
 enum Origin {
     Input(usize),
     Record(usize),
@@ -162,16 +191,70 @@ impl Source {
 }
 
 /// One layer with its float program.
+#[derive(Clone)]
 struct Probe {
     graph: Graph,
     program: FloatProgram,
     sources: Vec<Source>,
     record: usize,
-    params: Params,
     op: &'static str,
+    seen: Seen,
+}
+
+/// What was seen of a layer.
+#[derive(Clone)]
+struct Seen {
+    params: Params,
+    noise: Noise,
     max_steps: u32,
-    differing: usize,
-    seen: usize,
+    differing: u64,
+    channels: Vec<Channel>,
+}
+
+impl Seen {
+    fn new(params: Params, channels: usize) -> Self {
+        let unseen = Channel { lo: i32::MAX, hi: i32::MIN, clipped: 0, seen: 0 };
+        Self { params, noise: Noise::default(), max_steps: 0, differing: 0, channels: vec![unseen; channels.max(1)] }
+    }
+
+    /// Outputs of one run, and what they are exactly.
+    fn add(&mut self, exact: &[f32], got: &[f32]) {
+        self.noise.add(exact, got);
+        let count = self.channels.len();
+        for (at, (exact, got)) in exact.iter().zip(got).enumerate() {
+            let q = self.params.integer(*got);
+            let steps = self.params.integer(*exact).abs_diff(q);
+            self.max_steps = self.max_steps.max(steps);
+            self.differing += u64::from(steps > 0);
+            self.channels[at % count].add(q, is_beyond(self.params, *exact));
+        }
+    }
+
+    fn include(&mut self, other: &Seen) {
+        self.noise.include(other.noise);
+        self.max_steps = self.max_steps.max(other.max_steps);
+        self.differing += other.differing;
+        self.channels.iter_mut().zip(&other.channels).for_each(|(to, from)| to.include(*from));
+    }
+}
+
+impl Channel {
+    fn add(&mut self, q: i32, beyond: bool) {
+        self.include(Channel { lo: q, hi: q, clipped: beyond.into(), seen: 1 });
+    }
+
+    fn include(&mut self, other: Channel) {
+        (self.lo, self.hi) = (self.lo.min(other.lo), self.hi.max(other.hi));
+        self.clipped += other.clipped;
+        self.seen += other.seen;
+    }
+}
+
+/// Whether a real number is more than half a step beyond the integers.
+fn is_beyond(params: Params, x: f32) -> bool {
+    let (least, most) = params.integers().into_inner();
+    let q = x / params.scale + f32::from(params.zero);
+    q < least as f32 - 0.5 || q > most as f32 + 0.5
 }
 
 impl Probe {
@@ -184,7 +267,8 @@ impl Probe {
     ) -> Result<Self, ConvertError> {
         let graph = alone(from, node);
         let program = FloatProgram::new(&graph)?;
-        Ok(Self { graph, program, sources, record, params, op: name(&node.op), max_steps: 0, differing: 0, seen: 0 })
+        let seen = Seen::new(params, graph.shape(graph.outputs[0]).last().copied().unwrap_or(1));
+        Ok(Self { graph, program, sources, record, op: name(&node.op), seen })
     }
 
     fn run(&mut self, written: &Written) -> Result<(), ConvertError> {
@@ -199,27 +283,24 @@ impl Probe {
                 exact = numbers;
             }
         })?;
-        for (exact, got) in exact.iter().zip(&written.records[self.record]) {
-            let steps = self.params.integer(*exact).abs_diff(self.params.integer(*got));
-            self.max_steps = self.max_steps.max(steps);
-            self.differing += usize::from(steps > 0);
-            self.seen += 1;
-        }
+        self.seen.add(&exact, &written.records[self.record]);
         Ok(())
     }
 
     fn finish(self) -> LayerSteps {
-        let differing = self.differing as f64 / self.seen.max(1) as f64;
-        LayerSteps { name: self.graph.name, op: self.op.into(), max_steps: self.max_steps, differing }
-    }
-}
-
-/// What the integers of a tensor stand for; `None` for other types.
-fn params(tensor: &Tensor, scale: f32, zero: i8) -> Option<Params> {
-    match tensor.dtype()? {
-        DType::I8 => Some(Params::int8(scale, zero)),
-        DType::I16 => Some(Params::int16(scale)),
-        _ => None,
+        let Seen { params, noise, max_steps, differing, channels } = self.seen;
+        let (clipped, seen) = channels.iter().fold((0, 0), |(c, s), channel| (c + channel.clipped, s + channel.seen));
+        let share = |count: u64| count as f64 / seen.max(1) as f64;
+        LayerSteps {
+            name: self.graph.name,
+            op: self.op.into(),
+            sqnr_db: noise.db(),
+            max_steps,
+            differing: share(differing),
+            clipped: share(clipped),
+            integers: params.integers().into_inner(),
+            channels,
+        }
     }
 }
 
@@ -241,4 +322,23 @@ fn alone(from: &Graph, node: &Node) -> Graph {
     graph.outputs.push(node.outputs[0]);
     graph.nodes.push(node);
     graph
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_see_their_own_integers_and_what_lies_beyond() {
+        let params = Params::int8(0.5, 0);
+        let mut seen = Seen::new(params, 2);
+        seen.add(&[1.0, 64.0, -64.5, 3.2], &[1.0, 63.5, -64.0, 3.0]);
+        let channel = |lo, hi, clipped| Channel { lo, hi, clipped, seen: 2 };
+        assert_eq!(seen.channels, [channel(-128, 2, 1), channel(6, 127, 1)]);
+        assert_eq!((seen.max_steps, seen.differing), (0, 0));
+        let mut twice = seen.clone();
+        twice.include(&seen);
+        assert_eq!((twice.channels[1].clipped, twice.channels[1].seen), (2, 4));
+        assert!((twice.noise.db() - seen.noise.db()).abs() < 1e-9);
+    }
 }

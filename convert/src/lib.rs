@@ -19,7 +19,9 @@ pub mod plan;
 pub mod quantize;
 pub mod reconstruct;
 pub mod reference;
+pub mod report;
 pub mod runner;
+pub mod spread;
 pub mod states;
 pub mod survey;
 mod transposed;
@@ -95,6 +97,8 @@ pub struct Step {
 pub struct Conversion {
     /// The bytes of the `.lace` file.
     pub file: Vec<u8>,
+    /// The graph before quantization.
+    pub float: Graph,
     /// The graph that was written.
     pub graph: Graph,
     /// Its memory.
@@ -120,6 +124,7 @@ pub fn convert(
         _ => Some(Reference::new(onnx, &options.import, &graph, samples)?),
     };
     options.policy.check(&graph)?;
+    let float = graph.clone();
     let (graph, quantization) = match options.policy.precision {
         Precision::F32 => (graph, Quantization::none()),
         Precision::Int8 | Precision::Int4 | Precision::Int16 => {
@@ -147,7 +152,7 @@ pub fn convert(
         }
         None => Verification::default(),
     };
-    Ok(Conversion { file, graph, plan, verification })
+    Ok(Conversion { file, float, graph, plan, verification })
 }
 
 /// Where the file comes from.

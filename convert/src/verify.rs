@@ -10,11 +10,14 @@ use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
 use crate::parallel;
+use crate::quantize::Params;
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
+use crate::spread::Spread;
 use crate::transposed::transposed;
-use lacewing::format::Op;
+use lacewing::Model;
 use lacewing::format::metadata::{self, Item, Layer};
+use lacewing::format::{DType, Op, Tensor};
 
 /// How far one layer is from the float original.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,8 @@ pub struct LayerNoise {
     pub op: String,
     /// SQNR in dB; infinite if equal.
     pub sqnr_db: f64,
+    /// Its values in the original and in the program, if it writes int8 or int16.
+    pub spread: Option<Spread>,
 }
 
 /// What was found; without samples nothing was.
@@ -36,6 +41,8 @@ pub struct Verification {
     pub sqnr_db: f64,
     /// Share of samples whose largest element of the first output has the same index, 0..1.
     pub top1_agreement: f64,
+    /// The class that the original and the program give to each sample; see [`class`].
+    pub classes: Vec<[Option<i64>; 2]>,
     /// Number of samples.
     pub samples: usize,
     /// What the bytes were compared with: `tract`, or `lacewing f32: ` and why tract does not run the original; empty without samples.
@@ -44,23 +51,23 @@ pub struct Verification {
 
 /// Energies of a signal and of what was added to it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Noise {
+pub(crate) struct Noise {
     signal: f64,
     noise: f64,
 }
 
 impl Noise {
-    fn include(&mut self, other: Noise) {
+    pub(crate) fn include(&mut self, other: Noise) {
         self.signal += other.signal;
         self.noise += other.noise;
     }
 
-    fn add(&mut self, reference: &[f32], got: &[f32]) {
+    pub(crate) fn add(&mut self, reference: &[f32], got: &[f32]) {
         let (signal, noise) = lacewing_numeric::noise(reference, got);
         self.include(Noise { signal, noise });
     }
 
-    fn db(self) -> f64 {
+    pub(crate) fn db(self) -> f64 {
         match (self.signal, self.noise) {
             (_, 0.0) => f64::INFINITY,
             (signal, noise) => 10.0 * (signal / noise).log10(),
@@ -74,7 +81,30 @@ struct Probe<'g> {
     layer: &'g Layer,
     op: &'static str,
     original: &'g Original,
+    seen: Seen,
+}
+
+/// What was seen of a layer.
+#[derive(Clone)]
+struct Seen {
     noise: Noise,
+    spread: Option<Spread>,
+}
+
+impl Seen {
+    fn include(&mut self, other: &Seen) {
+        self.noise.include(other.noise);
+        if let (Some(to), Some(from)) = (&mut self.spread, &other.spread) {
+            to.include(from);
+        }
+    }
+
+    fn add(&mut self, reference: &[f32], got: &[f32]) {
+        self.noise.add(reference, got);
+        if let Some(spread) = &mut self.spread {
+            spread.see(reference, got);
+        }
+    }
 }
 
 /// Runs `file` and the reference on every sample and compares all layers. `graph` is the simplified graph that the file
@@ -90,10 +120,10 @@ pub fn verify(
     mut progress: impl FnMut(),
 ) -> Result<Verification, ConvertError> {
     let runner = Runner::new(file)?;
-    let layers = layers(&runner);
+    let layers = layers_of(&runner.model());
     let ops: Vec<Op> = runner.model().ops().collect();
-    let mut probes = probes(graph, &layers);
-    let (mut output, mut agree) = (Noise::default(), 0);
+    let mut probes = probes(graph, &layers, &ops);
+    let (mut output, mut agree, mut classes) = (Noise::default(), 0, Vec::new());
     reference.reset()?;
     // The steps of a stream come one after the other.
     let mut workers = parallel::workers((runner, probes.clone()), !graph.states.is_empty());
@@ -101,21 +131,23 @@ pub fn verify(
         found(graph, (runner, &ops, probes), reference, sample)
     };
     parallel::each(&mut workers, samples, work, |found| {
-        probes.iter_mut().flatten().zip(found.layers).for_each(|(probe, noise)| probe.noise.include(noise));
+        probes.iter_mut().flatten().zip(&found.layers).for_each(|(probe, seen)| probe.seen.include(seen));
         output.include(found.output);
         agree += usize::from(found.agrees);
+        classes.push(found.classes);
         progress();
         Ok(())
     })?;
     let top1_agreement = f64::from(agree as u32) / f64::from((samples.len() as u32).max(1));
     let (layers, sqnr_db, reference) = (report(probes), output.db(), reference.name());
-    Ok(Verification { layers, sqnr_db, top1_agreement, samples: samples.len(), reference })
+    Ok(Verification { layers, sqnr_db, top1_agreement, classes, samples: samples.len(), reference })
 }
 
-/// What one sample tells: the noise of every probe, that of the outputs, whether both find the same class.
+/// What one sample tells: of every probe, of the outputs, of the classes and whether they agree.
 struct Found {
-    layers: Vec<Noise>,
+    layers: Vec<Seen>,
     output: Noise,
+    classes: [Option<i64>; 2],
     agrees: bool,
 }
 
@@ -128,46 +160,68 @@ fn found(
     let tensors = reference.run(sample)?;
     let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
         let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
-        probe.noise = Noise::default();
+        probe.seen = unseen(probe.layer, &ops[record]);
         let Some(wanted) = arranged(&tensors, probe.original) else { return };
         let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
-        probe.noise.add(&wanted, &reals(arena, ops[record].output(), scale, zero));
+        probe.seen.add(&wanted, &reals(arena, ops[record].output(), scale, zero));
     })?;
-    let layers = probes.iter().flatten().map(|probe| probe.noise).collect();
-    let mut found = Found { layers, output: Noise::default(), agrees: false };
+    let layers = probes.iter().flatten().map(|probe| probe.seen.clone()).collect();
+    let mut found = Found { layers, output: Noise::default(), classes: [None; 2], agrees: false };
     for (index, (value, got)) in graph.outputs.iter().zip(got).enumerate() {
         let (Some(wanted), got) = (output_of(graph, *value, &tensors), got.into_raw_vec_and_offset().0) else {
             continue;
         };
         found.output.add(&wanted, &got);
-        found.agrees |= index == 0 && top1(&wanted) == top1(&got);
+        if index == 0 {
+            found.agrees = top1(&wanted) == top1(&got);
+            found.classes = [class(&wanted), class(&got)];
+        }
     }
     Ok(found)
 }
 
 fn report(probes: Vec<Option<Probe<'_>>>) -> Vec<LayerNoise> {
-    let seen = probes.into_iter().flatten().filter(|probe| probe.noise.signal > 0.0);
-    seen.map(|probe| LayerNoise { name: probe.layer.name.clone(), op: probe.op.into(), sqnr_db: probe.noise.db() })
-        .collect()
+    let seen = probes.into_iter().flatten().filter(|probe| probe.seen.noise.signal > 0.0);
+    let layer = |Probe { layer, op, seen, .. }: Probe<'_>| LayerNoise {
+        name: layer.name.clone(),
+        op: op.into(),
+        sqnr_db: seen.noise.db(),
+        spread: seen.spread,
+    };
+    seen.map(layer).collect()
 }
 
-/// The layers' names and scales from the file's metadata.
-pub(crate) fn layers(runner: &Runner) -> Vec<Layer> {
-    let items = metadata::read(runner.model().metadata_bytes());
+/// The layers' names and scales from a file's metadata.
+pub(crate) fn layers_of(model: &Model<'_>) -> Vec<Layer> {
+    let items = metadata::read(model.metadata_bytes());
     let layers = |item| if let Item::Layers(layers) = item { Some(layers) } else { None };
     items.into_iter().find_map(layers).unwrap_or_default()
 }
 
 /// For each record its probe, `None` for records before the last of a node and where no ONNX tensor is known.
-fn probes<'g>(graph: &'g Graph, layers: &'g [Layer]) -> Vec<Option<Probe<'g>>> {
+fn probes<'g>(graph: &'g Graph, layers: &'g [Layer], ops: &[Op]) -> Vec<Option<Probe<'g>>> {
     let nodes: HashMap<&str, _> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
     let probe = |(index, layer): (usize, &'g Layer)| {
         let node = nodes.get(layer.name.as_str())?;
         let last = layers.get(index + 1).is_none_or(|next| next.name != layer.name);
         let original = graph.value(node.outputs[0]).original.as_ref().filter(|_| last)?;
-        Some(Probe { layer, op: name(&node.op), original, noise: Noise::default() })
+        Some(Probe { layer, op: name(&node.op), original, seen: unseen(layer, &ops[index]) })
     };
     layers.iter().enumerate().map(probe).collect()
+}
+
+fn unseen(layer: &Layer, op: &Op) -> Seen {
+    Seen { noise: Noise::default(), spread: params_of(op.output(), layer.quantization()).map(Spread::new) }
+}
+
+/// What the integers of a tensor stand for; `None` for other types.
+pub(crate) fn params_of(tensor: &Tensor, quantization: Option<(f32, i8)>) -> Option<Params> {
+    let (scale, zero) = quantization?;
+    match tensor.dtype()? {
+        DType::I8 => Some(Params::int8(scale, zero)),
+        DType::I16 => Some(Params::int16(scale)),
+        _ => None,
+    }
 }
 
 /// The original's elements in our order.
@@ -192,6 +246,16 @@ pub fn top1(numbers: &[f32]) -> Option<usize> {
     numbers.iter().copied().enumerate().reduce(larger).map(|(index, _)| index)
 }
 
+/// The class of an output's scores: the first largest. A single number is the class itself, rounded: the result of an ArgMax, or the
+/// probability of the second of two classes.
+#[must_use]
+pub fn class(scores: &[f32]) -> Option<i64> {
+    match scores {
+        [single] => Some(single.round() as i64),
+        _ => top1(scores).map(|index| index as i64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,5 +267,10 @@ mod tests {
         assert!((noise.db() - 20.0).abs() < 1e-9);
         assert_eq!(top1(&[1.0, 3.0, 3.0]), Some(1));
         assert_eq!(top1(&[]), None);
+    }
+
+    #[test]
+    fn classes_follow_the_scores() {
+        assert_eq!([&[0.1_f32, 0.7, 0.2][..], &[7.0], &[0.6], &[]].map(class), [Some(1), Some(7), Some(1), None]);
     }
 }

@@ -7,9 +7,10 @@ use lacewing::format::metadata::{self, Item};
 use lacewing_convert::data::Samples;
 use lacewing_convert::graph::Graph;
 use lacewing_convert::import::{self, ImportOptions};
-use lacewing_convert::isolated::{LayerSteps, isolated};
+use lacewing_convert::isolated::LayerSteps;
 use lacewing_convert::passes::{SimplifyOptions, simplify};
 use lacewing_convert::reference::Reference;
+use lacewing_convert::report::Findings;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::states;
 use lacewing_convert::verify::{LayerNoise, Verification, verify};
@@ -21,6 +22,7 @@ use super::convert::{compared_with, inputs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
+use super::report::{ReportArgs, file_name, own_errors};
 use super::samples::{Found, Source};
 use super::terminal::{Paint, Terminal};
 
@@ -36,6 +38,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
@@ -44,6 +48,7 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   lacewing compare model.onnx model.lace --data samples.npz
+  lacewing compare model.onnx model.lace --data test.npz --report report.html
   lacewing compare model.onnx model.lace --data samples.npz --json";
 
 /// Below this a layer is worth a look, in dB.
@@ -66,6 +71,16 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let reference = Reference::new(&onnx, &import, &graph, samples.rows()).map_err(|error| named(error.into()))?;
     let verification = verified(&graph, &file, &reference, &samples, terminal).map_err(named)?;
     let own = own_errors(&graph, &file, &samples, terminal).map_err(named)?;
+    let findings = Findings {
+        model: &file_name(&args.onnx),
+        data: &file_name(&args.data),
+        file: &file,
+        verification: &verification,
+        own: &own,
+        labels: samples.labels().ok(),
+    };
+    args.report.write(&findings, terminal)?;
+    let own: Own = own.iter().map(|layer| (layer.name.as_str(), layer)).collect();
     let sorted = worst_first(&verification);
     report(&verification, &sorted, &own, terminal);
     compared_with(&verification, terminal);
@@ -92,23 +107,15 @@ fn verified(
 }
 
 /// The error of each layer by itself, by the layer's name.
-fn own_errors(
-    graph: &Graph,
-    file: &[u8],
-    samples: &Samples,
-    terminal: &Terminal,
-) -> Result<HashMap<String, LayerSteps>, Failure> {
-    let mut progress = terminal.progress("layer by layer", samples.len());
-    let layers = isolated(graph, file, samples.rows(), || progress.step())?;
-    Ok(layers.into_iter().map(|layer| (layer.name.clone(), layer)).collect())
-}
+type Own<'a> = HashMap<&'a str, &'a LayerSteps>;
 
-fn layer_json(layer: &LayerNoise, own: &HashMap<String, LayerSteps>) -> Value {
-    let own = own.get(&layer.name);
+fn layer_json(layer: &LayerNoise, own: &Own<'_>) -> Value {
+    let own = own.get(layer.name.as_str());
     json!({
         "name": layer.name,
         "op": layer.op,
         "sqnr_db": json_decibels(layer.sqnr_db),
+        "own_sqnr_db": own.map(|own| json_decibels(own.sqnr_db)),
         "own_max_steps": own.map(|own| own.max_steps),
         "own_differing": own.map(|own| own.differing),
     })
@@ -141,7 +148,7 @@ fn worst_first(verification: &Verification) -> Vec<LayerNoise> {
     layers
 }
 
-fn report(verification: &Verification, sorted: &[LayerNoise], own: &HashMap<String, LayerSteps>, terminal: &Terminal) {
+fn report(verification: &Verification, sorted: &[LayerNoise], own: &Own<'_>, terminal: &Terminal) {
     let shown = if terminal.verbose() { sorted.len() } else { sorted.len().min(SHOWN) };
     table(&sorted[..shown], own, terminal);
     if shown < sorted.len() {
@@ -159,10 +166,10 @@ fn report(verification: &Verification, sorted: &[LayerNoise], own: &HashMap<Stri
 
 /// SQNR of layers against the original, and what of it is their own: given what the program gave them, the largest difference from
 /// their exact meaning in steps of their scale, and how many outputs differ.
-fn table(layers: &[LayerNoise], own: &HashMap<String, LayerSteps>, terminal: &Terminal) {
+fn table(layers: &[LayerNoise], own: &Own<'_>, terminal: &Terminal) {
     let mut table = terminal.table(["layer", "operation", "SQNR", "own error", "outputs off"], 2..5);
     for layer in layers {
-        let own = own.get(&layer.name);
+        let own = own.get(layer.name.as_str());
         let steps = own.map_or_else(String::new, |own| counted(own.max_steps as usize, "step"));
         let share = own.map_or_else(String::new, |own| percent(own.differing));
         table.add_row([short(&layer.name), layer.op.clone(), decibels(layer.sqnr_db), steps, share]);
@@ -206,9 +213,15 @@ mod tests {
     use super::*;
 
     fn verification(sqnr: [f64; 3], output: f64) -> Verification {
-        let layer = |(i, &sqnr_db): (usize, &f64)| LayerNoise { name: format!("n{i}"), op: "Conv".into(), sqnr_db };
+        let layer = |(i, &sqnr_db): (usize, &f64)| LayerNoise {
+            name: format!("n{i}"),
+            op: "Conv".into(),
+            sqnr_db,
+            spread: None,
+        };
         let layers = sqnr.iter().enumerate().map(layer).collect();
-        Verification { layers, sqnr_db: output, top1_agreement: 0.9, samples: 10, reference: "tract".into() }
+        let (classes, reference) = (Vec::new(), "tract".into());
+        Verification { layers, sqnr_db: output, top1_agreement: 0.9, classes, samples: 10, reference }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use lacewing_convert::data::{InputSpec, Samples};
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
+use lacewing_convert::report::Findings;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::{LayerNoise, Verification};
 use lacewing_convert::{Conversion, Options, Stage, Step, convert};
@@ -20,6 +21,7 @@ use super::files;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
 use super::program;
 use super::quantization::QuantizationArgs;
+use super::report::{ReportArgs, file_name, own_errors};
 use super::samples::{Found, Source};
 use super::terminal::{Paint, Terminal};
 
@@ -53,6 +55,8 @@ pub(super) struct Args {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
@@ -64,6 +68,7 @@ Examples:
   lacewing convert model.onnx --calib images.npz --input-scale 0.00392157     (bytes to 0..1)
   lacewing convert model.onnx --calib images/ --calib-samples 200 --preprocess pre.toml
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
+  lacewing convert model.onnx --calib samples.npz --report report.html
   lacewing convert model.onnx --precision f32";
 
 const RECIPES: &str = r#"What --preprocess takes, for an ImageNet model:
@@ -124,9 +129,27 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     report(&converted, &steps, terminal);
     warn(args, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
+    page(args, &converted, samples.as_ref(), terminal)?;
     let mut object = described(args, &output, &converted, &steps, &runner);
     object["data"] = data;
     terminal.object(&object)
+}
+
+/// The report as a page, if it is asked for.
+fn page(args: &Args, converted: &Conversion, samples: Option<&Samples>, terminal: &Terminal) -> Result<(), Failure> {
+    if !args.report.is_wanted() {
+        return Ok(());
+    }
+    let own = samples.map(|samples| own_errors(&converted.float, &converted.file, samples, terminal)).transpose()?;
+    let findings = Findings {
+        model: &file_name(&args.model),
+        data: &args.calib.as_deref().map(file_name).unwrap_or_default(),
+        file: &converted.file,
+        verification: &converted.verification,
+        own: &own.unwrap_or_default(),
+        labels: samples.and_then(|samples| samples.labels().ok()),
+    };
+    args.report.write(&findings, terminal)
 }
 
 /// Converts with a progress bar for each stage that takes time.

@@ -8,7 +8,7 @@ use lacewing_convert::import::ImportOptions;
 use lacewing_convert::oracle::Oracle;
 use lacewing_convert::parallel;
 use lacewing_convert::runner::Runner;
-use lacewing_convert::verify::top1;
+use lacewing_convert::verify;
 use ndarray::ArrayD;
 use serde_json::Value;
 
@@ -139,14 +139,9 @@ pub(super) fn is_lace(bytes: &[u8]) -> bool {
     bytes.starts_with(&lacewing::format::MAGIC)
 }
 
-/// The first largest score of the first output. A single number is the class itself, rounded:
-/// the result of an ArgMax, or the probability of the second of two classes.
+/// The class that the first output names.
 fn class(outputs: &[ArrayD<f32>]) -> Option<i64> {
-    let scores: Vec<f32> = outputs.first()?.iter().copied().collect();
-    match scores[..] {
-        [single] => Some(single.round() as i64),
-        _ => top1(&scores).map(|index| index as i64),
-    }
+    verify::class(&outputs.first()?.iter().copied().collect::<Vec<_>>())
 }
 
 /// The share of predictions that equal their labels.
@@ -163,8 +158,6 @@ mod tests {
     #[test]
     fn classes_follow_the_scores() {
         assert_eq!(class(&[array![[0.1_f32, 0.7, 0.2]].into_dyn()]), Some(1));
-        assert_eq!(class(&[array![[7.0_f32]].into_dyn()]), Some(7));
-        assert_eq!(class(&[array![[0.6_f32]].into_dyn()]), Some(1));
         assert_eq!(class(&[]), None);
         assert_eq!(accuracy(&[1, 2, 3, 4], &[1, 2, 0, 4]), 0.75);
     }

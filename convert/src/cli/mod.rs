@@ -17,6 +17,7 @@ mod inspect;
 mod numbers;
 mod program;
 mod quantization;
+mod report;
 mod run;
 mod samples;
 mod survey;

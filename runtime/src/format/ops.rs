@@ -193,6 +193,7 @@ macro_rules! define {
 
         /// Any operation, for tools that look at programs.
         #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(Serialize))]
         #[non_exhaustive]
         pub enum Op {
             $(#[doc = concat!("See [`crate::ops::", stringify!($name), "`].")] $name($name),)*
