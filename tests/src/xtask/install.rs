@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -69,6 +69,11 @@ const TOOLS: [Tool; 8] = [
         purpose: "Python, for the cases of ONNX's backend suite",
         present: || Ok(onnx::has_python()),
         source: Source::Apt(&["python3", "python3-venv"]),
+    },
+    Tool {
+        purpose: "a browser, for the report's page",
+        present: || Ok(paths::program("chromium").is_some()),
+        source: Source::Apt(&["chromium"]),
     },
 ];
 

@@ -1,4 +1,8 @@
-//! tract removes the axes of a `Squeeze` from the last listed to the first, and panics where they are not listed in ascending order.
+//! A model as tract 0.23 reads it rightly.
+//!
+//! tract removes the axes of a `Squeeze` from the last listed to the first, and panics where they are not listed in ascending order. Between a
+//! DequantizeLinear and a QuantizeLinear it takes a Softmax for a function of single elements and makes a table of it; of an operand that is read
+//! twice, as by `Max(x, x)`, which is `x`, it makes none.
 
 use std::borrow::Cow;
 
@@ -7,17 +11,36 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 use crate::import::Source;
 
-/// The model with the axes of every `Squeeze` ascending. Axes of both signs, whose order depends on the rank, stay as they are.
-pub(super) fn ascending(source: &Source) -> Cow<'_, ModelProto> {
-    let nodes = || source.graph().node.iter().filter(|node| node.op_type == "Squeeze");
-    if nodes().next().is_none() {
+/// The model with the axes of every `Squeeze` ascending, and every Softmax behind a Max. Axes of both signs, whose order depends on the
+/// rank, stay as they are.
+pub(super) fn repaired(source: &Source) -> Cow<'_, ModelProto> {
+    let is_concerned = |node: &NodeProto| node.op_type == "Squeeze" || is_softmax(node);
+    if !source.graph().node.iter().any(is_concerned) {
         return Cow::Borrowed(&source.model);
     }
     let mut model = source.model.clone();
     if let Some(graph) = &mut model.graph {
         (0..graph.node.len()).for_each(|index| sort(graph, index));
+        graph.node = std::mem::take(&mut graph.node).into_iter().enumerate().flat_map(guarded).collect();
     }
     Cow::Owned(model)
+}
+
+fn is_softmax(node: &NodeProto) -> bool {
+    matches!(&node.op_type[..], "Softmax" | "LogSoftmax") && !node.input.is_empty()
+}
+
+/// A node, behind a Max if it is a Softmax.
+fn guarded((index, mut node): (usize, NodeProto)) -> Vec<NodeProto> {
+    if !is_softmax(&node) {
+        return vec![node];
+    }
+    let name = format!("Softmax_{index}.operand");
+    let operand = std::mem::replace(&mut node.input[0], name.clone());
+    let input = vec![operand.clone(), operand];
+    let max =
+        NodeProto { op_type: "Max".into(), name: name.clone(), input, output: vec![name], ..NodeProto::default() };
+    vec![max, node]
 }
 
 fn sort(graph: &mut GraphProto, index: usize) {
