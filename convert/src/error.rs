@@ -91,6 +91,12 @@ pub enum ConvertError {
         /// What was seen.
         reason: String,
     },
+    /// Channels that do not matter cannot be left out as it was asked.
+    #[error("pruning: {reason}")]
+    Prune {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The memory plan failed.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),

@@ -96,6 +96,8 @@ pub struct Value {
     pub grid: Option<Arc<Grid>>,
     /// The ONNX tensor that it equals, if any does; what per-layer comparisons look up.
     pub original: Option<Original>,
+    /// Which of the original's indices along the last axis are left, if not all are.
+    pub kept: Option<Arc<[usize]>>,
 }
 
 /// The order of axes that [`Op::Conv`] and [`Op::Pool`] expect.
@@ -405,14 +407,22 @@ impl Kind {
 impl Value {
     /// A value computed at run time.
     pub fn activation(name: &str, shape: &[usize], kind: Kind) -> Value {
-        Value { name: name.to_string(), shape: shape.to_vec(), kind, constant: None, grid: None, original: None }
+        Value {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            kind,
+            constant: None,
+            grid: None,
+            original: None,
+            kept: None,
+        }
     }
 
     /// A value known at conversion.
     pub fn constant(name: &str, elements: ArrayD<f32>) -> Value {
         let shape = elements.shape().to_vec();
         let constant = Some(Arc::new(elements));
-        Value { name: name.to_string(), shape, kind: Kind::F32, constant, grid: None, original: None }
+        Value { name: name.to_string(), shape, kind: Kind::F32, constant, grid: None, original: None, kept: None }
     }
 }
 

@@ -4,6 +4,7 @@
 //! shell round this library.
 
 pub mod calibrate;
+pub mod channels;
 pub mod data;
 pub mod doors;
 pub mod encode;
@@ -16,6 +17,7 @@ pub mod oracle;
 pub mod parallel;
 pub mod passes;
 pub mod plan;
+pub mod prune;
 pub mod quantize;
 pub mod reconstruct;
 pub mod reference;
@@ -32,6 +34,7 @@ use ndarray::ArrayD;
 use sha2::{Digest, Sha256};
 
 use crate::calibrate::{Calibrator, calibrate};
+use crate::channels::Removed;
 use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::Graph;
@@ -59,6 +62,8 @@ pub struct Options {
     pub rounding: Rounding,
     /// Metadata that the file takes along: preprocessing, classes.
     pub items: Vec<Item>,
+    /// The share of multiply-accumulates to save by leaving out what matters least; see [`mod@prune`].
+    pub prune: Option<f64>,
 }
 
 impl Options {
@@ -103,6 +108,10 @@ pub struct Conversion {
     pub graph: Graph,
     /// Its memory.
     pub plan: Plan,
+    /// Constant and unread channels that were left out; the outputs are the same without them.
+    pub removed: Removed,
+    /// What was pruned.
+    pub pruned: Removed,
     /// The bytes against the float original, or what stands for it.
     pub verification: Verification,
 }
@@ -124,25 +133,12 @@ pub fn convert(
         _ => Some(Reference::new(onnx, &options.import, &graph, samples)?),
     };
     options.policy.check(&graph)?;
-    let float = graph.clone();
-    let (graph, quantization) = match options.policy.precision {
-        Precision::F32 => (graph, Quantization::none()),
-        Precision::Int8 | Precision::Int4 | Precision::Int16 => {
-            if samples.is_empty() && !is_quantized(&graph) {
-                return Err(ConvertError::NoSamples);
-            }
-            let mut step = |stage, of| progress(Step { stage, of });
-            let of = samples.len() * options.calibrator.passes();
-            let ranges = calibrate(&graph, samples, options.calibrator, || step(Stage::Calibrate, of))?;
-            let (quantized, quantization) = quantize(&graph, &ranges, &options.policy)?;
-            match options.rounding {
-                Rounding::Gptq if !samples.is_empty() && graph.states.is_empty() => {
-                    reconstruct(&graph, quantized, quantization, samples, |of| step(Stage::Fit, of))?
-                }
-                _ => (quantized, quantization),
-            }
-        }
-    };
+    let integers = options.policy.precision != Precision::F32;
+    let dense = options.prune.map(|share| prune::prune(&graph, share, samples)).transpose()?;
+    let pruned = dense.as_ref().map(|dense| Removed::between(&graph, dense, integers)).unwrap_or_default();
+    let whole = dense.unwrap_or(graph);
+    let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;
+    let removed = Removed::between(&whole, &graph, integers);
     let context = Context::new(&graph, quantization, provenance(&graph, onnx, options))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
@@ -152,7 +148,57 @@ pub fn convert(
         }
         None => Verification::default(),
     };
-    Ok(Conversion { file, float, graph, plan, verification })
+    Ok(Conversion { file, float, graph, plan, removed, pruned, verification })
+}
+
+/// What is written.
+struct Program {
+    /// The same in f32.
+    float: Graph,
+    graph: Graph,
+    quantization: Quantization,
+}
+
+/// The program without constant and unread channels. Of a quantized model the integers decide which are constant, of any other the reals.
+fn program(
+    graph: &Graph,
+    options: &Options,
+    samples: &[Sample],
+    progress: &mut impl FnMut(Step),
+) -> Result<Program, ConvertError> {
+    let (integers, given) = (options.policy.precision != Precision::F32, is_quantized(graph));
+    if integers && !given && samples.is_empty() {
+        return Err(ConvertError::NoSamples);
+    }
+    if integers && given {
+        let (quantized, quantization) = quantized(graph, options, samples, progress)?;
+        let removal = channels::find(&quantized, &quantization)?;
+        let (float, _) = removal.apply(graph.clone(), Quantization::none());
+        let (graph, quantization) = removal.apply(quantized, quantization);
+        return Ok(Program { float, graph, quantization });
+    }
+    let (float, none) = channels::remove(graph.clone(), Quantization::none())?;
+    let (graph, quantization) =
+        if integers { quantized(&float, options, samples, progress)? } else { (float.clone(), none) };
+    Ok(Program { float, graph, quantization })
+}
+
+fn quantized(
+    graph: &Graph,
+    options: &Options,
+    samples: &[Sample],
+    progress: &mut impl FnMut(Step),
+) -> Result<(Graph, Quantization), ConvertError> {
+    let mut step = |stage, of| progress(Step { stage, of });
+    let of = samples.len() * options.calibrator.passes();
+    let ranges = calibrate(graph, samples, options.calibrator, || step(Stage::Calibrate, of))?;
+    let (quantized, quantization) = quantize(graph, &ranges, &options.policy)?;
+    match options.rounding {
+        Rounding::Gptq if !samples.is_empty() && graph.states.is_empty() => {
+            reconstruct(graph, quantized, quantization, samples, |of| step(Stage::Fit, of))
+        }
+        _ => Ok((quantized, quantization)),
+    }
 }
 
 /// Where the file comes from.

@@ -21,7 +21,7 @@ pub use params::{Params, Width};
 pub use policy::{Policy, Precision, Rule};
 pub(crate) use table::interpolated_table;
 pub(crate) use weights::largest_sum_of;
-pub use weights::{Bits, Weights};
+pub use weights::{Bits, Exact, Weights};
 use wide::Wide;
 
 /// Every number that the int8 program needs beside the graph. Without entries it means a float program.
@@ -73,6 +73,24 @@ impl Quantization {
     #[must_use]
     pub fn weights(&self, node: NodeId) -> Option<&Weights> {
         self.weights.get(&node)
+    }
+
+    /// The same, to change.
+    pub(crate) fn weights_mut(&mut self, node: NodeId) -> Option<&mut Weights> {
+        self.weights.get_mut(&node)
+    }
+
+    /// Gives a value that was added to the graph the params of another.
+    pub(crate) fn copy_params(&mut self, from: ValueId, to: ValueId) {
+        let params = self.params(from);
+        self.params.resize(self.params.len().max(to.0 + 1), None);
+        self.params[to.0] = params;
+    }
+
+    /// Whether the program is in f32 alone.
+    #[must_use]
+    pub fn is_float(&self) -> bool {
+        self.params.iter().all(Option::is_none)
     }
 
     /// The int8 weights of a recurrent layer's gates, for the sequence and for the state, if it has some.

@@ -141,7 +141,7 @@ impl<'a> Layer<'a> {
         let scales = fitted.iter().map(|row| row.scale).collect();
         let bias = fitted.iter().map(|row| row.bias as f32).collect();
         let bias = ArrayD::from_shape_vec(vec![outputs], bias).ok()?;
-        Some(Fit { weights: Weights { ints, scales, zeros: Vec::new(), bits: self.bits }, bias })
+        Some(Fit { weights: Weights { ints, scales, zeros: Vec::new(), bits: self.bits, exact: None }, bias })
     }
 }
 

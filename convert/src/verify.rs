@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use ndarray::Axis;
+
 use crate::Sample;
 use crate::doors;
 use crate::encode::name;
@@ -81,6 +83,7 @@ struct Probe<'g> {
     layer: &'g Layer,
     op: &'static str,
     original: &'g Original,
+    kept: Option<&'g [usize]>,
     seen: Seen,
 }
 
@@ -161,7 +164,7 @@ fn found(
     let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
         let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
         probe.seen = unseen(probe.layer, &ops[record]);
-        let Some(wanted) = arranged(&tensors, probe.original) else { return };
+        let Some(wanted) = arranged(&tensors, probe.original, probe.kept) else { return };
         let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
         probe.seen.add(&wanted, &reals(arena, ops[record].output(), scale, zero));
     })?;
@@ -204,8 +207,9 @@ fn probes<'g>(graph: &'g Graph, layers: &'g [Layer], ops: &[Op]) -> Vec<Option<P
     let probe = |(index, layer): (usize, &'g Layer)| {
         let node = nodes.get(layer.name.as_str())?;
         let last = layers.get(index + 1).is_none_or(|next| next.name != layer.name);
-        let original = graph.value(node.outputs[0]).original.as_ref().filter(|_| last)?;
-        Some(Probe { layer, op: name(&node.op), original, seen: unseen(layer, &ops[index]) })
+        let value = graph.value(node.outputs[0]);
+        let (original, kept) = (value.original.as_ref().filter(|_| last)?, value.kept.as_deref());
+        Some(Probe { layer, op: name(&node.op), original, kept, seen: unseen(layer, &ops[index]) })
     };
     layers.iter().enumerate().map(probe).collect()
 }
@@ -224,17 +228,22 @@ pub(crate) fn params_of(tensor: &Tensor, quantization: Option<(f32, i8)>) -> Opt
     }
 }
 
-/// The original's elements in our order.
-fn arranged(tensors: &Tensors, original: &Original) -> Option<Vec<f32>> {
+/// The original's elements in our order, those of channels that are left.
+fn arranged(tensors: &Tensors, original: &Original, kept: Option<&[usize]>) -> Option<Vec<f32>> {
     let tensor = tensors.get(&original.tensor)?;
     let shaped = tensor.to_shape(original.shape.as_slice()).ok()?;
-    Some(transposed(shaped.view(), &original.perm).into_raw_vec_and_offset().0)
+    let whole = transposed(shaped.view(), &original.perm);
+    let left = match kept {
+        Some(kept) => whole.select(Axis(whole.ndim().checked_sub(1)?), kept),
+        None => whole,
+    };
+    Some(left.into_raw_vec_and_offset().0)
 }
 
 fn output_of(graph: &Graph, value: ValueId, tensors: &Tensors) -> Option<Vec<f32>> {
     let value = graph.value(value);
     match &value.original {
-        Some(original) => arranged(tensors, original),
+        Some(original) => arranged(tensors, original, None),
         None => tensors.get(&value.name).map(|tensor| tensor.iter().copied().collect()),
     }
 }

@@ -113,3 +113,15 @@ fn every_float_model_converts_to_int8_and_f32() {
         assert!(f32.verification.sqnr_db > 90.0, "{model}");
     }
 }
+
+/// Half of the published model is constant.
+#[test]
+fn vww_loses_its_constant_channels() {
+    let Some(folder) = models() else { return };
+    for name in ["vww_int8_qdq.onnx", "vww_int8.tflite"] {
+        let onnx = std::fs::read(folder.join("mlperf_vww").join(name)).unwrap();
+        let Conversion { file, removed, .. } = convert(&onnx, &Options::default(), &[], |_| {}).unwrap();
+        println!("{name}: {removed:?}, file {}", file.len());
+        assert!(7_489_664 - removed.macs <= 3_790_000 && file.len() < 60_000, "{name}");
+    }
+}

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use lacewing::format::DType;
 use lacewing::format::metadata::{self, Item};
+use lacewing_convert::channels;
 use lacewing_convert::data::Samples;
-use lacewing_convert::graph::Graph;
+use lacewing_convert::graph::{Graph, Node};
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::isolated::LayerSteps;
 use lacewing_convert::passes::{SimplifyOptions, simplify};
@@ -22,6 +24,7 @@ use super::convert::{compared_with, inputs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
+use super::program;
 use super::report::{ReportArgs, file_name, own_errors};
 use super::samples::{Found, Source};
 use super::terminal::{Paint, Terminal};
@@ -69,6 +72,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let samples = samples.ok_or_else(|| Failure::new("no samples"))?;
     let graph = written_graph(&onnx, &runner, &import).map_err(named)?;
     let reference = Reference::new(&onnx, &import, &graph, samples.rows()).map_err(|error| named(error.into()))?;
+    let integers = runner.model().ops().any(|op| matches!(op.output().dtype(), Some(DType::I8 | DType::I16)));
+    let graph = channels::written(&graph, integers, samples.rows()).map_err(|error| named(error.into()))?;
+    refuse_pruned(&graph, &runner).map_err(|failure| failure.of(&args.lace))?;
     let verification = verified(&graph, &file, &reference, &samples, terminal).map_err(named)?;
     let own = own_errors(&graph, &file, &samples, terminal).map_err(named)?;
     let findings = Findings {
@@ -129,6 +135,24 @@ fn written_graph(onnx: &[u8], runner: &Runner, import: &ImportOptions) -> Result
     let differs = graph.inputs.iter().zip(shapes).any(|(input, shape)| graph.shape(*input) != shape);
     let options = SimplifyOptions { input_layout_nhwc: differs, ..SimplifyOptions::default() };
     Ok(states::bind(simplify(graph, &options)?, &states)?)
+}
+
+/// The layers of a pruned file are not those of its original.
+fn refuse_pruned(graph: &Graph, runner: &Runner) -> Result<(), Failure> {
+    let steps = program::steps(&runner.model());
+    let written: HashMap<&str, Option<u32>> =
+        steps.iter().map(|step| (step.name.as_str(), step.output.len())).collect();
+    let differs = |node: &Node| {
+        let len = graph.shape(node.outputs[0]).iter().product::<usize>() as u32;
+        written.get(node.name.as_str()).is_some_and(|written| *written != Some(len))
+    };
+    match graph.nodes.iter().find(|node| differs(node)) {
+        Some(node) => Err(Failure::new(format!(
+            "layer `{}` is not as in the original, as after --prune; `lacewing eval` measures both files",
+            short(&node.name)
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn warn_of_another_source(onnx: &[u8], runner: &Runner, terminal: &Terminal) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
+use lacewing_convert::channels::Removed;
 use lacewing_convert::data::{InputSpec, Samples};
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
@@ -48,6 +49,9 @@ pub(super) struct Args {
     target: String,
     #[command(flatten)]
     quantization: QuantizationArgs,
+    /// Leave out the channels that matter least until this share of multiply-accumulates is saved; needs --calib
+    #[arg(long, value_name = "SHARE")]
+    prune: Option<f64>,
     /// Order of the axes of image inputs on the device
     #[arg(long, value_enum, default_value_t = LayoutArg::Onnx)]
     input_layout: LayoutArg,
@@ -69,6 +73,7 @@ Examples:
   lacewing convert model.onnx --calib images/ --calib-samples 200 --preprocess pre.toml
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
   lacewing convert model.onnx --calib samples.npz --report report.html
+  lacewing convert model.onnx --calib samples.npz --prune 0.3
   lacewing convert model.onnx --precision f32";
 
 const RECIPES: &str = r#"What --preprocess takes, for an ImageNet model:
@@ -201,6 +206,7 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
+            prune: self.prune,
         }
     }
 
@@ -232,10 +238,18 @@ fn report(converted: &Conversion, steps: &[program::Step], terminal: &Terminal) 
     table.add_row(["file (flash)".to_string(), bytes(converted.file.len())]);
     table.add_row(["operations".to_string(), steps.len().to_string()]);
     table.add_row(["multiply-accumulates".to_string(), grouped(program::macs(steps))]);
-    quality(verification).into_iter().for_each(|row| {
+    let gone = [("left out, outputs identical", &converted.removed), ("pruned", &converted.pruned)];
+    gone.into_iter().filter_map(removed).chain(quality(verification)).for_each(|row| {
         table.add_row(row);
     });
     terminal.say(table);
+}
+
+/// Channels that are gone.
+fn removed((how, removed): (&str, &Removed)) -> Option<[String; 2]> {
+    let Removed { channels, macs, bytes: size } = *removed;
+    let gone = format!("{}, {} MAC, {}", counted(channels, "channel"), grouped(macs), bytes(size));
+    (channels > 0).then(|| [how.into(), gone])
 }
 
 fn quality(verification: &Verification) -> Vec<[String; 2]> {
@@ -305,12 +319,19 @@ fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[progra
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
         "float_ops": program::float_ops(steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
+        "removed": removed_json(&converted.removed, "identical"),
+        "pruned": args.prune.map(|_| removed_json(&converted.pruned, "approximate")),
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
         "top1_agreement": verified.then_some(verification.top1_agreement),
         "samples": verification.samples,
         "reference": verified.then_some(&verification.reference),
         "layers": layers_json(&verification.layers),
     })
+}
+
+fn removed_json(removed: &Removed, outputs: &str) -> Value {
+    let Removed { channels, macs, bytes } = removed;
+    json!({ "channels": channels, "macs": macs, "bytes": bytes, "outputs": outputs })
 }
 
 /// Layers for programs.

@@ -13,16 +13,16 @@ pub struct Multipliers {
     pub shift: u8,
 }
 
-/// `m = 2·round(M · 2^(31 − shift))` with the least shift that keeps every `m` below 2^31.
+/// `m = 2·round(M · 2^(31 − shift))` with the given shift, or the least, that keeps every `m` below 2^31.
 ///
 /// `None` if a real multiplier `M` is not finite, negative or above 2^29.
 #[must_use]
-pub fn multipliers(reals: &[f64]) -> Option<Multipliers> {
+pub fn multipliers(reals: &[f64], given: Option<u8>) -> Option<Multipliers> {
     let fits = |shift: u8| reals.iter().all(|real| encode(*real, shift) < 1 << 31);
     if reals.iter().any(|real| !real.is_finite() || *real < 0.0) {
         return None;
     }
-    let shift = (0..=30).find(|shift| fits(*shift))?;
+    let shift = given.into_iter().chain(0..=30).find(|shift| fits(*shift))?;
     let mut m: Vec<i32> = reals.iter().map(|real| encode(*real, shift) as i32).collect();
     if m.iter().all(|each| *each == m[0]) {
         m.truncate(1);
@@ -30,19 +30,22 @@ pub fn multipliers(reals: &[f64]) -> Option<Multipliers> {
     Some(Multipliers { m, shift })
 }
 
-/// The wide rounding: `m = round(M · 2^k)` with the largest shift `k` that keeps every `m` below 2^31 and every product with a sum up to
+/// The wide rounding: `m = round(M · 2^k)` with the given shift `k`, or the largest, that keeps every `m` below 2^31 and every product with a sum up to
 /// `bounds`, one for each or one for all, below 2^62.
 ///
 /// `None` if a real multiplier `M` is not finite, negative or too large, or a result may be wrong by more than 1/16 step.
 #[must_use]
-pub fn wide(reals: &[f64], bounds: &[f64]) -> Option<Multipliers> {
+pub fn wide(reals: &[f64], bounds: &[f64], given: Option<u8>) -> Option<Multipliers> {
     let scaled = |real: f64, k: u8| (real * f64::powi(2.0, k.into())).round_ties_even();
     let each = || reals.iter().zip(bounds.iter().cycle());
     let fits = |m: f64, bound: f64| m < 2147483648.0 && m * bound < f64::powi(2.0, 62);
     if reals.iter().any(|real| !real.is_finite() || *real < 0.0) {
         return None;
     }
-    let shift = (1..=62).rev().find(|k| each().all(|(real, bound)| fits(scaled(*real, *k), *bound)))?;
+    let shift = given
+        .into_iter()
+        .chain((1..=62).rev())
+        .find(|k| each().all(|(real, bound)| fits(scaled(*real, *k), *bound)))?;
     let wrong = |bound: &f64| bound * f64::powi(2.0, -1 - i32::from(shift)) > 1.0 / 16.0;
     if bounds.iter().any(wrong) {
         return None;
@@ -59,8 +62,13 @@ pub trait Numbers: Int {
     /// No integer of the type is farther from its zero point, nearly.
     const FARTHEST: f64;
 
+    /// The multipliers of real ones for sums up to `bounds`, with that shift if one is given.
+    fn multipliers_with(reals: &[f64], bounds: &[f64], shift: Option<u8>) -> Option<Multipliers>;
+
     /// The multipliers of real ones for sums up to `bounds`.
-    fn multipliers(reals: &[f64], bounds: &[f64]) -> Option<Multipliers>;
+    fn multipliers(reals: &[f64], bounds: &[f64]) -> Option<Multipliers> {
+        Self::multipliers_with(reals, bounds, None)
+    }
 
     /// A bias.
     fn sum(bias: i64) -> Self::Sum;
@@ -69,8 +77,8 @@ pub trait Numbers: Int {
 impl Numbers for i8 {
     const FARTHEST: f64 = 128.0;
 
-    fn multipliers(reals: &[f64], _bounds: &[f64]) -> Option<Multipliers> {
-        multipliers(reals)
+    fn multipliers_with(reals: &[f64], _bounds: &[f64], shift: Option<u8>) -> Option<Multipliers> {
+        multipliers(reals, shift)
     }
 
     fn sum(bias: i64) -> i32 {
@@ -81,8 +89,8 @@ impl Numbers for i8 {
 impl Numbers for i16 {
     const FARTHEST: f64 = 32768.0;
 
-    fn multipliers(reals: &[f64], bounds: &[f64]) -> Option<Multipliers> {
-        wide(reals, bounds)
+    fn multipliers_with(reals: &[f64], bounds: &[f64], shift: Option<u8>) -> Option<Multipliers> {
+        wide(reals, bounds, shift)
     }
 
     fn sum(bias: i64) -> i64 {
@@ -135,25 +143,25 @@ mod tests {
     #[test]
     fn multipliers_are_even_and_precise() {
         for real in [0.0, 1e-9, 0.001, 0.25, 0.499_999, 0.5, 1.0, 3.7, 1000.0] {
-            let Multipliers { m, shift } = multipliers(&[real]).unwrap();
+            let Multipliers { m, shift } = multipliers(&[real], None).unwrap();
             assert!(m[0] % 2 == 0 && m[0] >= 0);
             let back = f64::from(m[0]) * f64::powi(2.0, i32::from(shift) - 32);
             assert!((back - real).abs() <= f64::powi(2.0, i32::from(shift) - 32), "{real} {m:?} {shift}");
         }
-        assert_eq!(multipliers(&[0.25]).unwrap().shift, 0);
-        assert_eq!(multipliers(&[0.5]).unwrap().shift, 1);
-        assert_eq!(multipliers(&[f64::NAN]), None);
-        assert_eq!(multipliers(&[1e30]), None);
+        assert_eq!(multipliers(&[0.25], None).unwrap().shift, 0);
+        assert_eq!(multipliers(&[0.5], None).unwrap().shift, 1);
+        assert_eq!(multipliers(&[f64::NAN], None), None);
+        assert_eq!(multipliers(&[1e30], None), None);
     }
 
     #[test]
     fn wide_multipliers_fill_what_sums_leave() {
-        assert_eq!(wide(&[0.75], &[65536.0]), Some(Multipliers { m: vec![3 << 29], shift: 31 }));
+        assert_eq!(wide(&[0.75], &[65536.0], None), Some(Multipliers { m: vec![3 << 29], shift: 31 }));
         let each = Some(Multipliers { m: vec![1 << 26, 1 << 25], shift: 38 });
-        assert_eq!(wide(&[f64::powi(2.0, -12), f64::powi(2.0, -13)], &[f64::powi(2.0, 35)]), each);
-        assert_eq!(wide(&[0.0], &[1.0]), Some(Multipliers { m: vec![0], shift: 62 }));
-        assert_eq!(wide(&[f64::INFINITY], &[1.0]), None);
-        assert_eq!(wide(&[0.5], &[f64::powi(2.0, 40)]), None, "too coarse");
+        assert_eq!(wide(&[f64::powi(2.0, -12), f64::powi(2.0, -13)], &[f64::powi(2.0, 35)], None), each);
+        assert_eq!(wide(&[0.0], &[1.0], None), Some(Multipliers { m: vec![0], shift: 62 }));
+        assert_eq!(wide(&[f64::INFINITY], &[1.0], None), None);
+        assert_eq!(wide(&[0.5], &[f64::powi(2.0, 40)], None), None, "too coarse");
     }
 
     #[test]

@@ -267,7 +267,7 @@ fn encode_add_i8(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Resu
 
 fn encode_add_i16(sign: f64, [a, b, y]: [Params; 3], to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let ratios = [a, b].map(|params| f64::from(params.scale) / f64::from(y.scale));
-    let Multipliers { m, shift } = wide(&ratios, &[i16::FARTHEST])
+    let Multipliers { m, shift } = wide(&ratios, &[i16::FARTHEST], None)
         .ok_or_else(|| to.error("its output range is too small for its operands in int16"))?;
     let multipliers = [m[0], sign as i32 * m[m.len() - 1]];
     let (lo, hi) = to.limits(y);

@@ -1,6 +1,6 @@
 //! Convolution.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 use crate::encode::Writer;
 use crate::encode::numbers::{Multipliers, Numbers, QUARTER, zero};
@@ -226,34 +226,60 @@ pub(super) struct Sums<T> {
     pub(super) requant: Requant<T>,
 }
 
+/// What the sums of an output channel become.
+struct Channel {
+    bias: i64,
+    /// The way to the output.
+    real: f64,
+    /// No sum is larger.
+    bound: f64,
+}
+
 /// `bias = b / (s_in·s_w) − zero_in·Σw` and `M = s_in·s_w / s_out` for each output channel. A channel without weights is a
 /// constant: its bias is four times the distance from the zero point, its multiplier a quarter.
-pub(super) fn sums<T: Numbers>(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums<T>, ConvertError> {
-    let Weights { ints, scales, zeros, bits } =
-        to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
-    let weights: Vec<i8> = ints.iter().copied().collect();
-    let depth = weights.len() / scales.len().max(1);
-    let floats = to.floats(2, scales.len());
-    let (mut bias, mut reals, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
-    for (o, ((channel, scale), b)) in weights.chunks(depth.max(1)).zip(&scales).zip(floats).enumerate() {
-        let step = f64::from(input.scale) * scale;
-        let center = zeros.get(o).copied().map_or(0, i64::from);
-        let centered = channel.iter().map(|w| i64::from(*w) - center);
-        let (folded, real) = match step == 0.0 {
-            true => (4 * i64::from(output.integer(b) - i32::from(output.zero)), QUARTER),
+fn channels<T: Numbers>(weights: &Weights, biases: &[f32], input: Params, output: Params) -> Vec<Channel> {
+    let channel = |(o, row): (usize, ArrayViewD<'_, i8>)| {
+        let step = f64::from(input.scale) * weights.scales[o];
+        let centered = || row.iter().map(|w| i64::from(*w) - i64::from(weights.zero(o)));
+        let (bias, real) = match step == 0.0 {
+            true => (4 * i64::from(output.integer(biases[o]) - i32::from(output.zero)), QUARTER),
             false => {
-                let sum: i64 = centered.clone().sum();
-                let folded = (f64::from(b) / step).round_ties_even() as i64 - i64::from(input.zero) * sum;
+                let folded = weights.bias_steps(o, biases[o], input) - i64::from(input.zero) * centered().sum::<i64>();
                 (folded, step / f64::from(output.scale))
             }
         };
-        bounds.push(folded.unsigned_abs() as f64 + T::FARTHEST * centered.map(i64::abs).sum::<i64>() as f64);
-        bias.push(T::sum(folded));
-        reals.push(real);
-    }
+        let bound = bias.unsigned_abs() as f64 + T::FARTHEST * centered().map(i64::abs).sum::<i64>() as f64;
+        Channel { bias, real, bound }
+    };
+    weights.ints.axis_iter(Axis(0)).enumerate().map(channel).collect()
+}
+
+fn multipliers<T: Numbers>(channels: &[Channel], shift: Option<u8>) -> Option<Multipliers> {
+    let reals: Vec<f64> = channels.iter().map(|channel| channel.real).collect();
+    let bounds: Vec<f64> = channels.iter().map(|channel| channel.bound).collect();
+    T::multipliers_with(&reals, &bounds, shift)
+}
+
+/// The shift that a layer's multipliers have in its record, if they can be written.
+pub(crate) fn shift(weights: &Weights, biases: &[f32], input: Params, output: Params) -> Option<u8> {
+    let given = weights.exact.as_ref().and_then(|exact| exact.shift);
+    let multipliers = match output.width {
+        Width::I8 => multipliers::<i8>(&channels::<i8>(weights, biases, input, output), given),
+        Width::I16 => multipliers::<i16>(&channels::<i16>(weights, biases, input, output), given),
+    };
+    Some(multipliers?.shift)
+}
+
+/// The numbers of a layer in its record.
+pub(super) fn sums<T: Numbers>(input: Params, output: Params, to: &mut Writer<'_>) -> Result<Sums<T>, ConvertError> {
+    let weights = to.weights().cloned().ok_or_else(|| to.error("it has no int8 weights"))?;
+    let channels = channels::<T>(&weights, &to.floats(2, weights.scales.len()), input, output);
+    let multipliers = multipliers::<T>(&channels, weights.exact.as_ref().and_then(|exact| exact.shift));
     let Multipliers { m, shift } =
-        T::multipliers(&reals, &bounds).ok_or_else(|| to.error("its output range is too small for its weights"))?;
+        multipliers.ok_or_else(|| to.error("its output range is too small for its weights"))?;
     let (lo, hi) = to.limits(output);
     let requant = Requant { multipliers: to.constant(&m), shift, zero: zero(output), lo, hi };
-    Ok(Sums { weights, bits, zeros: to.constant(&zeros), bias: to.constant(&bias), requant })
+    let bias: Vec<T::Sum> = channels.iter().map(|channel| T::sum(channel.bias)).collect();
+    let (zeros, bias) = (to.constant(&weights.zeros), to.constant(&bias));
+    Ok(Sums { weights: weights.ints.iter().copied().collect(), bits: weights.bits, zeros, bias, requant })
 }

@@ -63,7 +63,7 @@ where
     let change = to.integers().and_then(|(x, y)| Some((Change::of(function, [x, y])?, y)));
     let (change, y) = change.ok_or_else(|| to.error("it is no change of scale between integers"))?;
     let ratios = change.ratios.map(|ratio| ratio.abs().min(FARTHEST));
-    let numbers = wide(&ratios, &ratios.map(|ratio| FARTHEST.min(FARTHEST / ratio + 2.0)));
+    let numbers = wide(&ratios, &ratios.map(|ratio| FARTHEST.min(FARTHEST / ratio + 2.0)), None);
     let Multipliers { m, shift } = numbers.ok_or_else(|| to.error("its output range is too small for its input"))?;
     let limits = to.clamp();
     let bound = |x: f32| y.quantize(x.max(limits.0).min(limits.1));

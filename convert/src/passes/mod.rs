@@ -75,4 +75,4 @@ fn check(pass: &'static str, graph: &Graph) -> Result<(), ConvertError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

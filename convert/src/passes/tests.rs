@@ -7,17 +7,31 @@ use crate::graph::{Kind, Layout, Node, Op, Original, Value, ValueId, naive, shap
 use crate::import::tests::{Case, EXPORTS, REQUIRED, data, difference, first_sample, models};
 
 /// A graph built by hand.
-pub(super) struct Build {
+pub(crate) struct Build {
     graph: Graph,
     seed: u32,
 }
 
 impl Build {
-    pub(super) fn new() -> Build {
+    pub(crate) fn new() -> Build {
         Build { graph: Graph::default(), seed: 1 }
     }
 
-    pub(super) fn input(&mut self, shape: &[usize]) -> ValueId {
+    /// Channels last from the start.
+    pub(crate) fn nhwc() -> Build {
+        Build { graph: Graph { layout: Layout::Nhwc, ..Graph::default() }, seed: 1 }
+    }
+
+    pub(crate) fn constant(&mut self, elements: ArrayD<f32>) -> ValueId {
+        self.graph.add(Value::constant("constant", elements))
+    }
+
+    /// What was built so far, to change.
+    pub(crate) fn graph_mut(&mut self) -> &mut Graph {
+        &mut self.graph
+    }
+
+    pub(crate) fn input(&mut self, shape: &[usize]) -> ValueId {
         let name = format!("input_{}", self.graph.inputs.len());
         let original = Some(Original::same(&name, shape));
         let id = self.graph.add(Value { original, ..Value::activation(&name, shape, Kind::F32) });
@@ -25,23 +39,23 @@ impl Build {
         id
     }
 
-    pub(super) fn random(&mut self, shape: &[usize]) -> ValueId {
+    pub(crate) fn random(&mut self, shape: &[usize]) -> ValueId {
         self.seed += 1;
         let elements = random(shape, self.seed);
-        self.graph.add(Value::constant("constant", elements))
+        self.constant(elements)
     }
 
-    pub(super) fn number(&mut self, number: f32) -> ValueId {
+    pub(crate) fn number(&mut self, number: f32) -> ValueId {
         self.graph.add(Value::constant("number", ArrayD::from_elem(IxDyn(&[]), number)))
     }
 
-    pub(super) fn op(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
+    pub(crate) fn op(&mut self, op: Op, inputs: &[ValueId]) -> ValueId {
         let shapes: Vec<&[usize]> = inputs.iter().map(|id| self.graph.shape(*id)).collect();
         let shape = shape::infer(&op, &shapes, self.graph.layout).unwrap().unwrap();
         self.shaped(op, inputs, &shape)
     }
 
-    pub(super) fn shaped(&mut self, op: Op, inputs: &[ValueId], shape: &[usize]) -> ValueId {
+    pub(crate) fn shaped(&mut self, op: Op, inputs: &[ValueId], shape: &[usize]) -> ValueId {
         let name = format!("node_{}", self.graph.nodes.len());
         let original = Some(Original::same(&name, shape));
         let id = self.graph.add(Value { original, ..Value::activation(&name, shape, Kind::F32) });
@@ -49,7 +63,7 @@ impl Build {
         id
     }
 
-    pub(super) fn output(mut self, id: ValueId) -> Graph {
+    pub(crate) fn output(mut self, id: ValueId) -> Graph {
         self.graph.outputs.push(id);
         assert_eq!(self.graph.check(), Ok(()));
         self.graph
@@ -57,7 +71,7 @@ impl Build {
 }
 
 /// Reals in -1..1.
-fn random(shape: &[usize], seed: u32) -> ArrayD<f32> {
+pub(crate) fn random(shape: &[usize], seed: u32) -> ArrayD<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761);
     ArrayD::from_shape_simple_fn(IxDyn(shape), || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -97,7 +97,7 @@ fn weights(
         }
         scales.push(scale);
     }
-    Ok(Weights { ints, scales, zeros: Vec::new(), bits: Bits::Eight })
+    Ok(Weights { ints, scales, zeros: Vec::new(), bits: Bits::Eight, exact: None })
 }
 
 /// `|b| + reach·Σ|w|` with the bias in steps of the sum, the zero point folded in.

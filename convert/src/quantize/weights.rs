@@ -38,6 +38,17 @@ pub struct Weights {
     pub zeros: Vec<i8>,
     /// What one takes in the file.
     pub bits: Bits,
+    /// What must not be rounded anew, if channels were left out of a finished program.
+    pub exact: Option<Exact>,
+}
+
+/// Numbers of a layer that lost channels, by which its results keep every bit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exact {
+    /// The bias in steps of the sum, for each output channel; f32 does not hold all of them.
+    pub bias: Vec<i64>,
+    /// The shift that the multipliers had with all channels.
+    pub shift: Option<u8>,
 }
 
 /// No sum may be larger. Below it a multiplier's own rounding moves a result of int8 by less than 1/16 step; of int16 the encoder looks
@@ -50,6 +61,21 @@ pub(crate) fn largest_sum_of(width: Width) -> f64 {
 }
 
 impl Weights {
+    /// The integer that stands for 0 in an output channel.
+    pub(crate) fn zero(&self, channel: usize) -> i8 {
+        self.zeros.get(channel).copied().unwrap_or(0)
+    }
+
+    /// The bias `real` of an output channel in steps of its sum; 0 for a channel without weights.
+    pub(crate) fn bias_steps(&self, channel: usize, real: f32, input: Params) -> i64 {
+        let step = f64::from(input.scale) * self.scales[channel];
+        match &self.exact {
+            Some(exact) => exact.bias[channel],
+            None if step == 0.0 => 0,
+            None => (f64::from(real) / step).round_ties_even() as i64,
+        }
+    }
+
     /// Whether no sum of them with that bias is too large for the accumulator.
     #[must_use]
     pub fn fit(&self, bias: impl Iterator<Item = f32>, input: Params) -> bool {
@@ -95,7 +121,7 @@ pub(super) fn nearest(graph: &Graph, node: &Node, input: Params, bits: Bits) -> 
         }
         scales.push(scale);
     }
-    Ok(Weights { ints, scales, zeros, bits })
+    Ok(Weights { ints, scales, zeros, bits, exact: None })
 }
 
 /// The zero points of a quantized file's weights, one for each output channel; none if all weights less their zero points are
