@@ -29,6 +29,17 @@ pub enum Calibrator {
 }
 
 impl Calibrator {
+    /// The name that options have.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MinMax => "minmax",
+            Self::Percentile(_) => "percentile",
+            Self::Mse => "mse",
+            Self::Kl => "kl",
+        }
+    }
+
     /// Passes over the samples.
     #[must_use]
     pub const fn passes(self) -> usize {

@@ -17,6 +17,7 @@ pub mod oracle;
 pub mod parallel;
 pub mod passes;
 pub mod plan;
+mod provenance;
 pub mod prune;
 pub mod quantize;
 pub mod reconstruct;
@@ -31,7 +32,6 @@ pub mod verify;
 
 use lacewing::format::metadata::Item;
 use ndarray::ArrayD;
-use sha2::{Digest, Sha256};
 
 use crate::calibrate::{Calibrator, calibrate};
 use crate::channels::Removed;
@@ -139,7 +139,7 @@ pub fn convert(
     let whole = dense.unwrap_or(graph);
     let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;
     let removed = Removed::between(&whole, &graph, integers);
-    let context = Context::new(&graph, quantization, provenance(&graph, onnx, options))?;
+    let context = Context::new(&graph, quantization, provenance::items(&graph.name, onnx, options, samples))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {
@@ -199,12 +199,4 @@ fn quantized(
         }
         _ => Ok((quantized, quantization)),
     }
-}
-
-/// Where the file comes from.
-fn provenance(graph: &Graph, onnx: &[u8], options: &Options) -> Vec<Item> {
-    let producer = concat!("lacewing ", env!("CARGO_PKG_VERSION"));
-    let sha256 = Sha256::digest(onnx).into();
-    let origin = [Item::Producer(producer.into()), Item::Source { name: graph.name.clone(), sha256 }];
-    origin.into_iter().chain(options.items.iter().cloned()).collect()
 }

@@ -29,6 +29,17 @@ pub enum Rounding {
     Gptq,
 }
 
+impl Rounding {
+    /// The name that options have.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nearest => "nearest",
+            Self::Gptq => "gptq",
+        }
+    }
+}
+
 /// `λ` as a part of the mean square of an input.
 const DAMPING: f64 = 0.01;
 

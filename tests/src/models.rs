@@ -379,6 +379,7 @@ impl Chain {
             Item::Source { name: "every operation".into(), sha256: [7; 32] },
             Item::Layers(self.layers),
             Item::Labels(["yes", "no"].map(Into::into).into()),
+            Item::Conversion { options: "--precision int8".into(), samples: 3, sha256: [9; 32] },
         ];
         self.builder.finish(inputs, outputs, self.arena, &metadata::write(&items)).expect("a small file")
     }

@@ -13,7 +13,7 @@ use super::arguments::ImportArgs;
 use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
-use super::numbers::{bytes, grouped, hex, shape, short};
+use super::numbers::{bytes, counted, grouped, hex, shape, short};
 use super::program::{self, Step};
 use super::survey;
 use super::terminal::{Paint, Terminal};
@@ -108,6 +108,11 @@ fn origin(model: &Model<'_>, terminal: &Terminal) {
             Item::Source { name, sha256 } => {
                 terminal.say(terminal.paint(format!("from {name}, SHA-256 {}", hex(&sha256)), Paint::Dim));
             }
+            Item::Conversion { options, samples, sha256 } => {
+                terminal.say(terminal.paint(format!("converted with {options}"), Paint::Dim));
+                let data = format!("on {}, SHA-256 {}", counted(samples as usize, "sample"), hex(&sha256));
+                terminal.say(terminal.paint(data, Paint::Dim));
+            }
             Item::Preprocessing(preprocessing) => terminal.say(recipe(&preprocessing)),
             Item::Labels(labels) => terminal.say(format_args!("classes: {}", labels.join(", "))),
             _ => {}
@@ -147,6 +152,10 @@ fn insert(object: &mut Map<String, Value>, item: Item) {
         Item::Producer(producer) => object.insert("producer".into(), json!(producer)),
         Item::Source { name, sha256 } => {
             object.insert("source".into(), json!({ "name": name, "sha256": hex(&sha256) }))
+        }
+        Item::Conversion { options, samples, sha256 } => {
+            let data = json!({ "samples": samples, "sha256": hex(&sha256) });
+            object.insert("conversion".into(), json!({ "options": options, "data": data }))
         }
         Item::Labels(labels) => object.insert("labels".into(), json!(labels)),
         Item::Preprocessing(preprocessing) => object.insert("preprocessing".into(), json!(preprocessing)),

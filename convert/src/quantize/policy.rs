@@ -77,6 +77,12 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.pattern, self.precision)
+    }
+}
+
 impl FromStr for Rule {
     type Err = String;
 

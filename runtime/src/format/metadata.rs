@@ -28,6 +28,15 @@ pub enum Item {
     Labels(Vec<String>),
     /// What becomes of a recording before it is the model's input.
     Preprocessing(Preprocessing),
+    /// How the file was made from its source.
+    Conversion {
+        /// The options of the conversion, as its command takes them.
+        options: String,
+        /// Number of calibration samples.
+        samples: u32,
+        /// SHA-256 of their numbers: f32, little-endian, row-major, input by input and sample by sample.
+        sha256: [u8; 32],
+    },
 }
 
 /// The origin of a record.

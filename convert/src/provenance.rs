@@ -1,0 +1,82 @@
+//! Where a file comes from: enough to make it again.
+
+use lacewing::format::metadata::Item;
+use sha2::{Digest, Sha256};
+
+use crate::calibrate::Calibrator;
+use crate::doors::Io;
+use crate::{Options, Sample};
+
+/// What the metadata says of a model called `name`: who wrote the file, from what, how, and on which samples.
+pub(crate) fn items(name: &str, onnx: &[u8], options: &Options, samples: &[Sample]) -> Vec<Item> {
+    let producer = concat!("lacewing ", env!("CARGO_PKG_VERSION"));
+    let conversion =
+        Item::Conversion { options: options.arguments(), samples: samples.len() as u32, sha256: digest(samples) };
+    let origin = [
+        Item::Producer(producer.into()),
+        Item::Source { name: name.into(), sha256: Sha256::digest(onnx).into() },
+        conversion,
+    ];
+    origin.into_iter().chain(options.items.iter().cloned()).collect()
+}
+
+/// SHA-256 of the numbers in f32, little-endian, in row-major order, input by input and sample by sample.
+fn digest(samples: &[Sample]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for array in samples.iter().flatten() {
+        hasher.update(array.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    hasher.finalize().into()
+}
+
+impl Options {
+    /// What to give to `lacewing convert`, beside the files, for the same program.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let mut words = vec![format!("--precision {}", self.policy.precision)];
+        words.extend(self.policy.rules.iter().map(|rule| format!("--layer {rule}")));
+        words.push(match self.calibrator {
+            Calibrator::Percentile(percent) => format!("--calibrator percentile --percentile {percent}"),
+            calibrator => format!("--calibrator {}", calibrator.name()),
+        });
+        words.push(format!("--rounding {}", self.rounding.name()));
+        words.extend(self.prune.map(|share| format!("--prune {share}")));
+        words.extend((self.policy.io == Io::F32).then(|| "--io f32".into()));
+        words.extend(self.simplify.input_layout_nhwc.then(|| "--input-layout nhwc".into()));
+        words.extend(self.import.dims.iter().map(|(name, size)| format!("--dim {name}={size}")));
+        words.extend(self.import.states.iter().map(|names| format!("--state {}={}", names.input, names.output)));
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::Precision;
+    use crate::reconstruct::Rounding;
+
+    #[test]
+    fn all_that_was_asked_for_is_told() {
+        let mut options = Options::of(Precision::Int4);
+        assert_eq!(options.arguments(), "--precision int4 --calibrator minmax --rounding gptq");
+        options.policy.rules = vec!["/a=int16".parse().unwrap()];
+        (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
+        (options.policy.io, options.prune) = (Io::F32, Some(0.25));
+        options.import.dims = [("N".to_string(), 1)].into();
+        let said = "--precision int4 --layer /a=int16 --calibrator percentile --percentile 99.9 --rounding nearest \
+                    --prune 0.25 --io f32 --dim N=1";
+        assert_eq!(options.arguments(), said);
+    }
+
+    #[test]
+    fn the_digest_is_of_all_numbers_in_their_order() {
+        let [a, b] = [array![1f32, 2.0].into_dyn(), array![3f32].into_dyn()];
+        assert_eq!(digest(&[vec![a.clone()], vec![b.clone()]]), digest(&[vec![a.clone(), b.clone()]]));
+        assert_ne!(digest(&[vec![a.clone(), b.clone()]]), digest(&[vec![b, a]]));
+        let abc = f32::from_le_bytes(*b"abcd");
+        let sha256 = Sha256::digest(b"abcd");
+        assert_eq!(digest(&[vec![array![abc].into_dyn()]])[..], sha256[..]);
+    }
+}
