@@ -14,9 +14,11 @@ mod wide;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use ndarray::ArrayD;
+
 use crate::calibrate::Ranges;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Function, Graph, Kind, Node, NodeId, Op, PoolKind, ValueId};
+use crate::graph::{Binary, Function, Graph, Kind, Node, NodeId, Op, PoolKind, Value, ValueId};
 pub use params::{Params, Width};
 pub use policy::{Policy, Precision, Rule};
 pub(crate) use table::interpolated_table;
@@ -59,14 +61,18 @@ impl Quantization {
         Self { params: self.params.clone(), weights: weights.collect(), gates: gates.collect() }
     }
 
-    /// Other integers for a node.
-    pub(crate) fn set_weights(&mut self, node: NodeId, weights: Weights) {
-        self.weights.insert(node, weights);
-    }
-
-    /// Room for one more value, which is held in f32.
-    pub(crate) fn add_value(&mut self) {
-        self.params.push(None);
+    /// Gives a node of `graph` other integers and another bias, if no sum is too large with them.
+    pub(crate) fn refit(&mut self, graph: &mut Graph, id: NodeId, weights: Weights, bias: ArrayD<f32>) {
+        let node = &mut graph.nodes[id.0];
+        let fits = |input| weights.fit(bias.iter().copied(), input);
+        if self.params(node.inputs[0]).is_some_and(fits) {
+            let name = format!("{}.bias", node.name);
+            node.inputs.truncate(2);
+            let bias = graph.add(Value::constant(&name, bias));
+            graph.nodes[id.0].inputs.push(bias);
+            self.params.push(None);
+            self.weights.insert(id, weights);
+        }
     }
 
     /// The integer weights of a node, if it has some.

@@ -13,7 +13,7 @@ use ndarray::{ArrayD, Axis};
 use crate::Sample;
 use crate::data::evenly;
 use crate::error::ConvertError;
-use crate::graph::{Graph, Node, NodeId, Op, Value, ValueId};
+use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::quantize::{Bits, Quantization, Weights, nodes};
 use front::Front;
 use moments::{Moments, Reach};
@@ -72,14 +72,8 @@ pub fn reconstruct(
         let (x, t) = (node.inputs[0], float.nodes[original].inputs[0]);
         let layer = Layer::new(&graph, &node, &quantization, *id);
         let fit = layer.fit(|reach, group| Moments::new(reach, group, &behind.of(x), &ahead.of(t)));
-        let input = quantization.params(node.inputs[0]);
-        let fits = |fit: &Fit| input.is_some_and(|input| fit.weights.fit(fit.bias.iter().copied(), input));
-        if let Some(Fit { weights, bias }) = fit.filter(fits) {
-            quantization.set_weights(*id, weights);
-            let value = graph.add(Value::constant(&format!("{}.bias", node.name), bias));
-            quantization.add_value();
-            graph.nodes[id.0].inputs.truncate(2);
-            graph.nodes[id.0].inputs.push(value);
+        if let Some(Fit { weights, bias }) = fit {
+            quantization.refit(&mut graph, *id, weights, bias);
         }
         progress(layers.len());
     }
