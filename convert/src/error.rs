@@ -97,6 +97,12 @@ pub enum ConvertError {
         /// Why, and what to do.
         reason: String,
     },
+    /// A search that cannot be.
+    #[error("--precision auto: {reason}")]
+    Search {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The memory plan failed.
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),

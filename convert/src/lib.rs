@@ -9,6 +9,7 @@ pub mod data;
 pub mod doors;
 pub mod encode;
 pub mod error;
+pub mod fixes;
 pub mod graph;
 pub mod import;
 pub mod isolated;
@@ -24,10 +25,12 @@ pub mod reconstruct;
 pub mod reference;
 pub mod report;
 pub mod runner;
+pub mod search;
 pub mod spread;
 pub mod states;
 pub mod survey;
 mod transposed;
+mod trial;
 pub mod verify;
 
 use lacewing::format::metadata::Item;
@@ -41,6 +44,7 @@ use crate::graph::Graph;
 use crate::import::ImportOptions;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
+use crate::provenance::Origin;
 pub use crate::quantize::Precision;
 use crate::quantize::{Policy, Quantization, is_quantized, quantize};
 use crate::reconstruct::{Rounding, reconstruct};
@@ -84,6 +88,8 @@ pub enum Stage {
     Calibrate,
     /// The weights of one layer were fitted.
     Fit,
+    /// One program of a search was tried.
+    Try,
     /// One sample has passed the written bytes and the reference.
     Verify,
 }
@@ -106,6 +112,8 @@ pub struct Conversion {
     pub float: Graph,
     /// The graph that was written.
     pub graph: Graph,
+    /// The numbers of its integers.
+    pub quantization: Quantization,
     /// Its memory.
     pub plan: Plan,
     /// Constant and unread channels that were left out; the outputs are the same without them.
@@ -114,6 +122,18 @@ pub struct Conversion {
     pub pruned: Removed,
     /// The bytes against the float original, or what stands for it.
     pub verification: Verification,
+}
+
+impl Conversion {
+    /// Multiply-accumulates of one run.
+    ///
+    /// # Panics
+    /// Never: the file was written here.
+    #[must_use]
+    pub fn macs(&self) -> u64 {
+        let model: lacewing::Model<'_> = lacewing::Model::read(&self.file).expect("written here");
+        model.ops().map(|op| op.macs()).sum()
+    }
 }
 
 /// Converts an ONNX model. `samples` calibrate and verify; `progress` is called after each step of a stage.
@@ -126,8 +146,7 @@ pub fn convert(
     samples: &[Sample],
     mut progress: impl FnMut(Step),
 ) -> Result<Conversion, ConvertError> {
-    let (graph, states) = import::with_states(onnx, &options.import)?;
-    let graph = states::bind(simplify(graph, &options.simplify)?, &states)?;
+    let graph = simplified(onnx, options)?;
     let reference = match samples {
         [] => None,
         _ => Some(Reference::new(onnx, &options.import, &graph, samples)?),
@@ -139,7 +158,7 @@ pub fn convert(
     let whole = dense.unwrap_or(graph);
     let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;
     let removed = Removed::between(&whole, &graph, integers);
-    let context = Context::new(&graph, quantization, provenance::items(&graph.name, onnx, options, samples))?;
+    let context = Context::new(&graph, quantization.clone(), Origin::of(onnx, samples).items(&graph.name, options))?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {
@@ -148,7 +167,13 @@ pub fn convert(
         }
         None => Verification::default(),
     };
-    Ok(Conversion { file, float, graph, plan, removed, pruned, verification })
+    Ok(Conversion { file, float, graph, quantization, plan, removed, pruned, verification })
+}
+
+/// The graph that a file is made from.
+fn simplified(onnx: &[u8], options: &Options) -> Result<Graph, ConvertError> {
+    let (graph, states) = import::with_states(onnx, &options.import)?;
+    states::bind(simplify(graph, &options.simplify)?, &states)
 }
 
 /// What is written.

@@ -7,17 +7,35 @@ use crate::calibrate::Calibrator;
 use crate::doors::Io;
 use crate::{Options, Sample};
 
-/// What the metadata says of a model called `name`: who wrote the file, from what, how, and on which samples.
-pub(crate) fn items(name: &str, onnx: &[u8], options: &Options, samples: &[Sample]) -> Vec<Item> {
-    let producer = concat!("lacewing ", env!("CARGO_PKG_VERSION"));
-    let conversion =
-        Item::Conversion { options: options.arguments(), samples: samples.len() as u32, sha256: digest(samples) };
-    let origin = [
-        Item::Producer(producer.into()),
-        Item::Source { name: name.into(), sha256: Sha256::digest(onnx).into() },
-        conversion,
-    ];
-    origin.into_iter().chain(options.items.iter().cloned()).collect()
+/// The model and the calibration samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    onnx: [u8; 32],
+    samples: usize,
+    data: [u8; 32],
+}
+
+impl Origin {
+    pub(crate) fn of(onnx: &[u8], samples: &[Sample]) -> Self {
+        Self { onnx: Sha256::digest(onnx).into(), samples: samples.len(), data: digest(samples) }
+    }
+
+    /// As long as that of any model on so many samples.
+    pub(crate) fn unknown(samples: usize) -> Self {
+        Self { samples, ..Self::default() }
+    }
+
+    /// What the metadata says of a model called `name`: who wrote the file, from what, how, and on which samples.
+    pub(crate) fn items(&self, name: &str, options: &Options) -> Vec<Item> {
+        let producer = concat!("lacewing ", env!("CARGO_PKG_VERSION"));
+        let (samples, sha256) = (self.samples as u32, self.data);
+        let origin = [
+            Item::Producer(producer.into()),
+            Item::Source { name: name.into(), sha256: self.onnx },
+            Item::Conversion { options: options.arguments(), samples, sha256 },
+        ];
+        origin.into_iter().chain(options.items.iter().cloned()).collect()
+    }
 }
 
 /// SHA-256 of the numbers in f32, little-endian, in row-major order, input by input and sample by sample.

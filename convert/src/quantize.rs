@@ -271,7 +271,7 @@ fn quantized(graph: &Graph) -> Vec<(ValueId, Params)> {
 }
 
 /// Whether the operation gives elements of its inputs, or pads with a value that its range holds.
-fn moves_only(op: &Op) -> bool {
+pub(crate) fn moves_only(op: &Op) -> bool {
     match op {
         Op::Pool { kind, .. } => *kind == PoolKind::Max,
         Op::Pad { .. } | Op::Concat { .. } | Op::Transpose { .. } | Op::Reshape | Op::Slice { .. } => true,

@@ -37,6 +37,8 @@ pub struct Findings<'a> {
     pub verification: &'a Verification,
     /// Each layer by itself; empty without samples.
     pub own: &'a [LayerSteps],
+    /// What was found to help.
+    pub fixes: &'a [Fix],
     /// The class of each sample, where it is known.
     pub labels: Option<&'a [i64]>,
 }
@@ -142,7 +144,7 @@ impl Report {
             file_bytes: findings.file.len(),
             layers: layers(steps, &verification.layers, findings.own),
             tensors,
-            fixes: Vec::new(),
+            fixes: findings.fixes.to_vec(),
         })
     }
 

@@ -69,6 +69,11 @@ impl Noise {
         self.include(Noise { signal, noise });
     }
 
+    /// Energy of the noise alone.
+    pub(crate) fn energy(self) -> f64 {
+        self.noise
+    }
+
     pub(crate) fn db(self) -> f64 {
         match (self.signal, self.noise) {
             (_, 0.0) => f64::INFINITY,

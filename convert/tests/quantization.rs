@@ -5,6 +5,8 @@ use std::path::Path;
 
 use lacewing_convert::calibrate::Calibrator;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
+use lacewing_convert::fixes::fixes;
+use lacewing_convert::isolated::isolated;
 use lacewing_convert::quantize::{Policy, Precision};
 use lacewing_convert::reconstruct::Rounding;
 use lacewing_convert::{Conversion, Options, Sample, convert};
@@ -36,6 +38,21 @@ fn fitted_weights_are_nearer_than_rounded_ones() {
         });
         assert!(gptq > nearest + least_gain, "{precision}: {nearest} dB by rounding, {gptq} dB fitted");
     }
+}
+
+#[test]
+fn a_fix_gains_what_it_says() {
+    let options = Options { rounding: Rounding::Nearest, ..Options::of(Precision::Int8) };
+    let (base, samples) = (converted(&options), samples());
+    let own = isolated(&base.float, &base.file, &samples, || {}).unwrap();
+    let found = fixes(&base, &options, &own, &samples, |_| {}).unwrap();
+    let (best, sizes) = (&found[0], |c: &Conversion| (c.file.len() + c.plan.arena_bytes) as i64);
+    let rules = vec![format!("{}=int16", best.layer).parse().unwrap()];
+    let fixed = converted(&Options { policy: Policy { rules, ..Policy::default() }, ..options });
+    assert_eq!(best.what, "int16 activations");
+    assert!((fixed.verification.sqnr_db - base.verification.sqnr_db - best.gain_db).abs() < 0.01, "{best:?}");
+    assert_eq!(sizes(&fixed) - sizes(&base), best.cost_bytes);
+    assert!(found.is_sorted_by(|a, b| a.gain_db >= b.gain_db));
 }
 
 #[test]

@@ -24,7 +24,9 @@ fn page(folder: &Path) -> PathBuf {
     };
     let [calib, report, data, output] = ["--calib", "--report", "--data", "-o"].map(Path::new);
     run("convert", &model, &[output, &lace, calib, &demo("calib.npz"), report, &page]);
-    assert!(data_of(&page)["layers"].as_array().unwrap().iter().all(|layer| layer["own"]["sqnr_db"].is_f64()));
+    let found = data_of(&page);
+    assert!(found["layers"].as_array().unwrap().iter().all(|layer| layer["own"]["sqnr_db"].is_f64()));
+    assert!(found["fixes"].as_array().unwrap().iter().any(|fix| fix["gain_db"].as_f64() > Some(0.1)));
     run("compare", &model, &[&lace, data, &demo("calib.npz"), report, &page]);
     page
 }

@@ -83,6 +83,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         file: &file,
         verification: &verification,
         own: &own,
+        fixes: &[],
         labels: samples.labels().ok(),
     };
     args.report.write(&findings, terminal)?;

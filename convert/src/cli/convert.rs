@@ -1,22 +1,26 @@
 //! `lacewing convert`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use lacewing_convert::channels::Removed;
 use lacewing_convert::data::{InputSpec, Samples};
+use lacewing_convert::fixes::fixes;
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
+use lacewing_convert::quantize::Precision;
+use lacewing_convert::reconstruct::Rounding;
 use lacewing_convert::report::Findings;
 use lacewing_convert::runner::Runner;
+use lacewing_convert::search::Point;
 use lacewing_convert::verify::{LayerNoise, Verification};
-use lacewing_convert::{Conversion, Options, Stage, Step, convert};
+use lacewing_convert::{Conversion, Options, Sample, Stage, Step, convert};
 use lacewing_targets::boards::{BOARDS, Board, TARGETS, board};
 use serde_json::{Value, json};
 
 use super::arguments::{DataArgs, ImportArgs};
+use super::budget::{self, BudgetArgs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
@@ -24,7 +28,7 @@ use super::program;
 use super::quantization::QuantizationArgs;
 use super::report::{ReportArgs, file_name, own_errors};
 use super::samples::{Found, Source};
-use super::terminal::{Paint, Terminal};
+use super::terminal::{Paint, Progress, Terminal};
 
 /// Convert an ONNX model to a .lace file
 ///
@@ -47,8 +51,6 @@ pub(super) struct Args {
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
     target: String,
-    #[command(flatten)]
-    quantization: QuantizationArgs,
     /// Leave out the channels that matter least until this share of multiply-accumulates is saved; needs --calib
     #[arg(long, value_name = "SHARE")]
     prune: Option<f64>,
@@ -64,6 +66,10 @@ pub(super) struct Args {
     args: DataArgs,
     #[command(flatten)]
     import: ImportArgs,
+    #[command(flatten)]
+    quantization: QuantizationArgs,
+    #[command(flatten)]
+    budget: BudgetArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -74,6 +80,7 @@ Examples:
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
   lacewing convert model.onnx --calib samples.npz --report report.html
   lacewing convert model.onnx --calib samples.npz --prune 0.3
+  lacewing convert model.onnx --calib samples.npz --precision auto --max-ram 64K --max-flash 256K --max-drop 0.5
   lacewing convert model.onnx --precision f32";
 
 const RECIPES: &str = r#"What --preprocess takes, for an ImageNet model:
@@ -121,37 +128,79 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     if output == args.model {
         return Err(Failure::usage("the .lace file would overwrite the model; name another with -o"));
     }
-    let onnx = files::read(&args.model)?;
+    if args.quantization.is_auto() && args.prune.is_some() {
+        return Err(Failure::usage("--precision auto chooses what is pruned; leave --prune away"));
+    }
     let mut options = args.options();
+    if options.policy.precision == Precision::F32 && !options.policy.rules.is_empty() {
+        return Err(Failure::usage("--layer chooses within an integer program; --precision f32 has none"));
+    }
+    let onnx = files::read(&args.model)?;
     let Found { samples, data, items } = samples(&onnx, args, &options.import, terminal)?;
     options.items = items;
     let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
-    let converted = convert_with(&onnx, &options, rows, terminal).map_err(|failure| failure.of(&args.model))?;
+    let labels = samples.as_ref().and_then(|samples| samples.labels().ok());
+    let (converted, found) =
+        finished(&onnx, args, &mut options, (rows, labels), terminal).map_err(|failure| failure.of(&args.model))?;
     let runner = Runner::new(&converted.file)?;
     let steps = program::steps(&runner.model());
     refuse_float(args, &steps)?;
     files::write(&output, &converted.file)?;
     report(&converted, &steps, terminal);
-    warn(args, &converted, &steps, terminal);
+    warn(args, &options, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
-    page(args, &converted, samples.as_ref(), terminal)?;
-    let mut object = described(args, &output, &converted, &steps, &runner);
-    object["data"] = data;
+    page(args, &options, &converted, samples.as_ref(), terminal)?;
+    let mut object = described(args, &options, &output, &converted, &runner);
+    let Point { accuracy, drop, .. } = Point::of(&converted, &options, labels);
+    (object["accuracy"], object["drop"]) = (json!(accuracy), json!(accuracy.map(|_| drop)));
+    (object["data"], object["search"]) = (data, found);
     terminal.object(&object)
 }
 
+/// A conversion that keeps the budget, and what a search for it found.
+fn finished(
+    onnx: &[u8],
+    args: &Args,
+    options: &mut Options,
+    (samples, labels): (&[Sample], Option<&[i64]>),
+    terminal: &Terminal,
+) -> Result<(Conversion, Value), Failure> {
+    let budget = args.budget.budget();
+    budget::check_labels(&budget, samples, labels)?;
+    if args.quantization.is_auto() {
+        return budget::searched(onnx, options, &budget, (samples, labels), terminal);
+    }
+    let converted = convert_with(onnx, options, samples, terminal)?;
+    budget::check(&Point::of(&converted, options, labels), &budget)?;
+    Ok((converted, Value::Null))
+}
+
 /// The report as a page, if it is asked for.
-fn page(args: &Args, converted: &Conversion, samples: Option<&Samples>, terminal: &Terminal) -> Result<(), Failure> {
+fn page(
+    args: &Args,
+    options: &Options,
+    converted: &Conversion,
+    samples: Option<&Samples>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     if !args.report.is_wanted() {
         return Ok(());
     }
     let own = samples.map(|samples| own_errors(&converted.float, &converted.file, samples, terminal)).transpose()?;
+    let own = own.unwrap_or_default();
+    let rows = samples.map(Samples::rows).unwrap_or_default();
+    let mut bar = None;
+    let fixes = fixes(converted, options, &own, rows, |of| {
+        bar.get_or_insert_with(|| terminal.progress("trying changes", of)).step();
+    })?;
+    drop(bar);
     let findings = Findings {
         model: &file_name(&args.model),
         data: &args.calib.as_deref().map(file_name).unwrap_or_default(),
         file: &converted.file,
         verification: &converted.verification,
-        own: &own.unwrap_or_default(),
+        own: &own,
+        fixes: &fixes,
         labels: samples.and_then(|samples| samples.labels().ok()),
     };
     args.report.write(&findings, terminal)
@@ -161,18 +210,25 @@ fn page(args: &Args, converted: &Conversion, samples: Option<&Samples>, terminal
 pub(super) fn convert_with(
     onnx: &[u8],
     options: &Options,
-    samples: &[lacewing_convert::Sample],
+    samples: &[Sample],
     terminal: &Terminal,
 ) -> Result<Conversion, Failure> {
-    let mut bars = HashMap::new();
-    Ok(convert(onnx, options, samples, |Step { stage, of }| {
+    Ok(convert(onnx, options, samples, bars(terminal))?)
+}
+
+/// A bar for each stage, one at a time.
+pub(super) fn bars(terminal: &Terminal) -> impl FnMut(Step) {
+    let mut shown: Option<(Stage, Progress)> = None;
+    move |Step { stage, of }| {
         let what = match stage {
             Stage::Calibrate => "calibrating",
             Stage::Fit => "fitting",
+            Stage::Try => "searching",
             Stage::Verify => "verifying",
         };
-        bars.entry(stage).or_insert_with(|| terminal.progress(what, of)).step();
-    })?)
+        shown.take_if(|(before, _)| *before != stage);
+        shown.get_or_insert_with(|| (stage, terminal.progress(what, of))).1.step();
+    }
 }
 
 /// The calibration samples; a float program and a quantized model can do without.
@@ -271,10 +327,13 @@ pub(super) fn layers(layers: &[LayerNoise], terminal: &Terminal) {
     terminal.say(table);
 }
 
-fn warn(args: &Args, converted: &Conversion, steps: &[program::Step], terminal: &Terminal) {
+fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program::Step], terminal: &Terminal) {
     let warning = |text: String| terminal.note(format_args!("{}: {text}", terminal.paint("warning", Paint::Yellow)));
     for step in program::float_ops(steps) {
         warning(format!("{} `{}` runs in float", step.op, step.name));
+    }
+    if options.rounding == Rounding::Gptq && !converted.quantization.is_float() && !converted.float.states.is_empty() {
+        warning("the model keeps a state: its weights were rounded to the nearest, not fitted".into());
     }
     compared_with(&converted.verification, terminal);
     let Some(board) = args.board() else { return };
@@ -302,8 +361,9 @@ pub(super) fn compared_with(verification: &Verification, terminal: &Terminal) {
     }
 }
 
-fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[program::Step], runner: &Runner) -> Value {
+fn described(args: &Args, options: &Options, output: &Path, converted: &Conversion, runner: &Runner) -> Value {
     let model = runner.model();
+    let steps = program::steps(&model);
     let verification = &converted.verification;
     let verified = verification.samples > 0;
     json!({
@@ -314,13 +374,13 @@ fn described(args: &Args, output: &Path, converted: &Conversion, steps: &[progra
         "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
         "file_bytes": converted.file.len(),
         "constant_bytes": model.header().constants_len,
-        "macs": program::macs(steps),
+        "macs": program::macs(&steps),
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
-        "float_ops": program::float_ops(steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
+        "float_ops": program::float_ops(&steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
         "removed": removed_json(&converted.removed, "identical"),
-        "pruned": args.prune.map(|_| removed_json(&converted.pruned, "approximate")),
+        "pruned": options.prune.map(|_| removed_json(&converted.pruned, "approximate")),
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
         "top1_agreement": verified.then_some(verification.top1_agreement),
         "samples": verification.samples,

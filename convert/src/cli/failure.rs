@@ -14,17 +14,24 @@ pub(super) struct Failure {
     status: u8,
     /// What is wrong with the model, one by one; empty for other failures.
     problems: Vec<Value>,
+    /// More for programs, by its name.
+    more: Option<(&'static str, Value)>,
 }
 
 impl Failure {
     /// The model or the data are wrong: status 1.
     pub(super) fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), status: 1, problems: Vec::new() }
+        Failure { message: message.into(), status: 1, problems: Vec::new(), more: None }
     }
 
     /// The command line is wrong: status 2.
     pub(super) fn usage(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), status: 2, problems: Vec::new() }
+        Failure { status: 2, ..Failure::new(message) }
+    }
+
+    /// The same, with something that programs want to know.
+    pub(super) fn with(self, name: &'static str, value: Value) -> Failure {
+        Failure { more: Some((name, value)), ..self }
     }
 
     pub(super) fn status(&self) -> u8 {
@@ -36,6 +43,9 @@ impl Failure {
         let mut object = json!({ "error": self.message });
         if !self.problems.is_empty() {
             object["problems"] = self.problems.clone().into();
+        }
+        if let Some((name, value)) = &self.more {
+            object[name] = value.clone();
         }
         object
     }

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bench;
+mod budget;
 mod compare;
 mod completions;
 mod convert;

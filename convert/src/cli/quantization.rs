@@ -30,7 +30,7 @@ pub(super) struct QuantizationArgs {
     io: IoArg,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PrecisionArg {
     /// int8 weights and activations
     Int8,
@@ -40,6 +40,8 @@ enum PrecisionArg {
     Int16,
     /// 32-bit float
     F32,
+    /// int4, int8 or int16 in each layer, and pruning, whatever the budget asks for
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,10 +80,15 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 impl QuantizationArgs {
-    /// The arithmetic of each layer.
+    /// Whether the arithmetic is to be searched.
+    pub(super) fn is_auto(&self) -> bool {
+        self.precision == PrecisionArg::Auto
+    }
+
+    /// The arithmetic of each layer, as far as it is given.
     pub(super) fn policy(&self) -> Policy {
         let precision = match self.precision {
-            PrecisionArg::Int8 => Precision::Int8,
+            PrecisionArg::Int8 | PrecisionArg::Auto => Precision::Int8,
             PrecisionArg::Int4 => Precision::Int4,
             PrecisionArg::Int16 => Precision::Int16,
             PrecisionArg::F32 => Precision::F32,

@@ -72,6 +72,12 @@ impl Rule {
         Self { pattern: pattern.into(), precision }
     }
 
+    /// What the layers are to be in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     fn matches(&self, name: &str) -> bool {
         self.pattern == name || WildMatch::new(&self.pattern).matches(name)
     }
@@ -100,6 +106,12 @@ impl Policy {
     pub fn of(&self, layer: &str) -> Precision {
         let rule = self.rules.iter().rev().find(|rule| rule.matches(layer));
         rule.map_or(self.precision, |rule| rule.precision)
+    }
+
+    /// Whether a rule names the layer.
+    #[must_use]
+    pub fn names(&self, layer: &str) -> bool {
+        self.rules.iter().any(|rule| rule.matches(layer))
     }
 
     /// What the weights of a layer take.
