@@ -102,3 +102,19 @@ fn no_layer_is_more_than_a_step_from_its_exact_meaning() {
         }
     }
 }
+
+/// Trained with quantization in the loop, by `convert/demo/train_qat.py`: nothing is chosen anew.
+#[test]
+fn a_model_that_was_trained_for_int8_keeps_its_scales() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let spec = |name: &str, shape: &[usize]| [InputSpec { name: name.into(), shape: shape.to_vec() }];
+    let bytes = Scaling { scale: 1.0 / 255.0, zero: 0.0 };
+    let images = Samples::read(&root.join("convert/demo/test.npz"), &spec("image", &[1, 1, 28, 28]), bytes).unwrap();
+    let logits = root.join("tests/qdq/fashion_qat.npz");
+    let logits = Samples::read(&logits, &spec("logits", &[1, 10]), Scaling::default()).unwrap();
+    let (inputs, outputs) = (images.rows()[..logits.len()].to_vec(), logits.rows().to_vec());
+    let case = Case { onnx: std::fs::read(root.join("tests/qdq/fashion_qat.onnx")).unwrap(), inputs, outputs };
+    let file = converted(&case.onnx, Precision::Int8);
+    assert_eq!(float_ops(&file), []);
+    assert!(steps_apart(&case, &file, output_scale(&file)) <= 1.01);
+}
