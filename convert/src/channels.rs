@@ -21,7 +21,7 @@ use crate::error::ConvertError;
 use crate::graph::{Graph, Layout, Op, ValueId};
 use crate::quantize::{Policy, Quantization, is_quantized, nodes, quantize};
 use constants::Constants;
-pub(crate) use groups::Groups;
+pub(crate) use groups::{Groups, shared};
 pub(crate) use layer::Layer;
 
 /// What goes, and what is known of it.

@@ -10,6 +10,7 @@ pub mod doors;
 pub mod encode;
 pub mod error;
 pub mod fixes;
+mod front;
 pub mod graph;
 pub mod import;
 pub mod isolated;
@@ -21,6 +22,7 @@ pub mod plan;
 mod provenance;
 pub mod prune;
 pub mod quantize;
+mod reach;
 pub mod reconstruct;
 pub mod reference;
 pub mod report;
@@ -84,6 +86,8 @@ pub type Sample = Vec<ArrayD<f32>>;
 /// The stages that take time, for progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
+    /// A layer was looked at, weighed or fitted for pruning.
+    Prune,
     /// One sample has passed the float program.
     Calibrate,
     /// The weights of one layer were fitted.
@@ -153,7 +157,10 @@ pub fn convert(
     };
     options.policy.check(&graph)?;
     let integers = options.policy.precision != Precision::F32;
-    let dense = options.prune.map(|share| prune::prune(&graph, share, samples)).transpose()?;
+    let dense = options
+        .prune
+        .map(|share| prune::prune(&graph, share, samples, |of| progress(Step { stage: Stage::Prune, of })))
+        .transpose()?;
     let pruned = dense.as_ref().map(|dense| Removed::between(&graph, dense, integers)).unwrap_or_default();
     let whole = dense.unwrap_or(graph);
     let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;

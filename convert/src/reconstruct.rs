@@ -4,19 +4,18 @@
 //! `b̂` are chosen to make the mean of `(W·t + b − Ŵ·x − b̂)²` small: `b̂ = b + W·E[t] − Ŵ·E[x]`, and `Ŵ` near, in the sense of [`lacewing_numeric::Form`],
 //! to `W' = (W·E[t·xᵀ] + λ·W)·(E[x·xᵀ] + λ)⁻¹` of the centered inputs, which makes up for the error of the layers before.
 
-mod front;
 mod moments;
 
 use lacewing_numeric::{Form, Square, add, bands, dot};
 use ndarray::{ArrayD, Axis};
 
 use crate::Sample;
-use crate::data::evenly;
 use crate::error::ConvertError;
-use crate::graph::{Graph, Node, NodeId, Op, ValueId};
+use crate::front::{Front, some};
+use crate::graph::{Graph, Node, NodeId, ValueId};
 use crate::quantize::{Bits, Quantization, Weights, nodes};
-use front::Front;
-use moments::{Moments, Reach};
+use crate::reach::Reach;
+use moments::Moments;
 
 /// How weights become integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub fn reconstruct(
     mut progress: impl FnMut(usize),
 ) -> Result<(Graph, Quantization), ConvertError> {
     let layers = fitted(&graph, &quantization);
-    let samples = some(float, samples);
+    let samples = some(float, samples)?;
     let (mut ahead, mut behind) = (Front::new(float, &samples), Front::new(&graph, &samples));
     for id in &layers {
         let node = graph.nodes[id.0].clone();
@@ -80,25 +79,9 @@ pub fn reconstruct(
     Ok((graph, quantization))
 }
 
-/// Numbers that a program's samples may hold at once.
-const ROOM: usize = 1 << 26;
-
-/// As many samples as there is room for, evenly spread.
-fn some(graph: &Graph, samples: &[Sample]) -> Vec<Sample> {
-    let len = |id: ValueId| graph.shape(id).iter().product::<usize>();
-    let inputs: usize = graph.inputs.iter().map(|id| len(*id)).sum();
-    // What a node reads and writes; more is live beside it where a graph branches.
-    let at = |node: &Node| {
-        let computed = node.inputs.iter().filter(|id| graph.constant(**id).is_none());
-        computed.chain(&node.outputs).map(|id| len(*id)).sum::<usize>()
-    };
-    let most = graph.nodes.iter().map(at).max().unwrap_or_default().max(inputs);
-    evenly(samples.len(), (ROOM / most.max(1)).max(1)).map(|at| samples[at].clone()).collect()
-}
-
 /// One layer before it is fitted.
 struct Layer<'a> {
-    reach: Reach<'a>,
+    reach: Reach,
     groups: usize,
     weights: &'a ArrayD<f32>,
     bias: Vec<f64>,
@@ -118,17 +101,11 @@ impl<'a> Layer<'a> {
         let bias = node.inputs.get(2).and_then(|bias: &ValueId| graph.constant(*bias));
         let bias = bias.map_or_else(|| vec![0.0; outputs], |bias| bias.iter().map(|b| f64::from(*b)).collect());
         let bits = quantization.weights(id).map_or(Bits::Eight, |weights| weights.bits);
-        let (reach, groups) = match &node.op {
-            Op::Conv { window, groups } => {
-                let shape = graph.shape(node.outputs[0]);
-                (Reach::Window { window, groups: *groups, output: [shape[1], shape[2]] }, *groups)
-            }
-            _ => (Reach::Row, 1),
-        };
+        let (reach, groups) = Reach::of(graph, node);
         Self { reach, groups, weights, bias, bits }
     }
 
-    fn fit(&self, moments: impl Fn(&Reach<'_>, usize) -> Moments) -> Option<Fit> {
+    fn fit(&self, moments: impl Fn(&Reach, usize) -> Moments) -> Option<Fit> {
         let outputs = self.weights.shape()[0];
         let rows: Vec<Vec<f64>> =
             self.weights.axis_iter(Axis(0)).map(|row| row.iter().map(|w| f64::from(*w)).collect()).collect();

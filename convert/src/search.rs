@@ -158,7 +158,7 @@ fn pruned(graph: &Graph, share: f64, samples: &[Sample]) -> Result<Option<Graph>
     if share == 0.0 {
         return Ok(Some(graph.clone()));
     }
-    match prune::prune(graph, share, samples) {
+    match prune::prune(graph, share, samples, |_| ()) {
         Err(ConvertError::Prune { .. }) => Ok(None),
         pruned => pruned.map(Some),
     }

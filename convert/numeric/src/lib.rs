@@ -7,12 +7,14 @@ mod linalg;
 mod moments;
 mod rounding;
 mod statistics;
+mod surgeon;
 mod threads;
 mod window;
 
 pub use linalg::{Square, add, dot};
-pub use moments::{centered, products};
+pub use moments::{centered, cross, products, responses};
 pub use rounding::Form;
 pub use statistics::{count, extremes, noise};
+pub use surgeon::Surgeon;
 pub use threads::bands;
 pub use window::Window;

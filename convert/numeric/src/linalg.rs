@@ -1,5 +1,7 @@
 //! Symmetric positive definite systems in f64: all sums in a fixed order, so that every machine gives the same bits.
 
+use crate::bands;
+
 /// A square matrix, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Square {
@@ -12,6 +14,16 @@ impl Square {
     #[must_use]
     pub fn zeros(n: usize) -> Self {
         Self { n, elements: vec![0.0; n * n] }
+    }
+
+    /// Of `n²` elements, row-major.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn of(n: usize, elements: Vec<f64>) -> Self {
+        assert_eq!(elements.len(), n * n);
+        Self { n, elements }
     }
 
     /// Rows and columns.
@@ -87,13 +99,29 @@ impl Square {
     /// # Panics
     /// If `b` has another length.
     pub fn solve(&self, b: &mut [f64]) {
-        for i in 0..self.n {
-            b[i] = (b[i] - dot(&self.row(i)[..i], &b[..i])) / self.diagonal(i);
-        }
+        self.forward(b);
         for i in (0..self.n).rev() {
             b[i] /= self.diagonal(i);
             let (before, x) = b.split_at_mut(i);
             add(before, -x[0], &self.row(i)[..i]);
+        }
+    }
+
+    /// `(L·Lᵀ)⁻¹`, for a triangle that [`Square::cholesky`] gave.
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        let mut inverse = Self::zeros(self.n).damped(1.0);
+        bands(&mut inverse.elements, self.n, |_, row| self.solve(row));
+        inverse
+    }
+
+    /// Solves `L·y = b` in place.
+    ///
+    /// # Panics
+    /// If `b` has another length.
+    pub fn forward(&self, b: &mut [f64]) {
+        for i in 0..self.n {
+            b[i] = (b[i] - dot(&self.row(i)[..i], &b[..i])) / self.diagonal(i);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Means and products of rows.
 
-use crate::{Square, add, bands};
+use crate::{Square, add, bands, dot};
 
 /// The mean of rows of `depth` numbers, and the rows less it.
 #[must_use]
@@ -18,12 +18,18 @@ const BAND: usize = 8;
 /// `Σ a·bᵀ / n` over `n` rows of `depth` numbers.
 #[must_use]
 pub fn products(a: &[f64], b: &[f64], depth: usize) -> Square {
-    let mut sums = Square::zeros(depth);
-    let count = (a.len() / depth.max(1)).max(1) as f64;
-    bands(sums.elements_mut(), BAND * depth, |first, band| {
-        for (a, b) in a.chunks(4 * depth).zip(b.chunks(4 * depth)) {
+    Square::of(depth, cross((a, depth), (b, depth)))
+}
+
+/// `Σ a·bᵀ / n` over `n` rows of as many numbers as is said beside them; a row of the result for each number of `a`.
+#[must_use]
+pub fn cross((a, height): (&[f64], usize), (b, depth): (&[f64], usize)) -> Vec<f64> {
+    let mut sums = vec![0.0; height * depth];
+    let count = (a.len() / height.max(1)).max(1) as f64;
+    bands(&mut sums, BAND * depth, |first, band| {
+        for (a, b) in a.chunks(4 * height).zip(b.chunks(4 * depth)) {
             for (i, sums) in band.chunks_exact_mut(depth).enumerate() {
-                let factor = |row: usize| a.get(row * depth + first * BAND + i).copied().unwrap_or_default() / count;
+                let factor = |row: usize| a.get(row * height + first * BAND + i).copied().unwrap_or_default() / count;
                 let row = |row: usize| b.get(row * depth..(row + 1) * depth);
                 match (row(0), row(1), row(2), row(3)) {
                     (Some(b0), Some(b1), Some(b2), Some(b3)) => {
@@ -40,6 +46,18 @@ pub fn products(a: &[f64], b: &[f64], depth: usize) -> Square {
         }
     });
     sums
+}
+
+/// `w·x` of every row `x` of `depth` numbers for every row `w` of as many.
+#[must_use]
+pub fn responses(rows: &[f64], weights: &[f64], depth: usize) -> Vec<f64> {
+    let outputs = weights.len() / depth.max(1);
+    let mut responses = vec![0.0; rows.len() / depth.max(1) * outputs];
+    bands(&mut responses, outputs, |at, to| {
+        let weights = weights.chunks_exact(depth.max(1));
+        to.iter_mut().zip(weights).for_each(|(to, w)| *to = dot(&rows[at * depth..][..depth], w));
+    });
+    responses
 }
 
 #[cfg(test)]

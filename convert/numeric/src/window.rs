@@ -39,6 +39,29 @@ impl Window {
         }
     }
 
+    /// Elements of what one output meets.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.kernel.iter().product::<usize>() * self.channels.len()
+    }
+
+    /// What outputs meet, one after another: of `n` outputs, all of `[height, width]` of every image, number `⌊i·n / most⌋` for each `i`.
+    ///
+    /// # Panics
+    /// If an image has fewer elements than the shape says.
+    #[must_use]
+    pub fn gather_evenly(&self, images: &[&[f32]], [height, width]: [usize; 2], most: usize) -> Vec<f64> {
+        let (each, all) = (height * width, height * width * images.len());
+        let most = most.min(all);
+        let mut met = Vec::with_capacity(most * self.depth());
+        for i in 0..most {
+            let number = (i as u128 * all as u128 / most as u128) as usize;
+            let at = number % each;
+            self.gather(images[number / each], [at / width, at % width], &mut met);
+        }
+        met
+    }
+
     fn place(&self, axis: usize, at: [usize; 2], k: usize) -> Option<usize> {
         let from_pad = at[axis] * self.strides[axis] + k * self.dilations[axis];
         from_pad.checked_sub(self.pads[axis]).filter(|i| *i < self.shape[axis])
@@ -62,5 +85,9 @@ mod tests {
         assert_eq!(at([0, 0]), [0.0, 0.0, 0.0, 1.0]);
         assert_eq!(at([1, 1]), [3.0, 5.0, 9.0, 11.0]);
         assert_eq!(at([2, 1]), [9.0, 11.0, 0.0, 0.0]);
+        let outputs = window.gather_evenly(&[&image, &image], [3, 2], 6);
+        assert_eq!(outputs, [at([0, 0]), at([1, 0]), at([2, 0])].concat().repeat(2));
+        assert_eq!(window.gather_evenly(&[&image], [3, 2], 99).len(), 6 * window.depth());
+        assert_eq!(window.gather_evenly(&[], [3, 2], 9), []);
     }
 }

@@ -135,7 +135,7 @@ impl Groups {
 }
 
 /// The layers whose weights another has too, as steps of an unrolled loop do.
-fn shared(graph: &Graph) -> HashSet<NodeId> {
+pub(crate) fn shared(graph: &Graph) -> HashSet<NodeId> {
     let layers = nodes(graph).filter(|(_, node)| matches!(node.op, Op::Conv { .. } | Op::FullyConnected));
     let mut readers: HashMap<(&[usize], Vec<u32>), Vec<NodeId>> = HashMap::new();
     for (id, node) in layers {

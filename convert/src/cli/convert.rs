@@ -221,6 +221,7 @@ pub(super) fn bars(terminal: &Terminal) -> impl FnMut(Step) {
     let mut shown: Option<(Stage, Progress)> = None;
     move |Step { stage, of }| {
         let what = match stage {
+            Stage::Prune => "pruning",
             Stage::Calibrate => "calibrating",
             Stage::Fit => "fitting",
             Stage::Try => "searching",

@@ -1,53 +1,42 @@
 //! Which channels go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::is_dense;
+use super::Layer;
+use super::candidates::{Candidate, macs};
 use crate::channels::{Groups, count};
 use crate::error::ConvertError;
-use crate::graph::{Graph, Node, Op, ValueId};
+use crate::graph::{Graph, ValueId};
 
-/// Channels that go together.
-#[derive(Default)]
-struct Group {
-    /// How many channels of each value.
-    members: BTreeMap<ValueId, usize>,
-    /// Its part in each layer, by the layer's node.
-    parts: Vec<(usize, f64)>,
-    /// The layers that have less to do without it.
-    touched: Vec<usize>,
-    /// A channel of it.
-    of: Option<(ValueId, usize)>,
-}
+/// Of the channels of a value, what share stays at least.
+const LEAST: f64 = 0.3;
 
 /// The channels that stay of each value that loses some, if `share` of the multiply-accumulates is to be saved.
 pub(super) fn choose(
     graph: &Graph,
     mut groups: Groups,
-    energies: &[Vec<f64>],
+    candidates: Vec<Candidate>,
+    layers: Vec<Option<Layer>>,
     share: f64,
 ) -> Result<BTreeMap<ValueId, Vec<usize>>, ConvertError> {
-    let mut candidates = candidates(graph, &groups, energies);
-    let mut left: Vec<usize> = (0..graph.values.len()).map(|id| count(graph, ValueId(id))).collect();
-    let mut energy: Vec<f64> = energies.iter().map(|of| of.iter().sum()).collect();
-    let all: f64 = graph.nodes.iter().map(|node| macs(graph, node, |id| left[id.0])).sum();
+    let left: Vec<usize> = (0..graph.values.len()).map(|id| count(graph, ValueId(id))).collect();
+    let all: f64 = (0..graph.nodes.len()).map(|node| macs(graph, node, |id| left[id.0])).sum();
+    let mut state = State { graph, layers, left, changed: vec![true; graph.nodes.len()] };
+    let mut rivals: Vec<Rival> = candidates.into_iter().map(Rival::new).collect();
     let mut saved = 0.0;
     while saved < share * all {
-        let score = |group: &Group| {
-            let part: f64 = group.parts.iter().map(|(node, part)| part / energy[*node].max(f64::MIN_POSITIVE)).sum();
-            part / saving(graph, group, &left).max(1.0)
-        };
-        let fits = |group: &Group| group.members.iter().all(|(id, n)| left[id.0] > *n);
-        let best = (0..candidates.len()).filter(|i| fits(&candidates[*i]));
-        let Some(best) = best.min_by(|a, b| score(&candidates[*a]).total_cmp(&score(&candidates[*b]))) else {
+        rivals.iter_mut().for_each(|rival| state.look(rival));
+        state.changed.fill(false);
+        let fitting = (0..rivals.len()).filter(|at| state.can_lose(&rivals[*at].candidate));
+        let Some(least) = fitting.min_by(|a, b| rivals[*a].score().total_cmp(&rivals[*b].score())) else {
             return Err(too_much(share, saved / all));
         };
-        let group = candidates.swap_remove(best);
-        saved += saving(graph, &group, &left);
-        group.members.iter().for_each(|(id, n)| left[id.0] -= n);
-        group.parts.iter().for_each(|(node, part)| energy[*node] -= part);
+        let rival = rivals.swap_remove(least);
+        saved += rival.saving;
+        state.remove(&rival.candidate);
     }
-    candidates.iter().filter_map(|group| group.of).for_each(|(id, channel)| groups.hold(id, channel));
+    let first = |rival: &Rival| rival.candidate.members.iter().next().map(|(id, channels)| (*id, channels[0]));
+    rivals.iter().filter_map(first).for_each(|(id, channel)| groups.hold(id, channel));
     Ok(groups.kept(graph))
 }
 
@@ -60,48 +49,70 @@ fn too_much(share: f64, most: f64) -> ConvertError {
     ConvertError::Prune { reason }
 }
 
-/// The groups that can go, in the order of their first channels.
-fn candidates(graph: &Graph, groups: &Groups, energies: &[Vec<f64>]) -> Vec<Group> {
-    let (mut found, mut index) = (Vec::<Group>::new(), HashMap::new());
-    for y in graph.nodes.iter().map(|node| node.outputs[0]) {
-        for channel in (0..count(graph, y)).filter(|channel| groups.goes(y, *channel)) {
-            let at = *index.entry(groups.group(y, channel)).or_insert_with(|| {
-                found.push(Group { of: Some((y, channel)), ..Group::default() });
-                found.len() - 1
-            });
-            *found[at].members.entry(y).or_insert(0) += 1;
-        }
+/// A candidate, and what it would mean now that it went.
+struct Rival {
+    candidate: Candidate,
+    /// What each layer that reads it would lose.
+    losses: Vec<f64>,
+    /// Multiply-accumulates.
+    saving: f64,
+}
+
+impl Rival {
+    fn new(candidate: Candidate) -> Self {
+        Self { losses: vec![0.0; candidate.parts.len()], candidate, saving: 0.0 }
     }
-    for (id, node) in graph.nodes.iter().enumerate() {
-        let x = node.inputs[0];
-        for (channel, energy) in energies[id].iter().enumerate() {
-            if let Some(at) = index.get(&groups.group(x, channel)).filter(|_| groups.goes(x, channel)) {
-                found[*at].parts.push((id, *energy));
+
+    fn score(&self) -> f64 {
+        self.candidate.weight * self.losses.iter().sum::<f64>() / self.saving.max(1.0)
+    }
+}
+
+/// The graph, as far as it is pruned.
+struct State<'g> {
+    graph: &'g Graph,
+    layers: Vec<Option<Layer>>,
+    /// Channels of each value.
+    left: Vec<usize>,
+    /// Whether a node is another one since all rivals were looked at.
+    changed: Vec<bool>,
+}
+
+impl State<'_> {
+    fn look(&self, rival: &mut Rival) {
+        for ((node, inputs), loss) in rival.candidate.parts.iter().zip(&mut rival.losses) {
+            if let Some(layer) = self.layers[*node].as_ref().filter(|_| self.changed[*node]) {
+                *loss = layer.loss(inputs);
             }
         }
-        let layer = matches!(node.op, Op::Conv { .. } | Op::FullyConnected);
-        let touches = |group: &&mut Group| [x, node.outputs[0]].iter().any(|id| group.members.contains_key(id));
-        found.iter_mut().filter(|_| layer).filter(touches).for_each(|group| group.touched.push(id));
+        if rival.candidate.touched.iter().any(|node| self.changed[*node]) {
+            rival.saving = self.saving(&rival.candidate);
+        }
     }
-    found
-}
 
-/// Multiply-accumulates that are saved if a group goes.
-fn saving(graph: &Graph, group: &Group, left: &[usize]) -> f64 {
-    let without = |id: ValueId| left[id.0] - group.members.get(&id).copied().unwrap_or(0);
-    let nodes = group.touched.iter().map(|id| &graph.nodes[*id]);
-    nodes.map(|node| macs(graph, node, |id| left[id.0]) - macs(graph, node, without)).sum()
-}
-
-/// Multiply-accumulates of a layer with so many channels of each value.
-fn macs(graph: &Graph, node: &Node, channels: impl Fn(ValueId) -> usize) -> f64 {
-    let (x, y) = (node.inputs[0], node.outputs[0]);
-    if !matches!(node.op, Op::Conv { .. } | Op::FullyConnected) {
-        return 0.0;
+    fn saving(&self, candidate: &Candidate) -> f64 {
+        let without = |id: ValueId| self.left[id.0] - candidate.members.get(&id).map_or(0, Vec::len);
+        let saving = |node: &usize| macs(self.graph, *node, |id| self.left[id.0]) - macs(self.graph, *node, without);
+        candidate.touched.iter().map(saving).sum()
     }
-    let product = |shape: &[usize]| shape.iter().product::<usize>() as f64;
-    let (w, rows) = (graph.shape(node.inputs[1]), count(graph, y) as f64);
-    let per_channel = product(graph.shape(y)) / rows * product(w) / rows / *w.last().unwrap_or(&1) as f64;
-    let columns = if is_dense(&node.op) { channels(x) } else { *w.last().unwrap_or(&1) };
-    per_channel * channels(y) as f64 * columns as f64
+
+    fn can_lose(&self, candidate: &Candidate) -> bool {
+        candidate.members.iter().all(|(id, channels)| {
+            let least = (LEAST * count(self.graph, *id) as f64).max(1.0);
+            self.left[id.0].checked_sub(channels.len()).is_some_and(|left| left as f64 >= least)
+        })
+    }
+
+    fn remove(&mut self, candidate: &Candidate) {
+        candidate.members.iter().for_each(|(id, channels)| self.left[id.0] -= channels.len());
+        candidate.touched.iter().for_each(|node| self.changed[*node] = true);
+        for (node, inputs) in &candidate.parts {
+            self.layers[*node].iter_mut().for_each(|layer| layer.surgeon.remove(inputs));
+        }
+        for node in &candidate.touched {
+            let gone = candidate.members.get(&self.graph.nodes[*node].outputs[0]).into_iter().flatten();
+            let layer = &mut self.layers[*node];
+            gone.for_each(|output| layer.iter_mut().for_each(|layer| layer.surgeon.silence(*output)));
+        }
+    }
 }

@@ -1,19 +1,21 @@
-//! Samples on their way through a program, stopped in front of a node.
+//! Samples on their way through a program, stopped in front of a node: one way through it serves all layers.
 
 use std::collections::HashSet;
 
 use crate::Sample;
+use crate::data::evenly;
 use crate::doors;
 use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 use crate::parallel;
 use crate::quantize::Quantization;
+use crate::reference::FloatProgram;
 use crate::runner::Runner;
 use ndarray::ArrayD;
 
 /// What each sample has of the values that later nodes read, as real numbers.
-pub(super) struct Front {
+pub(crate) struct Front {
     /// The first node that has not run.
     next: usize,
     live: Vec<ValueId>,
@@ -21,16 +23,13 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// In front of the first node.
-    pub(super) fn new(graph: &Graph, samples: &[Sample]) -> Self {
-        let standard = |array: ArrayD<f32>| array.as_standard_layout().into_owned();
-        let arranged = |sample: &Sample| doors::arranged(graph, sample).into_iter().map(standard).collect();
-        let samples = samples.iter().map(arranged).collect();
-        Self { next: 0, live: graph.inputs.clone(), samples }
+    /// In front of the first node, with what [`some`] gave.
+    pub(crate) fn new(graph: &Graph, samples: &[Sample]) -> Self {
+        Self { next: 0, live: doors(graph), samples: samples.to_vec() }
     }
 
     /// Runs all nodes before `node`.
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         graph: &Graph,
         quantization: &Quantization,
@@ -62,7 +61,7 @@ impl Front {
     }
 
     /// What each sample has of a value.
-    pub(super) fn of(&self, value: ValueId) -> Vec<&ArrayD<f32>> {
+    pub(crate) fn of(&self, value: ValueId) -> Vec<&ArrayD<f32>> {
         let at = self.live.iter().position(|live| *live == value);
         self.samples.iter().filter_map(|sample| sample.get(at?)).collect()
     }
@@ -84,4 +83,52 @@ fn segment(graph: &Graph, nodes: std::ops::Range<usize>, live: &[ValueId], read:
         layout: graph.layout,
         values: graph.values.clone(),
     }
+}
+
+/// What a graph starts from: inputs, and states as an earlier run left them.
+fn doors(graph: &Graph) -> Vec<ValueId> {
+    graph.inputs.iter().copied().chain(graph.states.iter().map(|state| state.input)).collect()
+}
+
+/// Numbers that a program's samples may hold at once.
+const ROOM: usize = 1 << 26;
+
+/// As many samples as there is room for, evenly spread, as the graph's inputs lie and with what its states then hold.
+///
+/// # Errors
+/// [`ConvertError`] if a graph with states cannot be encoded, or a sample does not fit.
+pub(crate) fn some(graph: &Graph, samples: &[Sample]) -> Result<Vec<Sample>, ConvertError> {
+    let len = |id: ValueId| graph.shape(id).iter().product::<usize>();
+    let inputs: usize = graph.inputs.iter().map(|id| len(*id)).sum();
+    // What a node reads and writes; more is live beside it where a graph branches.
+    let at = |node: &Node| {
+        let computed = node.inputs.iter().filter(|id| graph.constant(**id).is_none());
+        computed.chain(&node.outputs).map(|id| len(*id)).sum::<usize>()
+    };
+    let most = graph.nodes.iter().map(at).max().unwrap_or_default().max(inputs);
+    let states = states(graph, samples)?;
+    let standard = |array: ArrayD<f32>| array.as_standard_layout().into_owned();
+    let sample = |at: usize| {
+        let states = states.get(at).into_iter().flatten().cloned();
+        doors::arranged(graph, &samples[at]).into_iter().map(standard).chain(states).collect()
+    };
+    Ok(evenly(samples.len(), (ROOM / most.max(1)).max(1)).map(sample).collect())
+}
+
+/// What the states of a stream hold before each sample; nothing for a graph without states.
+fn states(graph: &Graph, samples: &[Sample]) -> Result<Vec<Sample>, ConvertError> {
+    if graph.states.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut held: Sample = graph.states.iter().map(|state| ArrayD::zeros(graph.shape(state.input))).collect();
+    let mut program = FloatProgram::new(graph)?;
+    let before = |sample: &Sample| {
+        let before = held.clone();
+        program.run(graph, sample, |id, numbers| {
+            let state = graph.states.iter().position(|state| state.output == id).map(|at| &mut held[at]);
+            state.into_iter().for_each(|state| state.iter_mut().zip(&numbers).for_each(|(to, x)| *to = *x));
+        })?;
+        Ok(before)
+    };
+    samples.iter().map(before).collect()
 }
