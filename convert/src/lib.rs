@@ -226,8 +226,8 @@ fn quantized(
     let ranges = calibrate(graph, samples, options.calibrator, || step(Stage::Calibrate, of))?;
     let (quantized, quantization) = quantize(graph, &ranges, &options.policy)?;
     match options.rounding {
-        Rounding::Gptq if !samples.is_empty() && graph.states.is_empty() => {
-            reconstruct(graph, quantized, quantization, samples, |of| step(Stage::Fit, of))
+        rounding @ (Rounding::Gptq | Rounding::Adaround) if !samples.is_empty() && graph.states.is_empty() => {
+            reconstruct(graph, quantized, quantization, samples, rounding, |of| step(Stage::Fit, of))
         }
         _ => Ok((quantized, quantization)),
     }

@@ -26,6 +26,9 @@ pub enum Rounding {
     /// for models with state, each to the nearest.
     #[default]
     Gptq,
+    /// To the same end, whether each goes down or up by gradient descent: see [`lacewing_numeric::Form::adaround`]. Slower, and seldom
+    /// as good.
+    Adaround,
 }
 
 impl Rounding {
@@ -35,6 +38,7 @@ impl Rounding {
         match self {
             Self::Nearest => "nearest",
             Self::Gptq => "gptq",
+            Self::Adaround => "adaround",
         }
     }
 }
@@ -58,6 +62,7 @@ pub fn reconstruct(
     mut graph: Graph,
     mut quantization: Quantization,
     samples: &[Sample],
+    rounding: Rounding,
     mut progress: impl FnMut(usize),
 ) -> Result<(Graph, Quantization), ConvertError> {
     let layers = fitted(&graph, &quantization);
@@ -69,7 +74,7 @@ pub fn reconstruct(
         ahead.advance(float, &Quantization::none(), original)?;
         behind.advance(&graph, &quantization, id.0)?;
         let (x, t) = (node.inputs[0], float.nodes[original].inputs[0]);
-        let layer = Layer::new(&graph, &node, &quantization, *id);
+        let layer = Layer { rounding, ..Layer::new(&graph, &node, &quantization, *id) };
         let fit = layer.fit(|reach, group| Moments::new(reach, group, &behind.of(x), &ahead.of(t)));
         if let Some(Fit { weights, bias }) = fit {
             quantization.refit(&mut graph, *id, weights, bias);
@@ -86,6 +91,7 @@ struct Layer<'a> {
     weights: &'a ArrayD<f32>,
     bias: Vec<f64>,
     bits: Bits,
+    rounding: Rounding,
 }
 
 /// Its integers and its bias.
@@ -102,7 +108,7 @@ impl<'a> Layer<'a> {
         let bias = bias.map_or_else(|| vec![0.0; outputs], |bias| bias.iter().map(|b| f64::from(*b)).collect());
         let bits = quantization.weights(id).map_or(Bits::Eight, |weights| weights.bits);
         let (reach, groups) = Reach::of(graph, node);
-        Self { reach, groups, weights, bias, bits }
+        Self { reach, groups, weights, bias, bits, rounding: Rounding::default() }
     }
 
     fn fit(&self, moments: impl Fn(&Reach, usize) -> Moments) -> Option<Fit> {
@@ -115,7 +121,7 @@ impl<'a> Layer<'a> {
             let Target { form, moments, damped, lambda } = Target::new(moments(&self.reach, group))?;
             bands(to, 1, |o, row| {
                 let o = group * each + o;
-                row[0] = fit_row(&rows[o], self.bias[o], (&form, &moments, &damped, lambda), self.bits);
+                row[0] = fit_row(&rows[o], self.bias[o], (&form, &moments, &damped, lambda), self.bits, self.rounding);
             });
         }
         let ints = fitted.iter().flat_map(|row| row.ints.iter().map(|q| *q as i8)).collect();
@@ -152,7 +158,13 @@ struct Row {
     bias: f64,
 }
 
-fn fit_row(w: &[f64], bias: f64, (form, moments, damped, lambda): (&Form, &Moments, &Square, f64), bits: Bits) -> Row {
+fn fit_row(
+    w: &[f64],
+    bias: f64,
+    (form, moments, damped, lambda): (&Form, &Moments, &Square, f64),
+    bits: Bits,
+    rounding: Rounding,
+) -> Row {
     let mut wanted = moments.xt.times(w);
     add(&mut wanted, lambda, w);
     damped.solve(&mut wanted);
@@ -162,7 +174,10 @@ fn fit_row(w: &[f64], bias: f64, (form, moments, damped, lambda): (&Form, &Momen
         Bits::Four => 14,
     };
     let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
-    let (scale, ints) = form.rounded(&wanted, bits.largest().into(), ratios);
+    let (scale, mut ints) = form.rounded(&wanted, bits.largest().into(), ratios);
+    if rounding == Rounding::Adaround && scale > 0.0 {
+        ints = form.adaround(&wanted, scale, bits.largest().into());
+    }
     let bias = bias + dot(w, &moments.t) - scale * dot(&ints, &moments.x);
     Row { ints, scale, bias }
 }

@@ -80,7 +80,7 @@ impl<'a> Trials<'a> {
         for policy in policies.iter().filter(|_| options.rounding != Rounding::Nearest && graph.states.is_empty()) {
             let (program, numbers) = quantize(&graph, &ranges, policy)?;
             let step = |of| progress(Step { stage: Stage::Fit, of });
-            let (program, numbers) = reconstruct(&graph, program, numbers, samples, step)?;
+            let (program, numbers) = reconstruct(&graph, program, numbers, samples, options.rounding, step)?;
             fitted.push(Fitted::of(&program, &numbers));
         }
         let origin = Origin::unknown(samples.len());

@@ -3,6 +3,7 @@
 //! They are a crate of their own so that they are optimized, which the converter as a whole, whose build waits for tract, is not. Every sum
 //! has a fixed order, whatever the number of threads: the same input gives the same bits on every machine.
 
+mod adaround;
 mod linalg;
 mod moments;
 mod rounding;

@@ -25,20 +25,25 @@ impl Form {
         Some(Self { l: h.clone().cholesky()?, h, order })
     }
 
+    /// The matrix, in the order of the form.
+    pub(crate) fn matrix(&self) -> &Square {
+        &self.h
+    }
+
     /// `w` in the order of the form.
-    fn ordered(&self, w: &[f64]) -> Vec<f64> {
+    pub(crate) fn ordered(&self, w: &[f64]) -> Vec<f64> {
         self.order.iter().map(|i| w[*i]).collect()
     }
 
     /// Integers from the form's order to their own.
-    fn restored(&self, q: &[f64]) -> Vec<f64> {
+    pub(crate) fn restored(&self, q: &[f64]) -> Vec<f64> {
         let mut restored = vec![0.0; q.len()];
         self.order.iter().zip(q).for_each(|(i, q)| restored[*i] = *q);
         restored
     }
 
     /// The error of `s·q` for `w`, both in the form's order.
-    fn error(&self, w: &[f64], q: &[f64], scale: f64) -> f64 {
+    pub(crate) fn error(&self, w: &[f64], q: &[f64], scale: f64) -> f64 {
         let e: Vec<f64> = w.iter().zip(q).map(|(w, q)| scale * q - w).collect();
         // eᵀ·L·Lᵀ·e
         let mut product = vec![0.0; e.len()];

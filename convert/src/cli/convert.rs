@@ -333,7 +333,8 @@ fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program
     for step in program::float_ops(steps) {
         warning(format!("{} `{}` runs in float", step.op, step.name));
     }
-    if options.rounding == Rounding::Gptq && !converted.quantization.is_float() && !converted.float.states.is_empty() {
+    if options.rounding != Rounding::Nearest && !converted.quantization.is_float() && !converted.float.states.is_empty()
+    {
         warning("the model keeps a state: its weights were rounded to the nearest, not fitted".into());
     }
     compared_with(&converted.verification, terminal);

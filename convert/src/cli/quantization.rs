@@ -63,6 +63,8 @@ enum RoundingArg {
     Nearest,
     /// Layer by layer so that the layer's output on the samples is near (GPTQ)
     Gptq,
+    /// The same by gradient descent (AdaRound): slower, and seldom as good
+    Adaround,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -115,6 +117,7 @@ impl QuantizationArgs {
         match self.rounding {
             RoundingArg::Gptq => Rounding::Gptq,
             RoundingArg::Nearest => Rounding::Nearest,
+            RoundingArg::Adaround => Rounding::Adaround,
         }
     }
 }
