@@ -1,5 +1,6 @@
 //! How often values of a tensor occur, in the float original and in the program.
 
+use lacewing_numeric::count;
 use serde::Serialize;
 
 use crate::quantize::Params;
@@ -36,14 +37,10 @@ impl Spread {
 
     /// Counts the values of a tensor.
     pub fn see(&mut self, float: &[f32], program: &[f32]) {
-        let [lo, hi] = self.ends;
+        let [lo, hi] = self.ends.map(f64::from);
         for (counts, values) in [(&mut self.float, float), (&mut self.program, program)] {
-            let bins = counts.len() as f32 / (hi - lo);
-            for value in values {
-                // NaN and what lies below count in the first.
-                let bin = (((value - lo) * bins) as usize).min(counts.len() - 1);
-                counts[bin] += 1;
-            }
+            // NaN and what lies below count in the first.
+            count(values, lo, (hi - lo) / counts.len() as f64, counts);
         }
     }
 
