@@ -1,9 +1,12 @@
 //! Values that are held in int16 between layers in int8: the states of recurrent layers, and what only moves them.
 //!
 //! A recurrent layer writes its states in int16 of one scale, which those that it starts from have too. Whoever computes with them reads
-//! a copy in int8, of the scale that the value's own range asks for.
+//! a copy in int8, of the scale that the value's own range asks for. A quantized file that rounds all states of a layer to the same int16
+//! names their scale.
 
-use super::{Classes, Params, activation_operands, gates, moves_only};
+use std::collections::HashMap;
+
+use super::{Classes, Params, Width, activation_operands, gates, moves_only, quantized};
 use crate::calibrate::Ranges;
 use crate::doors::Io;
 use crate::graph::{Function, Graph, Node, Op, ValueId};
@@ -12,17 +15,20 @@ use crate::graph::{Function, Graph, Node, Op, ValueId};
 pub(super) struct Wide {
     held: Vec<bool>,
     params: Vec<Option<Params>>,
+    /// What a quantized file names for what a recurrent layer writes.
+    given: HashMap<ValueId, Params>,
 }
 
 impl Wide {
     /// No value.
     #[cfg(test)]
     pub(super) fn none(graph: &Graph) -> Wide {
-        Wide { held: vec![false; graph.values.len()], params: Vec::new() }
+        Wide { held: vec![false; graph.values.len()], params: Vec::new(), given: HashMap::new() }
     }
 
     pub(super) fn new(graph: &Graph, ranges: &Ranges, io: Io) -> Wide {
-        let mut wide = Wide { held: vec![false; graph.values.len()], params: vec![None; graph.values.len()] };
+        let (held, params) = (vec![false; graph.values.len()], vec![None; graph.values.len()]);
+        let mut wide = Wide { held, params, given: given(graph) };
         if io == Io::Int8 {
             let leading = leading(graph);
             graph.inputs.iter().for_each(|input| wide.held[input.0] = leading[input.0]);
@@ -48,7 +54,7 @@ impl Wide {
         let before = self.held.iter().filter(|held| **held).count();
         for node in &graph.nodes {
             let output = node.outputs[0];
-            let written = is_source(node) && ranges.get(output).is_some();
+            let written = is_source(node) && (ranges.get(output).is_some() || self.given.contains_key(&output));
             self.held[output.0] |= written || self.moves(node);
         }
         for state in &graph.states {
@@ -62,7 +68,7 @@ impl Wide {
         carries(node) && activation_operands(node).iter().any(|operand| self.holds(*operand))
     }
 
-    /// One scale for all that are moved into each other. It is a power of two with room above what was seen: states add up.
+    /// One scale for all that are moved into each other: the file's, or a power of two with room above what was seen, as states add up.
     fn choose(&mut self, graph: &Graph, ranges: &Ranges) {
         let mut classes = Classes::new(graph.values.len());
         for node in &graph.nodes {
@@ -83,12 +89,30 @@ impl Wide {
                 *most = Some(most.unwrap_or(0.0).max(-lo).max(hi));
             }
         }
+        let given: HashMap<usize, Params> =
+            self.given.iter().map(|(value, params)| (classes.of(*value), *params)).collect();
         let any: Vec<usize> =
             (0..self.held.len()).filter(|id| self.held[*id]).map(|id| classes.of(ValueId(id))).collect();
         for id in (0..graph.values.len()).filter(|id| any.contains(&classes.of(ValueId(*id)))) {
-            self.params[id] = largest[classes.of(ValueId(id))].map(roomy);
+            let class = classes.of(ValueId(id));
+            self.params[id] = given.get(&class).copied().or(largest[class].map(roomy));
         }
     }
+}
+
+/// The int16 to which all is rounded that a recurrent layer's output is moved to, where these agree.
+fn given(graph: &Graph) -> HashMap<ValueId, Params> {
+    let mut classes = Classes::new(graph.values.len());
+    for node in graph.nodes.iter().filter(|node| moves_only(&node.op)) {
+        activation_operands(node).iter().for_each(|operand| classes.join(*operand, node.outputs[0]));
+    }
+    let mut named: HashMap<usize, Option<Params>> = HashMap::new();
+    for (value, params) in quantized(graph).into_iter().filter(|(_, params)| params.width == Width::I16) {
+        let agreed = named.entry(classes.of(value)).or_insert(Some(params));
+        *agreed = agreed.filter(|known| *known == params);
+    }
+    let sources = graph.nodes.iter().filter(|node| is_source(node)).map(|node| node.outputs[0]);
+    sources.filter_map(|output| Some((output, named.get(&classes.of(output)).copied().flatten()?))).collect()
 }
 
 /// int16 that reaches `largest`, in steps of a power of two.

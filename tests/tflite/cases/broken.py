@@ -3,7 +3,7 @@
 import numpy as np
 
 from .net import SAME, Net, Q, options
-from .states import beginning
+from .states import beginning, int8_lstm
 
 BROKEN = {}
 
@@ -71,3 +71,8 @@ def state_of_ones(net: Net):
     net.initial = beginning(net, None, 1)
     net.operator("CALL_ONCE", [], [], options("CallOnce", initSubgraphIndex=1))
     net.output(net.op("RELU", [net.input(1, 4)], rank=2))
+
+
+@broken
+def lstm_two_scales(net: Net):
+    int8_lstm(1 / 2048, hidden=Q(1 / 64, 3))(net)

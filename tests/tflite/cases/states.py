@@ -89,3 +89,38 @@ lstm("lstm", "an LSTM over the second axis", 0.0, False)
 lstm("lstm_time_major", "an LSTM over the first axis", 0.0, True)
 lstm("lstm_peephole", "an LSTM whose gates see the cells", 0.0, False, peephole=True)
 lstm("lstm_clip", "an LSTM whose cells are bounded, as Keras exports it", 0.5, False)
+
+
+
+def int8_lstm(cells, clip=0.0, hybrid=False, hidden=Q(1 / 128, 3)):
+    """int8 weights, a scale for each gate; unless hybrid, an int8 sequence, int8 outputs and int16 cells of this scale."""
+
+    def build(net: Net):
+        steps, size, units = 8, 5, 6
+        y = None if hybrid else Q(1 / 128, 3)
+        x = net.input(1, steps, size, q=None if hybrid else X)
+        scales = [0.009, 0.012, 0.015, 0.011]
+        kernels = [net.int8_weight(units, size, q=Q(s)) for s in scales]
+        recurrent = [net.int8_weight(units, units, q=Q(s * 0.7)) for s in scales]
+        reals = [net.rng.uniform(-1, 1, units) for _ in scales]
+        if hybrid:
+            biases = [net.const(real) for real in reals]
+        else:
+            biases = [net.const(np.round(real / (s * X.scale)), q=Q(s * X.scale, dtype=np.int32))
+                      for real, s in zip(reals, scales, strict=True)]
+        state = [net.variable(1, units, q=y), net.variable(1, units, q=None if hybrid else Q(cells, dtype=np.int16))]
+        inputs = [x, *kernels, *recurrent, *[None] * 3, *biases, None, None, *state, None, None, None, None]
+        opts = options("UnidirectionalSequenceLSTM", fusedActivationFunction=ACTIVATION.TANH, cellClip=clip,
+                       asymmetricQuantizeInputs=hybrid)
+        net.output(net.op("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, opts, q=y, rank=3))
+        if not hybrid:
+            # Of the gates, which only normalization uses, and of the outputs.
+            gates = [net.tensor([], np.int16, "gate", Q(1 / 4096, dtype=np.int16)) for _ in scales]
+            net.operators[-1].intermediates = [*gates, net.tensor([], np.int8, "hidden", hidden)]
+
+    return build
+
+
+add("int8_lstm", "an LSTM in int8 with cells in int16", int8_lstm(1 / 2048), runs=3)
+add("int8_lstm_clip", "an LSTM in int8 whose cells are bounded", int8_lstm(1 / 2048, clip=1.0), runs=3)
+add("lstm_hybrid", "an LSTM in float with int8 weights", int8_lstm(None, hybrid=True), runs=3)

@@ -120,6 +120,7 @@ table! {
         1 inputs: Numbers<'a, i32>,
         2 outputs: Numbers<'a, i32>,
         4 options: One<Unknown<'a>>,
+        8 intermediates: Numbers<'a, i32>,
     ]
 }
 

@@ -1,11 +1,15 @@
 //! UNIDIRECTIONAL_SEQUENCE_LSTM. Its inputs are: the sequence; weights of the gates input, forget, cell, output from the sequence
 //! (1–4) and from the output (5–8); from the cells (9–11); biases (12–15); a projection (16, 17); the kept output and cells (18, 19);
 //! normalizations (20–23).
+//!
+//! Where the sequence is int8, outputs are kept in int8 and cells in int16. LiteRT then rounds each gate to 16 bits and each output to int8
+//! before the next step reads it; here the next step reads it in the int16 of the cells. In f32 cells are rounded after the last step alone.
 
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::shape::{split_in, squeezed, unsqueeze};
 use crate::error::ConvertError;
+use crate::import::tflite::constant::{Quantization, elements};
 use crate::import::tflite::onnx::{int, ints};
 use crate::import::tflite::schema::UnidirectionalSequenceLSTMOptions;
 use crate::import::tflite::state::{read_kept, write_kept};
@@ -18,7 +22,7 @@ const MAX_STEPS: usize = 256;
 struct Lstm {
     /// The sequence, `[steps, batch, inputs]`.
     x: String,
-    /// Gates in ONNX's order: input, output, forget, cell.
+    /// Gates in ONNX's order: input, output, forget, cell; with an axis before them where the operator stays whole.
     weights: String,
     recurrent: String,
     bias: String,
@@ -28,16 +32,25 @@ struct Lstm {
     c: String,
     steps: usize,
     units: usize,
-    /// A bound of the cells; 0 for none.
+    /// A bound of the cells; 0 for none, or where what they are rounded to is the bound.
     clip: f32,
+    /// What outputs and cells are rounded to where the sequence is int8.
+    words: Option<Quantization>,
 }
 
-/// The sequence of outputs. ONNX's operator does not bound the cells; where the file does, the steps are written out.
+/// The sequence of outputs. ONNX's operator does not bound the cells; where the file does, the steps are written out, or the cells are
+/// rounded to int16 that ends there.
 pub(super) fn lstm(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(), ConvertError> {
     let o: UnidirectionalSequenceLSTMOptions<'_> = op.options()?;
     check(t, op, &o)?;
     let lstm = Lstm::read(t, op, o.time_major(), o.cell_clip())?;
-    let [y, h, c] = if lstm.clip == 0.0 { lstm.whole(t, op)? } else { lstm.written_out(t, op)? };
+    let mut results = if lstm.clip == 0.0 { lstm.whole(t, op)? } else { lstm.written_out(t, op)? };
+    if let Some(words) = &lstm.words {
+        for result in &mut results {
+            *result = t.through(op, result, DataType::Int16, words)?;
+        }
+    }
+    let [y, h, c] = results;
     write_kept(t, op, 18, &h)?;
     write_kept(t, op, 19, &c)?;
     let y = if o.time_major() { y } else { turned(t, op, &y)? };
@@ -52,7 +65,9 @@ fn check(t: &Translation<'_>, op: &Op<'_>, o: &UnidirectionalSequenceLSTMOptions
         () if !absent(&[16, 17]) || o.projection_clip() != 0.0 => "projects its output",
         () if !absent(&[20, 21, 22, 23]) => "normalizes its gates",
         () if o.diagonal_recurrent_tensors() => "has diagonal weights",
-        () if t.quantization(op.input(0)?)?.is_some() => "computes in integers; export it with float activations",
+        () if matches!(t.data_type(op.input(0)?)?, DataType::Int16 | DataType::Uint8) => {
+            "reads 16-bit or unsigned integers; export it with int8 or float activations"
+        }
         () => return Ok(()),
     };
     Err(op.error(format!("{reason}, which is not supported")))
@@ -63,16 +78,111 @@ fn turned(t: &mut Translation<'_>, op: &Op<'_>, x: &str) -> Result<String, Conve
     t.emit(op, "Transpose", &[x], vec![ints("perm", &[1, 0, 2])])
 }
 
-/// Inputs one below the other.
-fn stacked(t: &mut Translation<'_>, op: &Op<'_>, inputs: [usize; 4]) -> Result<String, ConvertError> {
-    let parts: Vec<String> = inputs.into_iter().map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
+/// What outputs and cells are rounded to where the sequence is int8: int16 in the file's steps, finer if that ends at the bound of the cells.
+fn words(t: &Translation<'_>, op: &Op<'_>, clip: f32) -> Result<Option<Quantization>, ConvertError> {
+    if t.quantization(op.input(0)?)?.is_none() {
+        return Ok(None);
+    }
+    let (outputs, cells) = (op.input(18)?, op.input(19)?);
+    match (t.quantization(outputs)?, t.data_type(cells)?, t.quantization(cells)?) {
+        (Some(outputs), DataType::Int16, Some(Quantization { scales, zeros, .. }))
+            if scales.len() == 1 && zeros == [0] =>
+        {
+            hidden(t, op, &outputs)?;
+            let bound = if clip > 0.0 { clip / 32767.0 } else { f32::INFINITY };
+            Ok(Some(Quantization { scales: vec![scales[0].min(bound)], zeros, axis: 0 }))
+        }
+        _ => Err(op.error("lacks the scales of int8 outputs and int16 cells; convert the float model again")),
+    }
+}
+
+/// LiteRT rounds outputs to what the fifth intermediate tensor says, and reads them as what input 18 says: both must be the same.
+fn hidden(t: &Translation<'_>, op: &Op<'_>, outputs: &Quantization) -> Result<(), ConvertError> {
+    let listed = op.file.table.intermediates().and_then(|all| all.iter().nth(4));
+    let tensor = listed.and_then(|i| t.graph.tensors.get(usize::try_from(i).ok()?));
+    let Some(tensor) = tensor else { return Ok(()) };
+    match Quantization::of(tensor).map_err(|reason| op.error(format!("its intermediate tensor 4 {reason}")))? {
+        Some(other) if other.scales != outputs.scales || other.zeros != outputs.zeros => Err(op.error(format!(
+            "rounds its outputs with the scale {:?} and zero point {:?}, and reads them with {:?} and {:?}; convert the float model again",
+            other.scales, other.zeros, outputs.scales, outputs.zeros
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Biases one below the other. Where the sequence is int8, they are in steps of its products with their gate's weights.
+fn biases(t: &mut Translation<'_>, op: &Op<'_>) -> Result<String, ConvertError> {
+    let x = t.quantization(op.input(0)?)?;
+    let mut parts = Vec::new();
+    for gate in GATES {
+        let bias = gate + 11;
+        let steps = match (&x, t.quantization(op.input(gate)?)?) {
+            (Some(x), Some(weights)) => weights.scales.iter().map(|scale| scale * x.scales[0]).collect(),
+            (None, _) => Vec::new(),
+            (Some(_), None) => return Err(op.error(format!("input {gate} lacks a scale"))),
+        };
+        parts.push(if steps.is_empty() { t.read(op, bias)? } else { t.bias(op, bias, &steps)? });
+    }
     concat(t, op, &parts)
+}
+
+/// Weights one below the other, with the axes `front` before: integers as they are, if all are.
+fn stacked(t: &mut Translation<'_>, op: &Op<'_>, inputs: [usize; 4], front: &[usize]) -> Result<String, ConvertError> {
+    let rows: Vec<Option<Rows>> = inputs.iter().map(|i| Rows::read(t, op, *i)).collect::<Result<_, _>>()?;
+    if let Some(rows) = rows.into_iter().collect::<Option<Vec<Rows>>>() {
+        return Rows::write(t, op, &rows, front);
+    }
+    let parts: Vec<String> = inputs.into_iter().map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
+    let all = concat(t, op, &parts)?;
+    if front.is_empty() { Ok(all) } else { unsqueeze(t, op, &all, 0) }
+}
+
+/// Constant int8 weights, with a scale and a zero point for each row.
+struct Rows {
+    bytes: Vec<u8>,
+    width: usize,
+    scales: Vec<f32>,
+    zeros: Vec<i64>,
+}
+
+impl Rows {
+    /// Input `i`, if it is that.
+    fn read(t: &Translation<'_>, op: &Op<'_>, i: usize) -> Result<Option<Rows>, ConvertError> {
+        let Some(constant) = t.constant(op.input(i)?) else { return Ok(None) };
+        let (tensor, quantization) = (t.tensor(constant), t.quantization(constant)?);
+        let (Some(Quantization { mut scales, mut zeros, axis: 0 }), &[rows, width]) = (quantization, &tensor.shape[..])
+        else {
+            return Ok(None);
+        };
+        if tensor.external || t.data_type(constant)? != DataType::Int8 {
+            return Ok(None);
+        }
+        let (_, bytes) = elements(tensor).map_err(|reason| t.tensor_error(constant, reason))?;
+        if scales.len() == 1 {
+            (scales, zeros) = (vec![scales[0]; rows], vec![zeros[0]; rows]);
+        }
+        Ok(Some(Rows { bytes, width, scales, zeros }))
+    }
+
+    fn write(t: &mut Translation<'_>, op: &Op<'_>, parts: &[Rows], front: &[usize]) -> Result<String, ConvertError> {
+        let scales: Vec<f32> = parts.iter().flat_map(|part| part.scales.iter().copied()).collect();
+        let zeros = parts.iter().flat_map(|part| part.zeros.iter().copied()).collect();
+        if parts.iter().any(|part| part.width != parts[0].width) {
+            return Err(op.error("has weights of different widths"));
+        }
+        let shape = [front, &[scales.len(), parts[0].width]].concat();
+        let bytes = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+        t.quantized_constant(op, &shape, bytes, &Quantization { scales, zeros, axis: front.len() })
+    }
 }
 
 fn concat(t: &mut Translation<'_>, op: &Op<'_>, parts: &[String]) -> Result<String, ConvertError> {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     t.emit(op, "Concat", &parts, vec![int("axis", 0)])
 }
+
+/// The gates in ONNX's order, as the inputs with their weights from the sequence.
+const GATES: [usize; 4] = [1, 4, 2, 3];
 
 impl Lstm {
     fn read(t: &mut Translation<'_>, op: &Op<'_>, time_major: bool, clip: f32) -> Result<Lstm, ConvertError> {
@@ -85,6 +195,9 @@ impl Lstm {
                 op.error(format!("bounds its cells by {clip} over {steps} steps; at most {MAX_STEPS} are supported"))
             );
         }
+        let words = words(t, op, clip)?;
+        let clip = if words.is_some() { 0.0 } else { clip };
+        let front: &[usize] = if clip == 0.0 { &[1] } else { &[] };
         let x = t.read(op, 0)?;
         let holes = [9, 11, 10].into_iter().filter(|i| op.optional(*i).is_some());
         let holes: Vec<String> = holes.map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
@@ -93,15 +206,16 @@ impl Lstm {
         }
         Ok(Lstm {
             x: if time_major { x } else { turned(t, op, &x)? },
-            weights: stacked(t, op, [1, 4, 2, 3])?,
-            recurrent: stacked(t, op, [5, 8, 6, 7])?,
-            bias: stacked(t, op, [12, 15, 13, 14])?,
+            weights: stacked(t, op, GATES, front)?,
+            recurrent: stacked(t, op, GATES.map(|gate| gate + 4), front)?,
+            bias: biases(t, op)?,
             holes,
             h: read_kept(t, op, 18)?,
             c: read_kept(t, op, 19)?,
             steps,
             units,
             clip,
+            words,
         })
     }
 
@@ -109,11 +223,8 @@ impl Lstm {
     fn whole(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
         let zeros = t.add_constant(op, "zeros", DataType::Float, &[4 * self.units], vec![0; 16 * self.units])?;
         let bias = concat(t, op, &[self.bias.clone(), zeros])?;
-        let mut inputs = vec![self.x.clone()];
-        for part in [&self.weights, &self.recurrent, &bias] {
-            inputs.push(unsqueeze(t, op, part, 0)?);
-        }
-        inputs.push(String::new());
+        let bias = unsqueeze(t, op, &bias, 0)?;
+        let mut inputs = vec![self.x.clone(), self.weights.clone(), self.recurrent.clone(), bias, String::new()];
         for part in [&self.h, &self.c] {
             inputs.push(unsqueeze(t, op, part, 0)?);
         }

@@ -21,6 +21,32 @@ impl Translation<'_> {
         self.linear("DequantizeLinear", name, stored, kind, quantization)
     }
 
+    /// Rounds real values to integers, and back.
+    pub(in crate::import::tflite) fn through(
+        &mut self,
+        op: &Op<'_>,
+        name: &str,
+        kind: DataType,
+        quantization: &Quantization,
+    ) -> Result<String, ConvertError> {
+        let [stored, real] = ["quantized", "real"].map(|part| self.free(&format!("{}/{part}", op.name)));
+        let stored = self.linear("QuantizeLinear", stored, name, kind, quantization)?;
+        self.dequantize(real, &stored, kind, quantization)
+    }
+
+    /// Constant int8 that stand for reals.
+    pub(in crate::import::tflite) fn quantized_constant(
+        &mut self,
+        op: &Op<'_>,
+        shape: &[usize],
+        bytes: Vec<u8>,
+        quantization: &Quantization,
+    ) -> Result<String, ConvertError> {
+        let stored = self.add_constant(op, "quantized", DataType::Int8, shape, bytes)?;
+        let real = self.free(&format!("{}/real", op.name));
+        self.dequantize(real, &stored, DataType::Int8, quantization)
+    }
+
     /// QuantizeLinear or DequantizeLinear to a tensor of this name.
     pub(super) fn linear(
         &mut self,
