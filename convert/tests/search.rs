@@ -52,10 +52,11 @@ fn the_points_are_better_than_one_another_in_something() {
         };
         assert!(!points.iter().enumerate().any(|(i, b)| i != at && covers(b)), "{a}");
     }
-    let good = |point: &&Value| number(point, "drop") <= 0.05;
-    let sizes: Vec<f64> = points.iter().filter(good).map(|point| number(point, "file_bytes")).collect();
-    let smaller = sizes.iter().filter(|size| **size < number(&auto, "file_bytes")).count();
-    assert!(smaller < 3 && number(&auto, "drop") <= 0.05, "one of the smallest files, good enough when finished");
+    let within = auto["search"]["within"].as_array().unwrap();
+    let sizes: Vec<f64> =
+        within.iter().map(|at| number(&points[at.as_u64().unwrap() as usize], "file_bytes")).collect();
+    assert!(sizes.is_sorted() && within.contains(&auto["search"]["chosen"]), "the smallest file first");
+    assert!(number(&auto, "drop") <= 0.05, "good enough when it is finished, too");
     assert!(
         auto["search"]["layers"].as_array().unwrap().iter().any(|layer| number(&layer["int4"], "file_bytes") < 0.0)
     );

@@ -68,7 +68,7 @@ pub(super) fn check_labels(budget: &Budget, samples: &[Sample], labels: Option<&
     }
 }
 
-/// Searches, and converts the best program that keeps the budget when it is finished, too.
+/// Searches, and converts the best program that keeps the budget when it is finished, too: fitted anew, judged on all samples.
 pub(super) fn searched(
     onnx: &[u8],
     options: &mut Options,
@@ -77,7 +77,7 @@ pub(super) fn searched(
     terminal: &Terminal,
 ) -> Result<(Conversion, Value), Failure> {
     let outcome = search(onnx, options, budget, samples, labels, bars(terminal))?;
-    for at in outcome.within.iter().take(FINISHED) {
+    for at in &finalists(&outcome.within) {
         let Point { policy, prune, .. } = outcome.points[*at].clone();
         let finished = Options { policy, prune, ..options.clone() };
         let converted = convert_with(onnx, &finished, samples, terminal)?;
@@ -91,20 +91,36 @@ pub(super) fn searched(
         }
     }
     table(&outcome, None, terminal);
-    let nearest: Vec<Value> = nearest(&outcome).map(|point| point_json(point, options)).collect();
-    let text: Vec<String> = self::nearest(&outcome).map(said).collect();
+    Err(missed(&outcome, options))
+}
+
+/// So many programs are finished, if those before miss the budget then, and so many are told.
+const FINISHED: usize = 3;
+
+/// The best, one between and the last: where the best are good by luck, the last are not.
+fn finalists(within: &[usize]) -> Vec<usize> {
+    let last = within.len().saturating_sub(1);
+    let mut chosen: Vec<usize> = (0..FINISHED).filter_map(|i| within.get(i * last / (FINISHED - 1)).copied()).collect();
+    chosen.dedup();
+    chosen
+}
+
+fn missed(outcome: &Outcome, options: &Options) -> Failure {
+    let nearest: Vec<Value> = self::nearest(outcome).map(|point| point_json(point, options)).collect();
+    let text: Vec<String> = self::nearest(outcome).map(said).collect();
     let float = outcome.float_accuracy.map(|float| format!(" (float has an accuracy of {})", percent(float)));
+    let found = match outcome.within.len() {
+        0 => "keeps the budget".to_string(),
+        kept => format!("keeps the budget on all samples, {kept} do on those that they were judged on"),
+    };
     let message = format!(
-        "no program of {} that were tried keeps the budget{}; the nearest:\n  {}",
+        "no program of {} that were tried {found}{}; the nearest:\n  {}",
         outcome.tried,
         float.unwrap_or_default(),
         text.join("\n  ")
     );
-    Err(Failure::new(message).with("nearest", json!(nearest)))
+    Failure::new(message).with("nearest", json!(nearest))
 }
-
-/// So many programs are finished, if those before fail then.
-const FINISHED: usize = 3;
 
 fn nearest(outcome: &Outcome) -> impl Iterator<Item = &Point> {
     let near = if outcome.nearest.is_empty() { &outcome.within } else { &outcome.nearest };
@@ -209,6 +225,12 @@ fn point_json(point: &Point, options: &Options) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finalists_are_spread() {
+        let finalists = [&[][..], &[4], &[4, 2], &[4, 2, 7, 1, 0]].map(finalists);
+        assert_eq!(finalists, [vec![], vec![4], vec![4, 2], vec![4, 7, 0]]);
+    }
 
     #[test]
     fn sizes_have_units() {
