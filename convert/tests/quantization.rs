@@ -32,11 +32,15 @@ fn converted(options: &Options) -> Conversion {
 #[test]
 fn fitted_weights_are_nearer_than_rounded_ones() {
     for (precision, least_gain) in [(Precision::Int8, 0.5), (Precision::Int4, 6.0), (Precision::Int16, 3.0)] {
-        let [nearest, gptq] = [Rounding::Nearest, Rounding::Gptq].map(|rounding| {
+        let [nearest, gptq, adaround] = [Rounding::Nearest, Rounding::Gptq, Rounding::Adaround].map(|rounding| {
             let options = Options { rounding, ..Options::of(precision) };
             converted(&options).verification.sqnr_db
         });
-        assert!(gptq > nearest + least_gain, "{precision}: {nearest} dB by rounding, {gptq} dB fitted");
+        let least = nearest + least_gain;
+        assert!(
+            gptq > least && adaround > least,
+            "{precision}: {nearest} dB by rounding, {gptq} and {adaround} dB fitted"
+        );
     }
 }
 
