@@ -306,13 +306,19 @@ def save_images(path, images, labels):
     print(f"{path.name}: {len(images)} images, {path.stat().st_size} bytes")
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser_of(doc, out, epochs, rate):
+    """What every training takes, with these defaults."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the four IDX files")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
-    parser.add_argument("--epochs", type=int, default=18)
+    parser.add_argument("--out", type=Path, default=out, help="folder to write to")
+    parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=6e-3, help="the highest learning rate")
+    parser.add_argument("--rate", type=float, default=rate, help="the highest learning rate")
+    return parser
+
+
+def arguments():
+    parser = parser_of(__doc__, HERE, 18, 6e-3)
     parser.add_argument("--decay", type=float, default=0.02, help="weight decay")
     parser.add_argument("--seed", type=int, default=SEED)
     return parser.parse_args()

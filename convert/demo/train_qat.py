@@ -11,8 +11,6 @@ biases in int32. `fashion_qat.npz` has onnxruntime's logits on the first 100 tes
 convolutions saturate on some processors.
 """
 
-import argparse
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from train import BLOCKS, CLASSES, DATA, EPSILON, HERE, SEED, accuracy, adamw, augment, load, one_cycle, taps
+from train import BLOCKS, CLASSES, EPSILON, HERE, SEED, accuracy, adamw, augment, load, one_cycle, parser_of, taps
 
 # The network: layers by name, each `w` [in..., out] as taps and products take it, and `b`
 
@@ -235,18 +233,8 @@ def save_logits(model, path, images):
     np.savez_compressed(path, logits=session.run(None, {"image": images[:, None].astype(np.float32) / 255})[0])
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the four IDX files")
-    parser.add_argument("--out", type=Path, default=HERE.parent.parent / "tests/qdq", help="folder to write to")
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=5e-4, help="the highest learning rate")
-    return parser.parse_args()
-
-
 def main():
-    options = arguments()
+    options = parser_of(__doc__, HERE.parent.parent / "tests/qdq", 2, 5e-4).parse_args()
     images, labels = load(options.data, "train")
     test_images, test_labels = load(options.data, "t10k")
     layers = folded(HERE / "fashion.onnx")

@@ -51,6 +51,7 @@ pub use crate::quantize::Precision;
 use crate::quantize::{Policy, Quantization, is_quantized, quantize};
 use crate::reconstruct::{Rounding, reconstruct};
 use crate::reference::Reference;
+use crate::runner::{RunnerError, macs};
 use crate::verify::{Verification, verify};
 
 /// What the user wants.
@@ -120,24 +121,14 @@ pub struct Conversion {
     pub quantization: Quantization,
     /// Its memory.
     pub plan: Plan,
+    /// Multiply-accumulates of one run.
+    pub macs: u64,
     /// Constant and unread channels that were left out; the outputs are the same without them.
     pub removed: Removed,
     /// What was pruned.
     pub pruned: Removed,
     /// The bytes against the float original, or what stands for it.
     pub verification: Verification,
-}
-
-impl Conversion {
-    /// Multiply-accumulates of one run.
-    ///
-    /// # Panics
-    /// Never: the file was written here.
-    #[must_use]
-    pub fn macs(&self) -> u64 {
-        let model: lacewing::Model<'_> = lacewing::Model::read(&self.file).expect("written here");
-        model.ops().map(|op| op.macs()).sum()
-    }
 }
 
 /// Converts an ONNX model. `samples` calibrate and verify; `progress` is called after each step of a stage.
@@ -174,7 +165,8 @@ pub fn convert(
         }
         None => Verification::default(),
     };
-    Ok(Conversion { file, float, graph, quantization, plan, removed, pruned, verification })
+    let macs = macs(&lacewing::Model::read(&file).map_err(RunnerError::from)?);
+    Ok(Conversion { file, float, graph, quantization, plan, macs, removed, pruned, verification })
 }
 
 /// The graph that a file is made from.

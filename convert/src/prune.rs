@@ -21,7 +21,46 @@ use crate::front::{Front, some};
 use crate::graph::{Graph, Layout, Node, NodeId, Op};
 use crate::quantize::{Quantization, is_quantized, nodes};
 use crate::reach::Reach;
-use candidates::{candidates, families};
+use candidates::{Candidate, candidates, families};
+
+/// A float graph, and what its channels mean to it: looked at once for any number of shares.
+pub struct Pruner<'g> {
+    graph: &'g Graph,
+    groups: Groups,
+    candidates: Vec<Candidate>,
+    layers: Vec<Option<Layer>>,
+    samples: Vec<Sample>,
+    steps: usize,
+}
+
+impl<'g> Pruner<'g> {
+    /// Looks at every channel. `progress` is called after each step with the number of all, those of one pruning among them.
+    ///
+    /// # Errors
+    /// [`ConvertError::Prune`] if the model is quantized, there are no samples, or a layer meets what is not finite.
+    pub fn new(graph: &'g Graph, samples: &[Sample], progress: &mut impl FnMut(usize)) -> Result<Self, ConvertError> {
+        check(graph, samples)?;
+        let groups = Groups::of(graph, |_, _| true);
+        let mut candidates = candidates(graph, &groups);
+        let of = |layers: fn(&Op) -> bool| graph.nodes.iter().filter(|node| layers(&node.op)).count();
+        let steps = of(is_dense) + families(&candidates).len() + of(is_layer);
+        let mut step = || progress(steps);
+        let seen = some(graph, samples)?;
+        let layers = layers(graph, &seen, &mut step)?;
+        weigh::weigh(graph, &mut candidates, &layers, samples, &mut step)?;
+        Ok(Self { graph, groups, candidates, layers, samples: seen, steps })
+    }
+
+    /// As [`prune`].
+    ///
+    /// # Errors
+    /// As [`prune`].
+    pub fn prune(&self, share: f64, progress: &mut impl FnMut(usize)) -> Result<Graph, ConvertError> {
+        let (groups, candidates, layers) = (self.groups.clone(), self.candidates.clone(), self.layers.clone());
+        let kept = choose::choose(self.graph, groups, candidates, layers, share)?;
+        fit::fit(self.graph, &Removal::of(kept), &self.samples, &mut || progress(self.steps))
+    }
+}
 
 /// Leaves out channels of a float graph until `share` of its multiply-accumulates, above 0 and below 1, is saved. `progress` is called
 /// after each step with the number of all.
@@ -34,31 +73,27 @@ pub fn prune(
     samples: &[Sample],
     mut progress: impl FnMut(usize),
 ) -> Result<Graph, ConvertError> {
-    check(graph, share, samples)?;
-    let groups = Groups::of(graph, |_, _| true);
-    let mut candidates = candidates(graph, &groups);
-    let of = |layers: fn(&Op) -> bool| graph.nodes.iter().filter(|node| layers(&node.op)).count();
-    let steps = of(is_dense) + families(&candidates).len() + of(is_layer);
-    let mut step = || progress(steps);
-    let seen = some(graph, samples)?;
-    let layers = layers(graph, &seen, &mut step)?;
-    weigh::weigh(graph, &mut candidates, &layers, samples, &mut step)?;
-    let kept = choose::choose(graph, groups, candidates, layers, share)?;
-    fit::fit(graph, &Removal::of(kept), &seen, &mut step)
+    check(graph, samples)?;
+    if !(share > 0.0 && share < 1.0) {
+        return refused(SHARE);
+    }
+    Pruner::new(graph, samples, &mut progress)?.prune(share, &mut progress)
 }
 
-fn check(graph: &Graph, share: f64, samples: &[Sample]) -> Result<(), ConvertError> {
-    let refused = |reason: &str| Err(ConvertError::Prune { reason: reason.into() });
+const SHARE: &str = "the share of multiply-accumulates to save must be above 0 and below 1";
+
+fn refused<T>(reason: &str) -> Result<T, ConvertError> {
+    Err(ConvertError::Prune { reason: reason.into() })
+}
+
+fn check(graph: &Graph, samples: &[Sample]) -> Result<(), ConvertError> {
     if is_quantized(graph) {
         return refused("the model is quantized already; prune the float model it came from");
     }
     if samples.is_empty() {
         return refused("needs samples of real inputs to see which channels matter: --calib samples.npz");
     }
-    if !(share > 0.0 && share < 1.0) || graph.layout != Layout::Nhwc {
-        return refused("the share of multiply-accumulates to save must be above 0 and below 1");
-    }
-    Ok(())
+    if graph.layout != Layout::Nhwc { refused(SHARE) } else { Ok(()) }
 }
 
 fn is_layer(op: &Op) -> bool {

@@ -110,6 +110,11 @@ impl Runner {
     }
 }
 
+/// Multiply-accumulates of one run.
+pub(crate) fn macs(model: &Model<'_>) -> u64 {
+    model.ops().map(|op| op.macs()).sum()
+}
+
 /// The real numbers of a tensor in the arena, `scale · (q − zero)` for int8 and int16.
 #[must_use]
 pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {

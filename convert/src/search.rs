@@ -17,9 +17,11 @@ use paths::Net;
 use crate::channels::Removed;
 use crate::error::ConvertError;
 use crate::graph::Graph;
+use crate::prune::Pruner;
 use crate::quantize::{Policy, is_quantized};
+use crate::report::Accuracy;
 use crate::trial::{Judge, Trial};
-use crate::{Conversion, Options, Sample, Step, prune, simplified};
+use crate::{Conversion, Options, Sample, Step, simplified};
 
 /// A program that was tried.
 #[derive(Clone, Debug)]
@@ -109,8 +111,9 @@ pub fn search(
     let labels = labels.map(|labels| judge.iter().filter_map(|at| labels.get(*at).copied()).collect());
     let (fit, judge) = (pick(&fit), Judge::new(&graph, &pick(&judge), labels)?);
     let (mut points, mut layers) = (Vec::new(), Vec::new());
+    let mut pruner = None;
     for share in shares(&graph, budget) {
-        let Some(pruned) = pruned(&graph, share, &fit)? else { break };
+        let Some(pruned) = pruned(&graph, &mut pruner, share, &fit)? else { break };
         let net = Net::new(pruned, options, &fit, &judge, &mut progress)?;
         let prune = (share > 0.0).then_some(share);
         let programs = net.programs(budget, &mut progress)?.into_iter();
@@ -153,12 +156,21 @@ fn shares(graph: &Graph, budget: &Budget) -> Vec<f64> {
     std::iter::once(least).chain(SHARES.into_iter().filter(|share| *share > least)).collect()
 }
 
-/// The graph without that share; `None` if it has no more to give.
-fn pruned(graph: &Graph, share: f64, samples: &[Sample]) -> Result<Option<Graph>, ConvertError> {
+/// The graph without that share; `None` if it has no more to give. The pruner is made when it is first needed.
+fn pruned<'g>(
+    graph: &'g Graph,
+    pruner: &mut Option<Pruner<'g>>,
+    share: f64,
+    samples: &[Sample],
+) -> Result<Option<Graph>, ConvertError> {
     if share == 0.0 {
         return Ok(Some(graph.clone()));
     }
-    match prune::prune(graph, share, samples, |_| ()) {
+    let pruned = match pruner {
+        Some(pruner) => pruner.prune(share, &mut |_| ()),
+        None => Pruner::new(graph, samples, &mut |_| ()).and_then(|new| pruner.insert(new).prune(share, &mut |_| ())),
+    };
+    match pruned {
         Err(ConvertError::Prune { .. }) => Ok(None),
         pruned => pruned.map(Some),
     }
@@ -191,18 +203,14 @@ impl Point {
     #[must_use]
     pub fn of(conversion: &Conversion, options: &Options, labels: Option<&[i64]>) -> Self {
         let verification = &conversion.verification;
-        let samples = verification.classes.len().max(1) as f64;
-        let right = |labels: &[i64], of: usize| {
-            let pairs = verification.classes.iter().zip(labels);
-            pairs.filter(|(classes, label)| classes[of] == Some(**label)).count() as f64 / samples
-        };
-        let accuracies = labels.map(|labels| [right(labels, 0), right(labels, 1)]);
+        let accuracy = labels.and_then(|labels| Accuracy::new(&verification.classes, labels));
+        let accuracies = accuracy.map(|Accuracy { float, program, .. }| [float, program].map(|share| share.share()));
         Self {
             policy: options.policy.clone(),
             prune: options.prune,
             arena_bytes: conversion.plan.arena_bytes,
             file_bytes: conversion.file.len(),
-            macs: conversion.macs(),
+            macs: conversion.macs,
             sqnr_db: verification.sqnr_db,
             agreement: verification.top1_agreement,
             accuracy: accuracies.map(|[_, program]| program),

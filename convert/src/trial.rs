@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use lacewing::Model;
 use ndarray::ArrayD;
 
 use crate::calibrate::{Ranges, calibrate};
@@ -12,7 +11,7 @@ use crate::graph::{Graph, NodeId};
 use crate::provenance::Origin;
 use crate::quantize::{Policy, Quantization, Weights, nodes, quantize};
 use crate::reconstruct::{Rounding, reconstruct};
-use crate::runner::Runner;
+use crate::runner::{Runner, macs};
 use crate::verify::{Noise, class};
 use crate::{Options, Sample, Stage, Step, doors, parallel};
 
@@ -111,11 +110,6 @@ impl<'a> Trials<'a> {
         let verdict = judge.verdict(runner, most)?;
         Ok(Trial { arena_bytes: context.plan.arena_bytes, file_bytes, macs, verdict })
     }
-}
-
-/// Multiply-accumulates of one run.
-fn macs(model: &Model<'_>) -> u64 {
-    model.ops().map(|op| op.macs()).sum()
 }
 
 /// Samples, and what the float original makes of them.

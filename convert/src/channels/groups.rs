@@ -7,6 +7,7 @@ use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::quantize::nodes;
 
 /// The channels of all values, each in a group, a forest in an array. A group goes if nothing holds it.
+#[derive(Clone)]
 pub(crate) struct Groups {
     /// Where a value's channels begin.
     first: Vec<usize>,
@@ -29,7 +30,7 @@ impl Groups {
     /// The groups of a graph. Those stay that a door or a state has, that are mixed with others, that belong to a layer whose weights are
     /// another's too and would be in the file twice, or that a layer reads which cannot lose them: `loses` says of each, and of the layer's input channel, whether it can.
     pub(crate) fn of(graph: &Graph, loses: impl Fn(NodeId, usize) -> bool) -> Self {
-        let mut groups = Self { ..Self::none(graph) };
+        let mut groups = Self::none(graph);
         groups.stays.fill(false);
         let states = graph.states.iter().flat_map(|state| [state.input, state.output]);
         graph.inputs.iter().chain(&graph.outputs).copied().chain(states).for_each(|id| groups.hold_all(graph, id));

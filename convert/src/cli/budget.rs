@@ -75,7 +75,7 @@ pub(super) fn searched(
     budget: &Budget,
     (samples, labels): (&[Sample], Option<&[i64]>),
     terminal: &Terminal,
-) -> Result<(Conversion, Value), Failure> {
+) -> Result<(Conversion, Point, Value), Failure> {
     let outcome = search(onnx, options, budget, samples, labels, bars(terminal))?;
     for at in &finalists(&outcome.within) {
         let Point { policy, prune, .. } = outcome.points[*at].clone();
@@ -87,7 +87,7 @@ pub(super) fn searched(
             terminal.say(reason(&outcome, budget));
             terminal.say(format_args!("the same without a search: {}", finished.arguments()));
             *options = finished;
-            return Ok((converted, described(&outcome, Some(*at), options)));
+            return Ok((converted, point, described(&outcome, *at, options)));
         }
     }
     table(&outcome, None, terminal);
@@ -196,7 +196,7 @@ fn table(outcome: &Outcome, chosen: Option<usize>, terminal: &Terminal) {
     terminal.say(table);
 }
 
-fn described(outcome: &Outcome, chosen: Option<usize>, options: &Options) -> Value {
+fn described(outcome: &Outcome, chosen: usize, options: &Options) -> Value {
     json!({
         "points": outcome.points.iter().map(|point| point_json(point, options)).collect::<Vec<_>>(),
         "chosen": chosen,

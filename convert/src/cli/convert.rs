@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
+use lacewing::Model;
 use lacewing_convert::channels::Removed;
 use lacewing_convert::data::{InputSpec, Samples};
 use lacewing_convert::fixes::fixes;
@@ -140,7 +141,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     options.items = items;
     let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();
     let labels = samples.as_ref().and_then(|samples| samples.labels().ok());
-    let (converted, found) =
+    let (converted, Point { accuracy, drop, .. }, found) =
         finished(&onnx, args, &mut options, (rows, labels), terminal).map_err(|failure| failure.of(&args.model))?;
     let runner = Runner::new(&converted.file)?;
     let steps = program::steps(&runner.model());
@@ -150,8 +151,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     warn(args, &options, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
     page(args, &options, &converted, samples.as_ref(), terminal)?;
-    let mut object = described(args, &options, &output, &converted, &runner);
-    let Point { accuracy, drop, .. } = Point::of(&converted, &options, labels);
+    let mut object = described(args, &options, &output, &converted, (&runner.model(), &steps));
     (object["accuracy"], object["drop"]) = (json!(accuracy), json!(accuracy.map(|_| drop)));
     (object["data"], object["search"]) = (data, found);
     terminal.object(&object)
@@ -164,15 +164,16 @@ fn finished(
     options: &mut Options,
     (samples, labels): (&[Sample], Option<&[i64]>),
     terminal: &Terminal,
-) -> Result<(Conversion, Value), Failure> {
+) -> Result<(Conversion, Point, Value), Failure> {
     let budget = args.budget.budget();
     budget::check_labels(&budget, samples, labels)?;
     if args.quantization.is_auto() {
         return budget::searched(onnx, options, &budget, (samples, labels), terminal);
     }
     let converted = convert_with(onnx, options, samples, terminal)?;
-    budget::check(&Point::of(&converted, options, labels), &budget)?;
-    Ok((converted, Value::Null))
+    let point = Point::of(&converted, options, labels);
+    budget::check(&point, &budget)?;
+    Ok((converted, point, Value::Null))
 }
 
 /// The report as a page, if it is asked for.
@@ -363,9 +364,13 @@ pub(super) fn compared_with(verification: &Verification, terminal: &Terminal) {
     }
 }
 
-fn described(args: &Args, options: &Options, output: &Path, converted: &Conversion, runner: &Runner) -> Value {
-    let model = runner.model();
-    let steps = program::steps(&model);
+fn described(
+    args: &Args,
+    options: &Options,
+    output: &Path,
+    converted: &Conversion,
+    (model, steps): (&Model<'_>, &[program::Step]),
+) -> Value {
     let verification = &converted.verification;
     let verified = verification.samples > 0;
     json!({
@@ -376,11 +381,11 @@ fn described(args: &Args, options: &Options, output: &Path, converted: &Conversi
         "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
         "file_bytes": converted.file.len(),
         "constant_bytes": model.header().constants_len,
-        "macs": program::macs(&steps),
+        "macs": program::macs(steps),
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
-        "float_ops": program::float_ops(&steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
+        "float_ops": program::float_ops(steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
         "removed": removed_json(&converted.removed, "identical"),
         "pruned": options.prune.map(|_| removed_json(&converted.pruned, "approximate")),
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),

@@ -32,6 +32,11 @@ impl Share {
         Share { count, of, low, high }
     }
 
+    /// `count / of`.
+    pub(crate) fn share(self) -> f64 {
+        self.count as f64 / self.of.max(1) as f64
+    }
+
     /// The share of `of` samples that is nearest.
     pub(super) fn rounded(share: f64, of: usize) -> Share {
         Share::new((share * of as f64).round() as usize, of)
@@ -53,7 +58,7 @@ pub struct Accuracy {
 
 impl Accuracy {
     /// Of the classes that original and program gave to each sample; `None` without samples.
-    pub(super) fn new(classes: &[[Option<i64>; 2]], labels: &[i64]) -> Option<Accuracy> {
+    pub(crate) fn new(classes: &[[Option<i64>; 2]], labels: &[i64]) -> Option<Accuracy> {
         let of = classes.len().min(labels.len());
         let right: Vec<[bool; 2]> =
             classes.iter().zip(labels).map(|(classes, label)| classes.map(|class| class == Some(*label))).collect();
