@@ -1,10 +1,8 @@
 //! Running a file on the host: real numbers in, real numbers out, every layer to be seen.
 
-use lacewing::arena::{cast, cast_mut};
-use lacewing::format::{DType, Port, Tensor};
-use lacewing::ops::quantize::{dequantize, quantize};
+use lacewing::format::{Port, Tensor};
 use lacewing::owned::Aligned;
-use lacewing::{Int, Model, ReadError, RunError};
+use lacewing::{Model, ReadError, RunError};
 use lacewing_targets::host;
 use ndarray::ArrayD;
 
@@ -119,22 +117,10 @@ pub(crate) fn macs(model: &Model<'_>) -> u64 {
 #[must_use]
 pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
     let bytes = tensor.span().and_then(|span| span.range()).and_then(|range| arena.get(range)).unwrap_or_default();
-    match tensor.dtype() {
-        Some(DType::I8) => integers(bytes, scale, zero),
-        Some(DType::I16) => integers(bytes, scale, i16::from(zero)),
-        Some(DType::F32) => cast::<f32>(bytes).unwrap_or_default().to_vec(),
-        Some(DType::I32) => cast::<i32>(bytes).unwrap_or_default().iter().map(|i| *i as f32).collect(),
-        None => Vec::new(),
-    }
-}
-
-fn integers<T: Int>(bytes: &[u8], scale: f32, zero: T) -> Vec<f32> {
-    cast::<T>(bytes).unwrap_or_default().iter().map(|q| dequantize(*q, scale, zero)).collect()
-}
-
-fn quantized<T: Int>(bytes: &mut [u8], given: &ArrayD<f32>, scale: f32, zero: T) {
-    let to = cast_mut::<T>(bytes).unwrap_or_default();
-    to.iter_mut().zip(given).for_each(|(to, x)| *to = quantize(*x, scale, zero));
+    let Some(dtype) = tensor.dtype() else { return Vec::new() };
+    let mut numbers = vec![0.0; bytes.len() / dtype.size() as usize];
+    host::reals(bytes, dtype, (scale, zero), &mut numbers);
+    numbers
 }
 
 fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
@@ -146,14 +132,9 @@ fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Resul
     let given = given.filter(|given| Some(given.len() as u32) == port.tensor.len()).ok_or_else(error)?;
     let range = port.tensor.span().and_then(|span| span.range()).ok_or_else(error)?;
     let bytes = arena.get_mut(range).ok_or_else(error)?;
-    match port.tensor.dtype() {
-        Some(DType::I8) => quantized(bytes, given, port.scale, port.zero),
-        Some(DType::I16) => quantized(bytes, given, port.scale, i16::from(port.zero)),
-        _ => {
-            let to = cast_mut::<f32>(bytes).unwrap_or_default();
-            to.iter_mut().zip(given).for_each(|(to, x)| *to = *x);
-        }
-    }
+    let given = given.as_standard_layout();
+    let (numbers, dtype) = (given.as_slice().ok_or_else(error)?, port.tensor.dtype().ok_or_else(error)?);
+    host::integers(numbers, dtype, (port.scale, port.zero), bytes);
     Ok(())
 }
 

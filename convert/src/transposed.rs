@@ -4,19 +4,12 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// The array with its axes in the order of `perm`, its elements moved to row-major order: numpy's `transpose` and then `copy`.
 ///
-/// ndarray's iterators take a thousand instructions for an element where nothing is optimized; these loops take some tens.
+/// ndarray's iterators take a thousand instructions for an element where nothing is optimized.
 pub(crate) fn transposed(array: ArrayViewD<'_, f32>, perm: &[usize]) -> ArrayD<f32> {
     let array = array.as_standard_layout();
     let view = array.view().permuted_axes(IxDyn(perm));
     let Some((numbers, (width, stride))) = array.as_slice().zip(last(&view)) else { return view.to_owned() };
-    let mut out = Vec::with_capacity(numbers.len());
-    for row in rows(&view) {
-        let mut at = row;
-        for _ in 0..width {
-            out.push(numbers[at]);
-            at += stride;
-        }
-    }
+    let out = lacewing_numeric::strided(numbers, &rows(&view), (width, stride));
     ArrayD::from_shape_vec(view.raw_dim(), out).expect("rows of the last axis for all axes before it")
 }
 

@@ -1,8 +1,11 @@
 //! Running any file on the machine that the tools run on.
 //!
 //! A firmware compiles the operations that it names into its own code. Tools run every operation, and calling [`run`] they share the one
-//! copy of them that is compiled with this crate, at its optimization level.
+//! copy of them that is compiled with this crate, at its optimization level; so do they with what passes the doors.
 
+use lacewing::arena::{Pod, cast, cast_mut};
+use lacewing::format::DType;
+use lacewing::ops::quantize::{dequantize, quantize};
 use lacewing::{Model, Portable, RunError};
 
 /// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own.
@@ -11,4 +14,54 @@ use lacewing::{Model, Portable, RunError};
 /// As [`Model::run`].
 pub fn run(model: &Model<'_>, arena: &mut [u8], after: &mut dyn FnMut(usize, &[u8])) -> Result<(), RunError> {
     model.run_with(&Portable, arena, after)
+}
+
+/// The real numbers that a tensor's bytes stand for, `scale · (q − zero)` of int8 and int16, into the first elements of `to`.
+pub fn reals(bytes: &[u8], dtype: DType, (scale, zero): (f32, i8), to: &mut [f32]) {
+    match dtype {
+        DType::I8 => each(bytes, to, |q: &i8| dequantize(*q, scale, zero)),
+        DType::I16 => each(bytes, to, |q: &i16| dequantize(*q, scale, zero.into())),
+        DType::I32 => each(bytes, to, |q: &i32| *q as f32),
+        DType::F32 => each(bytes, to, |x: &f32| *x),
+    }
+}
+
+fn each<T: Pod>(bytes: &[u8], to: &mut [f32], real: impl Fn(&T) -> f32) {
+    cast::<T>(bytes).unwrap_or_default().iter().zip(to).for_each(|(q, x)| *x = real(q));
+}
+
+/// The bytes of a tensor that stands for real numbers, rounded as at every door.
+pub fn integers(numbers: &[f32], dtype: DType, (scale, zero): (f32, i8), bytes: &mut [u8]) {
+    match dtype {
+        DType::I8 => each_mut(numbers, bytes, |x| quantize(x, scale, zero)),
+        DType::I16 => each_mut(numbers, bytes, |x| quantize(x, scale, i16::from(zero))),
+        DType::I32 => each_mut(numbers, bytes, |x| x as i32),
+        DType::F32 => each_mut(numbers, bytes, |x| x),
+    }
+}
+
+fn each_mut<T: Pod>(numbers: &[f32], bytes: &mut [u8], integer: impl Fn(f32) -> T) {
+    numbers.iter().zip(cast_mut::<T>(bytes).unwrap_or_default()).for_each(|(x, q)| *q = integer(*x));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lacewing::Arena;
+
+    #[test]
+    fn every_type_goes_in_and_out() {
+        for (dtype, wanted) in [
+            (DType::I8, [-63.5, 0.0, 1.5, 64.0]),
+            (DType::I16, [-100.0, 0.0, 1.5, 100.0]),
+            (DType::I32, [-100.0, 0.0, 1.0, 100.0]),
+            (DType::F32, [-100.0, 0.0, 1.5, 100.0]),
+        ] {
+            let (mut bytes, mut back) = (Arena::<16>::new(), [0.0; 4]);
+            let bytes = &mut bytes[..4 * dtype.size() as usize];
+            integers(&[-100.0, 0.0, 1.5, 100.0], dtype, (0.5, -1), bytes);
+            reals(bytes, dtype, (0.5, -1), &mut back);
+            assert_eq!(back, wanted, "{dtype:?}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ mod window;
 pub use linalg::{Square, add, dot};
 pub use moments::{centered, cross, products, responses};
 pub use rounding::Form;
-pub use statistics::{count, extremes, noise};
+pub use statistics::{count, extremes, noise, strided};
 pub use surgeon::Surgeon;
 pub use threads::bands;
 pub use window::Window;

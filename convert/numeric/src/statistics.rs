@@ -1,4 +1,13 @@
-//! What many numbers have in common.
+//! What many numbers have in common, and where they lie.
+
+/// For each of `rows`, the `width` numbers from there on that lie `stride` apart; none of what lies outside.
+#[must_use]
+pub fn strided(numbers: &[f32], rows: &[usize], (width, stride): (usize, usize)) -> Vec<f32> {
+    let row = |start: &usize| numbers.get(*start..).unwrap_or_default().iter().step_by(stride.max(1)).take(width);
+    let mut out = Vec::with_capacity(rows.len() * width);
+    rows.iter().for_each(|start| out.extend(row(start)));
+    out
+}
 
 /// The least and the largest of `range` and all numbers; infinite if one is no number.
 #[must_use]
@@ -45,6 +54,12 @@ mod tests {
         assert_eq!(bins, [2, 1, 0, 3]);
         count(&[5.0], 5.0, 0.0, &mut bins);
         assert_eq!(bins, [3, 1, 0, 3]);
+    }
+
+    #[test]
+    fn rows_of_a_transpose() {
+        assert_eq!(strided(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0, 1, 2], (2, 3)), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(strided(&[0.0], &[5], (2, 0)), []);
     }
 
     #[test]
