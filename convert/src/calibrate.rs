@@ -18,11 +18,11 @@ use crate::reference::FloatProgram;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Calibrator {
     /// The extremes.
-    #[default]
     MinMax,
     /// What lies inside for that many of a hundred numbers, the rest shared by both sides; 0 to 100.
     Percentile(f64),
     /// The least mean squared error of int8.
+    #[default]
     Mse,
     /// The least Kullback-Leibler divergence of int8.
     Kl,
@@ -60,14 +60,19 @@ impl Calibrator {
     }
 }
 
-/// The range of the real numbers of each value, 0 included.
+/// The range of the real numbers of each value, 0 included: the extremes, and what was chosen from them for int8.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ranges(Vec<Option<(f32, f32)>>);
+pub struct Ranges {
+    extremes: Vec<Option<(f32, f32)>>,
+    /// `None` where the extremes are to be had.
+    chosen: Vec<Option<(f32, f32)>>,
+}
 
 impl Ranges {
     /// Ranges of the constants, and nothing seen yet of the others.
     pub(crate) fn new(graph: &Graph) -> Self {
-        let mut ranges = Self(vec![None; graph.values.len()]);
+        let none = vec![None; graph.values.len()];
+        let mut ranges = Self { extremes: none.clone(), chosen: none };
         for (id, value) in graph.values.iter().enumerate() {
             if let Some(constant) = &value.constant {
                 ranges.see(ValueId(id), &constant.iter().copied().collect::<Vec<f32>>());
@@ -78,18 +83,25 @@ impl Ranges {
 
     /// As if every value that is no constant had been seen between -1 and 1.
     pub(crate) fn made_up(graph: &Graph) -> Self {
-        let Self(ranges) = Self::new(graph);
-        Self(ranges.into_iter().map(|range| range.or(Some((-1.0, 1.0)))).collect())
+        let mut ranges = Self::new(graph);
+        ranges.extremes.iter_mut().for_each(|range| *range = range.or(Some((-1.0, 1.0))));
+        ranges
     }
 
-    /// Smallest and largest number of a value, if it was seen.
+    /// Smallest and largest number of a value, if it was seen. int16, with steps to spare, holds them all.
     #[must_use]
-    pub fn get(&self, value: ValueId) -> Option<(f32, f32)> {
-        self.0[value.0]
+    pub fn extremes(&self, value: ValueId) -> Option<(f32, f32)> {
+        self.extremes[value.0]
+    }
+
+    /// The range for int8 of a value, if it was seen.
+    #[must_use]
+    pub fn int8(&self, value: ValueId) -> Option<(f32, f32)> {
+        self.chosen[value.0].or(self.extremes(value))
     }
 
     fn include(&mut self, other: &Ranges) {
-        for (id, range) in other.0.iter().enumerate() {
+        for (id, range) in other.extremes.iter().enumerate() {
             if let Some((lo, hi)) = range {
                 self.see(ValueId(id), &[*lo, *hi]);
             }
@@ -97,7 +109,7 @@ impl Ranges {
     }
 
     fn see(&mut self, value: ValueId, numbers: &[f32]) {
-        let range = self.0[value.0].get_or_insert((0.0, 0.0));
+        let range = self.extremes[value.0].get_or_insert((0.0, 0.0));
         *range = extremes(numbers, *range);
     }
 }
@@ -123,7 +135,7 @@ pub fn calibrate(
     copy_aliases(graph, &mut ranges);
     check_finite(graph, &ranges)?;
     if calibrator.passes() > 1 {
-        ranges = closer((graph, &program), samples, calibrator, ranges, &mut progress)?;
+        ranges.chosen = closer((graph, &program), samples, calibrator, &ranges, &mut progress)?;
         copy_aliases(graph, &mut ranges);
     }
     Ok(ranges)
@@ -148,19 +160,19 @@ fn pass<C: Clone + Send>(
     Ok(workers.into_iter().map(|(_, seen)| seen).collect())
 }
 
-/// The second pass, between the extremes of the first. What a state starts from and constants keep their extremes.
+/// What is chosen in a second pass, between the extremes of the first; nothing of constants and of what a state starts from.
 fn closer(
     (graph, program): (&Graph, &FloatProgram),
     samples: &[Sample],
     calibrator: Calibrator,
-    Ranges(mut ranges): Ranges,
+    ranges: &Ranges,
     progress: &mut impl FnMut(),
-) -> Result<Ranges, ConvertError> {
-    let mut seen = vec![false; ranges.len()];
+) -> Result<Vec<Option<(f32, f32)>>, ConvertError> {
+    let mut seen = vec![false; graph.values.len()];
     graph.inputs.iter().for_each(|input| seen[input.0] = true);
     graph.nodes.iter().for_each(|node| seen[node.outputs[0].0] = true);
     let histogram = |(range, seen): (&Option<_>, &bool)| range.filter(|_| *seen).map(Histogram::new);
-    let empty: Vec<Option<Histogram>> = ranges.iter().zip(&seen).map(histogram).collect();
+    let empty: Vec<Option<Histogram>> = ranges.extremes.iter().zip(&seen).map(histogram).collect();
     let see = |seen: &mut Vec<Option<Histogram>>, value: ValueId, numbers: &[f32]| {
         seen[value.0].iter_mut().for_each(|histogram| histogram.see(numbers));
     };
@@ -170,22 +182,20 @@ fn closer(
         let both = whole.iter_mut().zip(&part).filter_map(|(whole, part)| whole.as_mut().zip(part.as_ref()));
         both.for_each(|(whole, part)| whole.include(part));
     }
-    for (range, histogram) in ranges.iter_mut().zip(&whole) {
-        *range = histogram.as_ref().and_then(|histogram| calibrator.range(histogram)).or(*range);
-    }
-    Ok(Ranges(ranges))
+    Ok(whole.iter().map(|histogram| calibrator.range(histogram.as_ref()?)).collect())
 }
 
 /// A reshape runs nothing: its output has the range of its input.
 fn copy_aliases(graph: &Graph, ranges: &mut Ranges) {
     for node in graph.nodes.iter().filter(|node| node.op == crate::graph::Op::Reshape) {
-        ranges.0[node.outputs[0].0] = ranges.get(node.inputs[0]);
+        let (from, to) = (node.inputs[0].0, node.outputs[0].0);
+        (ranges.extremes[to], ranges.chosen[to]) = (ranges.extremes[from], ranges.chosen[from]);
     }
 }
 
 fn check_finite(graph: &Graph, ranges: &Ranges) -> Result<(), ConvertError> {
     for node in &graph.nodes {
-        let (lo, hi) = ranges.get(node.outputs[0]).unwrap_or_default();
+        let (lo, hi) = ranges.extremes(node.outputs[0]).unwrap_or_default();
         if !(lo.is_finite() && hi.is_finite()) {
             return Err(ConvertError::Calibration {
                 node: node.name.clone(),

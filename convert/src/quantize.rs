@@ -196,8 +196,10 @@ fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide, policy: &Policy) -> 
     let fixed = fixed(graph, &classes, &words);
     let mut covered: HashMap<usize, (f32, f32)> = HashMap::new();
     for value in int8_values(graph) {
-        if let Some((lo, hi)) = ranges.get(value) {
-            let range = covered.entry(classes.of(value)).or_insert((lo, hi));
+        let class = classes.of(value);
+        let range = if words.contains(&class) { ranges.extremes(value) } else { ranges.int8(value) };
+        if let Some((lo, hi)) = range {
+            let range = covered.entry(class).or_insert((lo, hi));
             *range = (range.0.min(lo), range.1.max(hi));
         }
     }

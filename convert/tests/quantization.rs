@@ -94,9 +94,16 @@ fn single_layers_have_an_arithmetic_of_their_own() {
     assert!(error.contains("/nowhere") && error.contains("/fc/"), "{error}");
 }
 
+/// It has steps to spare for every number that was seen.
+#[test]
+fn int16_activations_are_cut_by_no_calibrator() {
+    let db = |calibrator| converted(&Options { calibrator, ..Options::of(Precision::Int16) }).verification.sqnr_db;
+    assert_eq!(db(Calibrator::MinMax), db(Calibrator::Mse));
+}
+
 #[test]
 fn every_calibrator_gives_a_program() {
-    for calibrator in [Calibrator::Percentile(99.9), Calibrator::Mse, Calibrator::Kl] {
+    for calibrator in [Calibrator::MinMax, Calibrator::Percentile(99.9), Calibrator::Mse, Calibrator::Kl] {
         let db = converted(&Options { calibrator, ..Options::default() }).verification.sqnr_db;
         assert!(db > 20.0, "{calibrator:?}: {db}");
     }

@@ -23,8 +23,9 @@ from onnx import TensorProto, helper, numpy_helper
 # Expansion, output channels, repetitions, stride: Sandler et al., "MobileNetV2", 2018, table 2.
 BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 WAYS = {
-    "min-max, nearest": ["--rounding", "nearest"],
-    "min-max, GPTQ": [],
+    "min-max, nearest": ["--calibrator", "minmax", "--rounding", "nearest"],
+    "min-max, AdaRound": ["--calibrator", "minmax", "--rounding", "adaround"],
+    "MSE, GPTQ (default)": [],
 }
 
 

@@ -17,7 +17,7 @@ pub(super) struct QuantizationArgs {
     #[arg(long = "layer", value_name = "NAME=PRECISION")]
     layers: Vec<Rule>,
     /// How ranges follow from the samples
-    #[arg(long, value_enum, default_value_t = CalibratorArg::MinMax)]
+    #[arg(long, value_enum, default_value_t = CalibratorArg::Mse)]
     calibrator: CalibratorArg,
     /// Of a hundred numbers, how many lie inside the range that `--calibrator percentile` chooses
     #[arg(long, value_name = "PERCENT", default_value_t = 99.99, value_parser = percent)]

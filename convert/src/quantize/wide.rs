@@ -54,7 +54,7 @@ impl Wide {
         let before = self.held.iter().filter(|held| **held).count();
         for node in &graph.nodes {
             let output = node.outputs[0];
-            let written = is_source(node) && (ranges.get(output).is_some() || self.given.contains_key(&output));
+            let written = is_source(node) && (ranges.extremes(output).is_some() || self.given.contains_key(&output));
             self.held[output.0] |= written || self.moves(node);
         }
         for state in &graph.states {
@@ -84,7 +84,7 @@ impl Wide {
             .for_each(|state| classes.join(state.input, state.output));
         let mut largest = vec![None; graph.values.len()];
         for value in (0..graph.values.len()).map(ValueId) {
-            if let Some((lo, hi)) = ranges.get(value) {
+            if let Some((lo, hi)) = ranges.extremes(value) {
                 let most: &mut Option<f32> = &mut largest[classes.of(value)];
                 *most = Some(most.unwrap_or(0.0).max(-lo).max(hi));
             }
