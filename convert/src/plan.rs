@@ -7,13 +7,18 @@
 //! States have the front of the arena to themselves, for ever; nothing else is an alias of them or written over them.
 //!
 //! A reshape's output is an alias of its input, so quantization must give both the same scale and zero point.
+//!
+//! The output of a convolution or a pool may lie over the rows of its input that are read no more: [`SafeOverlap`].
 
 mod place;
 
+use lacewing::format::{DType, Place, SafeOverlap, Tensor};
 use thiserror::Error;
 
+use crate::encode::shape4;
 use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
-pub use place::{Placement, Request, place};
+use crate::ops::window_of;
+pub use place::{Overlap, Placement, Request, place};
 
 /// As many tensors as a device can follow at once.
 pub const MAX_LIVE: usize = 32;
@@ -231,8 +236,9 @@ impl<'a> Sharing<'a> {
                 })
             })
             .unzip();
-        let placement = place(&requests);
-        let mut live_bytes = place::live_bytes(&requests);
+        let overlaps = self.overlaps(&storages);
+        let placement = place(&requests, &overlaps);
+        let mut live_bytes = place::live_bytes(&requests, &overlaps);
         live_bytes.resize(end + 1, 0);
         live_bytes.iter_mut().for_each(|bytes| *bytes += state_bytes);
         let mut offsets = vec![None; self.storage.len()];
@@ -255,6 +261,24 @@ impl<'a> Sharing<'a> {
         }
     }
 
+    /// Outputs and the inputs that die where they are born, if one may lie over the other.
+    fn overlaps(&self, storages: &[usize]) -> Vec<Overlap> {
+        let position = |value: ValueId| storages.binary_search(&self.storage[value.0]).ok();
+        let born =
+            |value: ValueId, step: usize| self.lives[self.storage[value.0]].is_some_and(|(first, _)| first == step);
+        let pair = |(step, node): (usize, &Node)| {
+            let [input, output] = [node.inputs[0], node.outputs[0]];
+            let SafeOverlap { below, above } = safe_overlap(self.graph, node, self.bytes)?;
+            let (from, to) = (position(input)?, position(output)?);
+            let both = [
+                Overlap { below: to, above: from, bytes: below as usize },
+                Overlap { below: from, above: to, bytes: above as usize },
+            ];
+            Some(both).filter(|_| self.dies_at(input.0, step) && born(output, step))
+        };
+        self.graph.nodes.iter().enumerate().filter_map(pair).flatten().collect()
+    }
+
     fn last_uses(&self) -> Vec<Vec<bool>> {
         let flags = |step: usize, node: &Node| {
             let operands = node.inputs.iter().enumerate();
@@ -264,6 +288,21 @@ impl<'a> Sharing<'a> {
         };
         self.graph.nodes.iter().enumerate().map(|(step, node)| flags(step, node)).collect()
     }
+}
+
+/// How far a node's output may lie over its first input.
+fn safe_overlap(graph: &Graph, node: &Node, bytes: &[usize]) -> Option<SafeOverlap> {
+    let (Op::Conv { window, .. } | Op::Pool { window, .. }) = &node.op else { return None };
+    let tensor = |value: ValueId| {
+        let shape = graph.shape(value);
+        let dtype = match bytes[value.0] / shape.iter().product::<usize>().max(1) {
+            1 => DType::I8,
+            2 => DType::I16,
+            _ => DType::F32,
+        };
+        Tensor::new(Place::Arena, dtype, 0, shape4(shape))
+    };
+    Some(SafeOverlap::of_rows(&tensor(node.inputs[0]), &tensor(node.outputs[0]), &window_of(window)))
 }
 
 /// Alignment of the states, and of what follows them, in bytes.

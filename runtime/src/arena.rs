@@ -160,9 +160,27 @@ impl<'a> Memory<'a> {
         output: &Tensor,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        let ranges = [arena_range(input)?, range(output)?, scratch_range(scratch)?];
+        let whole = |tensor: &Tensor| Ok(Span { offset: 0, len: tensor.span().ok_or(Fault)?.len });
+        self.parts([(input, whole(input)?), (output, whole(output)?)], scratch)
+    }
+
+    /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
+    ///
+    /// # Errors
+    /// [`Fault`] if the parts overlap or lie outside.
+    pub fn parts<T: Pod, U: Pod>(
+        &mut self,
+        [(input, reads), (output, writes)]: [(&Tensor, Span); 2],
+        scratch: Span,
+    ) -> Result<Apart<'_, T, U>, Fault> {
+        let constant = self.constants.instead(input)?;
+        let read = if constant.is_some() { 0..0 } else { part(input, reads)? };
+        let ranges = [read, part(output, writes)?, scratch_range(scratch)?];
         let [i, o, s] = self.arena.get_disjoint_mut(ranges).map_err(|_| Fault)?;
-        let input = self.constants.instead(input)?.unwrap_or(i);
+        let input = match constant {
+            Some(bytes) => reads.range().and_then(|range| bytes.get(range)).ok_or(Fault)?,
+            None => i,
+        };
         Ok((cast(input).ok_or(Fault)?, cast_mut(o).ok_or(Fault)?, s))
     }
 
@@ -276,9 +294,13 @@ fn range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
     tensor.span().and_then(Span::range).ok_or(Fault)
 }
 
-/// The tensor's range if it is in the arena; an empty one, which overlaps nothing, if it is a constant.
-fn arena_range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
-    if tensor.place() == Place::Constant { Ok(0..0) } else { range(tensor) }
+/// The range of a part of a tensor.
+fn part(tensor: &Tensor, part: Span) -> Result<Range<usize>, Fault> {
+    let (whole, part) = (range(tensor)?, part.range().ok_or(Fault)?);
+    if part.end > whole.len() {
+        return Err(Fault);
+    }
+    Ok(whole.start.wrapping_add(part.start)..whole.start.wrapping_add(part.end))
 }
 
 fn scratch_range(scratch: Span) -> Result<Range<usize>, Fault> {

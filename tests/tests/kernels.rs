@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use lacewing::format::{Op, Tensor, Window};
+use lacewing::format::{Op, SafeOverlap, Tensor, Window};
 use lacewing::rows::{Rows, Work};
-use lacewing::{Kernels, Model, Opcode, Portable};
+use lacewing::{Flaw, Kernels, Model, Opcode, Portable};
 use lacewing_tests::oracle::{self, Constants, Values};
-use lacewing_tests::records::{self, Case};
+use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -26,6 +26,11 @@ macro_rules! every_kernels {
             #[test]
             fn inner_products_equal_plain_sums() {
                 inner_products(&$kernels);
+            }
+
+            #[test]
+            fn outputs_may_lie_over_inputs_as_far_as_read_allows() {
+                each_operation(|case| overlapping(&$kernels, case));
             }
 
             #[test]
@@ -93,16 +98,9 @@ fn fail(error: impl std::fmt::Display) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 
-/// The constants section, found from the header's byte table.
-fn constants(file: &[u8]) -> &[u8] {
-    let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
-    let start = (64 + field(32)).next_multiple_of(16);
-    &file[start..start + field(36)]
-}
-
 /// Cuts the output into ranges of rows, and computes each from a ring of just the input rows that it reads.
 fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
-    let Some(window) = window(&case.op) else { return Ok(()) };
+    let Some(window) = records::rows(&mut case.op.clone()).map(|rows| rows.window) else { return Ok(()) };
     let model: Model<'_> = Model::read(&case.file).map_err(fail)?;
     let mut arena = case.arena(model.arena_len());
     model.run(kernels, &mut arena).map_err(fail)?;
@@ -122,24 +120,28 @@ fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn window(op: &Op) -> Option<Window> {
-    match op {
-        Op::ConvI8(op) => Some(op.window),
-        Op::ConvI16(op) => Some(op.window),
-        Op::DepthwiseI16(op) => Some(op.window),
-        Op::ConvW4(op) => Some(op.0.window),
-        Op::DepthwiseW4(op) => Some(op.0.window),
-        Op::AveragePoolI16(op) => Some(op.window),
-        Op::MaxPoolI16(op) => Some(op.window),
-        Op::ConvF32(op) => Some(op.window),
-        Op::DepthwiseI8(op) => Some(op.window),
-        Op::DepthwiseF32(op) => Some(op.window),
-        Op::AveragePoolI8(op) => Some(op.window),
-        Op::AveragePoolF32(op) => Some(op.window),
-        Op::MaxPoolI8(op) => Some(op.window),
-        Op::MaxPoolF32(op) => Some(op.window),
-        _ => None,
+/// Computes with output and input over each other as far as they may be, from both sides; a byte further is refused.
+fn overlapping<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
+    let SafeOverlap { below, above } = case.op.safe_overlap();
+    let bytes = |tensor: &Tensor| tensor.span().expect("a small tensor").len;
+    let (from, to) = (bytes(&case.op.inputs()[0]), bytes(case.op.output()));
+    let wanted = oracle::run(&case.op, Constants(constants(&case.file)), &case.inputs);
+    let step = case.op.output().dtype().expect("a typed output").size();
+    for (shared, at, nearer) in
+        [(below, [to - below, 0], [to - below - step, 0]), (above, [0, from - above], [0, from - above - step])]
+    {
+        if shared > 0 {
+            let over = case.placed(at[0], at[1]).expect("a record of rows");
+            let model: Model<'_> = Model::read(&over.file).map_err(fail)?;
+            let mut arena = over.arena(model.arena_len());
+            model.run(kernels, &mut arena).map_err(fail)?;
+            wanted.check(&over.output(&arena)).map_err(fail)?;
+            let refused = case.placed(nearer[0], nearer[1]).expect("a record of rows");
+            let flaw = Model::<'_>::read(&refused.file).map(|_: Model<'_>| ()).map_err(|error| error.flaw);
+            prop_assert_eq!(flaw, Err(Flaw::Overlap));
+        }
     }
+    Ok(())
 }
 
 type Done = Result<(), lacewing::Fault>;

@@ -179,7 +179,7 @@ fn encode_f32(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(),
 }
 
 /// The window as the file carries it; padding below and to the right follows from the shapes.
-pub(super) fn window_of(window: &Window) -> lacewing::format::Window {
+pub(crate) fn window_of(window: &Window) -> lacewing::format::Window {
     let pair = |[y, x]: [usize; 2]| [y as u32, x as u32];
     let [top, left, ..] = window.pads;
     lacewing::format::Window {

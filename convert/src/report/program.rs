@@ -27,7 +27,7 @@ pub struct Step {
     pub constant_bytes: u64,
     /// Bytes of its result.
     pub output_bytes: u64,
-    /// Bytes live in the arena while it runs.
+    /// Bytes live in the arena while it runs, without those that output and input may share.
     pub live_bytes: u64,
 }
 
@@ -85,8 +85,9 @@ pub(super) fn read(model: &Model<'_>) -> (Vec<Step>, Vec<Tensor>) {
         }
     }
     let live = |time: usize| arena.tensors.iter().filter(move |t| (t.first..t.end).contains(&time));
-    let bytes = |time: usize| live(time).map(|tensor| u64::from(tensor.bytes)).sum();
-    let step = |(index, op): (usize, &Op)| step(op, layers.get(index), bytes(index + 1));
+    let bytes = |time: usize| live(time).map(|tensor| u64::from(tensor.bytes)).sum::<u64>();
+    let step =
+        |(index, op): (usize, &Op)| step(op, layers.get(index), bytes(index + 1) - u64::from(op.safe_overlap().most()));
     (ops.iter().enumerate().map(step).collect(), arena.tensors)
 }
 

@@ -5,6 +5,7 @@ mod header;
 mod layout;
 mod ops;
 mod opset;
+mod overlap;
 mod port;
 mod tensor;
 
@@ -20,6 +21,8 @@ pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};
 pub(crate) use ops::{Visit, dispatch};
 pub use opset::{AllOps, OpSet, Ops};
+pub use overlap::SafeOverlap;
+pub(crate) use overlap::row_bytes;
 pub use port::{Port, Segment};
 pub use tensor::{DType, Place, Requant, Span, Tensor, Window};
 

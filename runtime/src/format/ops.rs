@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OpSet, Ops, Span, Tensor};
+use super::{OpSet, Ops, Place, SafeOverlap, Span, Tensor};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::kernels::Kernels;
@@ -112,6 +112,11 @@ pub trait Record: Serialize + for<'de> Deserialize<'de> {
     fn in_place(&self, input: usize) -> bool {
         let _ = input;
         false
+    }
+
+    /// How far the output may lie over the only input, if this is the last to read it.
+    fn safe_overlap(&self) -> SafeOverlap {
+        SafeOverlap::NONE
     }
 
     /// Multiply-accumulates of the operation as written.
@@ -250,6 +255,16 @@ macro_rules! define {
             pub fn output(&self) -> &Tensor {
                 match self {
                     $(Self::$name(record) => record.output(),)*
+                }
+            }
+
+            /// How far the output may lie over the input; not at all if that is a constant or needed afterwards.
+            #[must_use]
+            pub fn safe_overlap(&self) -> SafeOverlap {
+                let gone = |input: &Tensor| input.is_last() && input.place() == Place::Arena;
+                match self {
+                    $(Self::$name(record) if record.inputs().iter().all(gone) => record.safe_overlap(),)*
+                    _ => SafeOverlap::NONE,
                 }
             }
 

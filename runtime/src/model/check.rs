@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::{MAX_LIVE, Model, take};
 use crate::arena::Constants;
 use crate::error::Flaw;
-use crate::format::{DType, Header, OpSet, Ops, Place, Port, Record, Span, Tensor, Visit};
+use crate::format::{DType, Header, OpSet, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit};
 
 /// What is known of the program up to a record: which bytes are live, which operations occur.
 pub(super) struct Check<'m> {
@@ -94,7 +94,7 @@ impl<'m> Check<'m> {
             return Err(Flaw::Overlap);
         }
         for (index, input) in facts.inputs.iter().enumerate() {
-            self.input(input, output, facts.in_place >> index & 1 == 1)?;
+            self.input(input, output, (facts.in_place >> index & 1 == 1, facts.safe_overlap))?;
         }
         for input in facts.inputs.iter().filter(|input| input.is_last() && input.place() == Place::Arena) {
             let ended = input.span().ok_or(Flaw::Shape)?;
@@ -107,13 +107,14 @@ impl<'m> Check<'m> {
         Ok(())
     }
 
-    /// Checks that an input is live, and apart from the output unless it may be the output's own bytes.
-    fn input(&self, input: &Tensor, output: Span, in_place: bool) -> Result<(), Flaw> {
+    /// Checks that an input is live, and apart from the output unless it may be the output's own bytes or one may lie over the other.
+    fn input(&self, input: &Tensor, output: Span, (in_place, safe): (bool, SafeOverlap)) -> Result<(), Flaw> {
         self.place(input)?;
         let span = input.span().ok_or(Flaw::Shape)?;
         match input.place() {
             Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
             Place::Constant => Ok(()),
+            Place::Arena if input.is_last() && safe.allows(span, output) => Ok(()),
             _ if span.overlaps(output) && !(in_place && span == output) => Err(Flaw::Overlap),
             _ => Ok(()),
         }
@@ -144,6 +145,7 @@ struct Facts<'r> {
     scratch: Span,
     /// Bit `i` is set if input `i` may be the output's own bytes.
     in_place: u32,
+    safe_overlap: SafeOverlap,
     work: u64,
 }
 
@@ -160,6 +162,7 @@ impl Visit for &mut Check<'_> {
             output: record.output(),
             scratch: record.scratch(),
             in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
+            safe_overlap: record.safe_overlap(),
             work: record.work(),
         })
     }

@@ -15,7 +15,7 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut};
 use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Window};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
@@ -90,6 +90,10 @@ macro_rules! record {
                 &self.output
             }
 
+            fn safe_overlap(&self) -> SafeOverlap {
+                SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+            }
+
             fn scratch(&self) -> Span {
                 self.scratch
             }
@@ -104,7 +108,7 @@ macro_rules! record {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, self.scratch, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, self.scratch, |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -120,7 +124,7 @@ impl Record for ConvW4 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let (op, constants) = (&self.0, memory.constants);
-        each_image(memory, &op.input, &op.output, op.scratch, |work| kernels.conv_w4(self, constants, work))
+        each_image(memory, &op.input, &op.output, &op.window, op.scratch, |work| kernels.conv_w4(self, constants, work))
     }
 }
 
@@ -146,6 +150,10 @@ impl Record for ConvF32 {
         &self.output
     }
 
+    fn safe_overlap(&self) -> SafeOverlap {
+        SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+    }
+
     fn macs(&self) -> u64 {
         macs(&self.input, &self.output, &self.window, self.groups)
     }
@@ -161,7 +169,9 @@ impl Record for ConvF32 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.conv_f32(self, constants, work))
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+            kernels.conv_f32(self, constants, work)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
 use super::weights::{W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Window};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
@@ -80,6 +80,10 @@ macro_rules! record {
                 &self.output
             }
 
+            fn safe_overlap(&self) -> SafeOverlap {
+                SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+            }
+
             fn scratch(&self) -> Span {
                 self.scratch
             }
@@ -94,7 +98,7 @@ macro_rules! record {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, self.scratch, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, self.scratch, |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -110,7 +114,9 @@ impl Record for DepthwiseW4 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let (op, constants) = (&self.0, memory.constants);
-        each_image(memory, &op.input, &op.output, op.scratch, |work| kernels.depthwise_w4(self, constants, work))
+        each_image(memory, &op.input, &op.output, &op.window, op.scratch, |work| {
+            kernels.depthwise_w4(self, constants, work)
+        })
     }
 }
 
@@ -135,6 +141,10 @@ impl Record for DepthwiseF32 {
         &self.output
     }
 
+    fn safe_overlap(&self) -> SafeOverlap {
+        SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+    }
+
     fn macs(&self) -> u64 {
         taps(&self.output, &self.window)
     }
@@ -149,7 +159,9 @@ impl Record for DepthwiseF32 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.depthwise_f32(self, constants, work))
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+            kernels.depthwise_f32(self, constants, work)
+        })
     }
 }
 

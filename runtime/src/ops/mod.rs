@@ -60,6 +60,9 @@ pub use rnn::{RnnF32, RnnI8};
 pub use scatter::{ScatterF32, Update};
 pub use select::SelectF32;
 pub use softmax::{SoftmaxF32, SoftmaxI8, SoftmaxI16};
+pub(crate) use spatial::Axis;
+#[cfg(test)]
+pub(crate) use spatial::check as check_window;
 pub use strided_copy::{StridedCopyF32, StridedCopyI8, StridedCopyI16};
 pub use top_k::TopKF32;
 pub use unary::{Function, TableI8, TableI16, UnaryF32};

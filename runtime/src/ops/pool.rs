@@ -10,7 +10,7 @@ use super::clamp;
 use super::spatial::{check as check_window, each_image, each_pool, taps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Requant, Span, Tensor, Window};
+use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Window};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::Work;
@@ -65,6 +65,10 @@ macro_rules! record_average {
                 &self.output
             }
 
+            fn safe_overlap(&self) -> SafeOverlap {
+                SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+            }
+
             fn work(&self) -> u64 {
                 taps(&self.output, &self.window)
             }
@@ -77,7 +81,7 @@ macro_rules! record_average {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, Span::EMPTY, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -98,6 +102,10 @@ impl Record for AveragePoolF32 {
         &self.output
     }
 
+    fn safe_overlap(&self) -> SafeOverlap {
+        SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+    }
+
     fn work(&self) -> u64 {
         taps(&self.output, &self.window)
     }
@@ -107,7 +115,9 @@ impl Record for AveragePoolF32 {
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.average_pool_f32(self, work))
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+            kernels.average_pool_f32(self, work)
+        })
     }
 }
 
@@ -146,6 +156,10 @@ macro_rules! record_max {
                 &self.output
             }
 
+            fn safe_overlap(&self) -> SafeOverlap {
+                SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+            }
+
             fn work(&self) -> u64 {
                 taps(&self.output, &self.window)
             }
@@ -155,7 +169,9 @@ macro_rules! record_max {
             }
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-                each_image(memory, &self.input, &self.output, Span::EMPTY, |work| kernels.$method(self, work))
+                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+                    kernels.$method(self, work)
+                })
             }
         }
     };

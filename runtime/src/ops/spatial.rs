@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use crate::arena::{Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Span, Tensor, Window};
-use crate::rows::{PiecesMut, Rows, Work, pieces, pieces_mut};
+use crate::format::{DType, Place, Span, Tensor, Window, row_bytes};
+use crate::rows::{PiecesMut, Rows, Work, pieces_mut};
 
 /// Largest kernel, stride, dilation or padding.
 const LIMIT: u32 = 1 << 15;
@@ -13,7 +13,7 @@ const LIMIT: u32 = 1 << 15;
 const DIM_LIMIT: u32 = 1 << 28;
 
 /// Checks types, batch and that every output's window begins before the input ends and ends after it begins.
-pub(super) fn check(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
+pub(crate) fn check(input: &Tensor, output: &Tensor, window: &Window, dtype: DType) -> Result<(), Flaw> {
     if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {
         return Err(Flaw::Type);
     }
@@ -49,25 +49,103 @@ pub(super) fn taps(output: &Tensor, window: &Window) -> u64 {
     u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(u64::from(kh) * u64::from(kw))
 }
 
-/// Calls `kernel` with the work of each image of the batch, all rows.
+/// Calls `kernel` with the work of each image of the batch: all rows, or as many at once as can be written where output and input share
+/// bytes, from the side on which the output lies.
 pub(super) fn each_image<T: Pod>(
     memory: &mut Memory<'_>,
     input: &Tensor,
     output: &Tensor,
+    window: &Window,
     scratch: Span,
     mut kernel: impl FnMut(Work<'_, T>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let [batch, _, w, c] = input.shape;
-    let (from, to, scratch) = memory.apart::<T, T>(input, output, scratch)?;
-    let len = |whole: usize| whole.checked_div(batch as usize).filter(|len| *len > 0).ok_or(Fault);
-    let (from_len, to_len) = (len(from.len())?, len(to.len())?);
-    for (image, output_image) in pieces(from, from_len).zip(pieces_mut(to, to_len)) {
-        let row_len = (w as usize).wrapping_mul(c as usize);
-        let [_, out_h, ..] = output.shape;
-        let input = Rows::whole(image, row_len);
-        kernel(Work { input, rows: 0..out_h, output: output_image, scratch })?;
+    let mut lines = Lines::new(input, output, window).ok_or(Fault)?;
+    while let Some(Now { reads, rows, parts: [from, to] }) = lines.take() {
+        let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
+        let input = Rows::ring(data, lines.row_len as usize, reads as usize, 0);
+        kernel(Work { input, rows, output, scratch })?;
     }
     Ok(())
+}
+
+/// The rows of a batch that are yet to be written, and where the rows of input and output lie.
+struct Lines {
+    axis: Axis,
+    /// Elements of an input row.
+    row_len: u32,
+    /// Bytes of an input row and of an output row.
+    from: u32,
+    to: u32,
+    /// Where input and output start, if they share bytes.
+    shared: Option<[u32; 2]>,
+    /// Rows of an image.
+    rows: u32,
+    /// Images, the present one, and the rows of it that are left.
+    batch: u32,
+    image: u32,
+    left: Range<u32>,
+}
+
+/// Rows that can be written at once.
+struct Now {
+    /// The first input row that they read.
+    reads: u32,
+    rows: Range<u32>,
+    /// The bytes of input and output.
+    parts: [Span; 2],
+}
+
+impl Lines {
+    #[inline(never)]
+    fn new(input: &Tensor, output: &Tensor, window: &Window) -> Option<Self> {
+        let shared = input.place() != Place::Constant && input.span()?.overlaps(output.span()?);
+        let shared = shared.then_some([input.offset, output.offset]);
+        let ([batch, _, w, c], [_, rows, ..]) = (input.shape, output.shape);
+        let (from, to) = (row_bytes(input)?, row_bytes(output)?);
+        let axis = Axis::vertical(window, input);
+        Some(Self { axis, row_len: w.checked_mul(c)?, from, to, shared, rows, batch, image: 0, left: 0..rows })
+    }
+
+    #[inline(never)]
+    fn take(&mut self) -> Option<Now> {
+        if self.left.is_empty() {
+            self.image = self.image.wrapping_add(1);
+            self.left = 0..self.rows;
+        }
+        if self.image >= self.batch {
+            return None;
+        }
+        let rows = self.next_rows();
+        let reads = self.axis.reads(rows.start).start..self.axis.reads(rows.end.wrapping_sub(1)).end;
+        let part = |rows: &Range<u32>, all: u32, len: u32| Span {
+            offset: self.image.wrapping_mul(all).wrapping_add(rows.start).wrapping_mul(len),
+            len: (rows.len() as u32).wrapping_mul(len),
+        };
+        let parts = [part(&reads, self.axis.input, self.from), part(&rows, self.rows, self.to)];
+        Some(Now { reads: reads.start, rows, parts })
+    }
+
+    /// Takes the rows that can be written at once, at least one, from the front of those left or from their back.
+    fn next_rows(&mut self) -> Range<u32> {
+        let Range { start, end } = self.left;
+        let at = |row: u32| row.wrapping_mul(self.from);
+        let (now, left) = match self.shared {
+            None => (start..end, end..end),
+            Some([input, output]) if output < input => {
+                let free = input.wrapping_sub(output).wrapping_add(at(self.axis.reads(start).start)) / self.to.max(1);
+                let middle = free.max(start.wrapping_add(1)).min(end);
+                (start..middle, middle..end)
+            }
+            Some([input, output]) => {
+                let last = end.wrapping_sub(1);
+                let read = at(self.axis.reads(last).end).saturating_sub(output.wrapping_sub(input));
+                let middle = read.div_ceil(self.to.max(1)).max(start).min(last);
+                (middle..end, start..middle)
+            }
+        };
+        self.left = left;
+        now
+    }
 }
 
 /// The rows of an output; there is at least one pixel of at least one channel in each.
@@ -82,7 +160,7 @@ pub(super) fn rows_mut<T>(output: &mut [T], width: u32, channels: u32) -> Result
 
 /// One axis of a window, in signed arithmetic.
 #[derive(Clone, Copy)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     kernel: u32,
     stride: u32,
     dilation: u32,
@@ -92,7 +170,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// Rows.
-    pub(super) fn vertical(window: &Window, input: &Tensor) -> Self {
+    pub(crate) fn vertical(window: &Window, input: &Tensor) -> Self {
         let ([kernel, _], [stride, _], [dilation, _], [pad, _]) =
             (window.kernel, window.stride, window.dilation, window.pad);
         let [_, input, ..] = input.shape;
@@ -119,6 +197,15 @@ impl Axis {
         };
         let end = end.min(self.kernel);
         first.min(end)..end
+    }
+
+    /// The positions of the input between the first and the last tap of output `out`.
+    #[inline(never)]
+    pub(crate) fn reads(&self, out: u32) -> Range<u32> {
+        let start = out.saturating_mul(self.stride);
+        let reach = self.kernel.saturating_sub(1).saturating_mul(self.dilation).saturating_add(1);
+        let end = start.saturating_add(reach).saturating_sub(self.pad).min(self.input);
+        start.saturating_sub(self.pad).min(end)..end
     }
 
     /// The input position of tap `tap` of output `out`; right for taps inside.

@@ -111,6 +111,10 @@ macro_rules! packed {
             self.0.output()
         }
 
+        fn safe_overlap(&self) -> crate::format::SafeOverlap {
+            self.0.safe_overlap()
+        }
+
         fn scratch(&self) -> Span {
             self.0.scratch()
         }

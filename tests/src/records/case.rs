@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lacewing::format::encode::Builder;
-use lacewing::format::{Op, Place, Port, Span, Tensor};
+use lacewing::format::{Op, Place, Port, Span, Tensor, Window};
 use lacewing::owned::Aligned;
 
 use super::fill::Fill;
@@ -38,6 +38,26 @@ impl Case {
         let inputs_at: Vec<_> = doors.into_iter().map(port).collect();
         let file = builder.finish(&inputs_at, &[port(*op.output())], arena_len, &[]).expect("a small file");
         Self { file: Aligned::from(&file[..]), op, inputs }
+    }
+
+    /// The same record with its input and its output elsewhere, its scratch behind both; `None` if it is not computed row by row.
+    ///
+    /// # Panics
+    /// If the file has no constants section.
+    #[must_use]
+    pub fn placed(&self, input_at: u32, output_at: u32) -> Option<Self> {
+        let mut op = self.op.clone();
+        let Rows { input, output, scratch, .. } = rows(&mut op)?;
+        (input.offset, output.offset) = (input_at, output_at);
+        let end = |tensor: &Tensor| tensor.span().map_or(0, |span| span.offset + span.len);
+        let mut arena_len = end(input).max(end(output));
+        if let Some(scratch) = scratch {
+            scratch.offset = arena_len;
+            arena_len += scratch.len;
+        }
+        let mut builder = Builder::default();
+        builder.constant(constants(&self.file));
+        Some(Self::new(builder, op, self.inputs.clone(), arena_len))
     }
 
     /// An arena of arbitrary bytes in which the inputs stand.
@@ -83,6 +103,56 @@ impl Case {
         };
         [scratch, self.op.output().span().unwrap_or(Span::EMPTY)]
     }
+}
+
+/// What records that compute row by row have in common.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    /// Taps, strides, dilation, padding.
+    pub window: Window,
+    /// What they read.
+    pub input: &'a mut Tensor,
+    /// What they write.
+    pub output: &'a mut Tensor,
+    /// What they work in, if their kind has that.
+    pub scratch: Option<&'a mut Span>,
+}
+
+/// The parts of a record that computes row by row.
+pub fn rows(op: &mut Op) -> Option<Rows<'_>> {
+    macro_rules! parts {
+        ($op:expr, $scratch:expr) => {
+            Some(Rows { window: $op.window, input: &mut $op.input, output: &mut $op.output, scratch: $scratch })
+        };
+    }
+    match op {
+        Op::ConvI8(op) => parts!(op, Some(&mut op.scratch)),
+        Op::ConvI16(op) => parts!(op, Some(&mut op.scratch)),
+        Op::ConvW4(op) => parts!(op.0, Some(&mut op.0.scratch)),
+        Op::ConvF32(op) => parts!(op, None),
+        Op::DepthwiseI8(op) => parts!(op, Some(&mut op.scratch)),
+        Op::DepthwiseI16(op) => parts!(op, Some(&mut op.scratch)),
+        Op::DepthwiseW4(op) => parts!(op.0, Some(&mut op.0.scratch)),
+        Op::DepthwiseF32(op) => parts!(op, None),
+        Op::AveragePoolI8(op) => parts!(op, None),
+        Op::AveragePoolI16(op) => parts!(op, None),
+        Op::AveragePoolF32(op) => parts!(op, None),
+        Op::MaxPoolI8(op) => parts!(op, None),
+        Op::MaxPoolI16(op) => parts!(op, None),
+        Op::MaxPoolF32(op) => parts!(op, None),
+        _ => None,
+    }
+}
+
+/// The constants section, found from the header's byte table.
+///
+/// # Panics
+/// If the file has none.
+#[must_use]
+pub fn constants(file: &[u8]) -> &[u8] {
+    let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
+    let start = (64 + field(32)).next_multiple_of(16);
+    &file[start..start + field(36)]
 }
 
 fn range(tensor: &Tensor) -> std::ops::Range<usize> {
