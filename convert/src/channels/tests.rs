@@ -55,8 +55,11 @@ fn without(graph: &Graph) -> Graph {
     assert_eq!(outputs(&whole, &numbers).0, outputs(&less, &fewer).0);
     let (less, none) = remove(graph.clone(), Quantization::none()).unwrap();
     assert_eq!(less.check(), Ok(()));
+    // A sum in another order may round to the next integer where the net rounds in between.
+    let rounds = graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Quantize { .. })));
+    let tolerance = if rounds { 0.1 } else { 1e-5 };
     let pairs = outputs(graph, &none).1.into_iter().zip(outputs(&less, &none).1);
-    pairs.for_each(|(a, b)| assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{a} {b}"));
+    pairs.for_each(|(a, b)| assert!((a - b).abs() <= tolerance * a.abs().max(1.0), "{a} {b}"));
     less
 }
 
