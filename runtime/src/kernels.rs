@@ -26,11 +26,14 @@ pub trait Kernels {
     /// `Σ a[i]·b[i]` over the shorter of both, wrapping; `b` are int16 activations. 256 products of both types fit into 32 bits.
     #[inline(always)]
     fn dot_i16(&self, a: &[i8], b: &[i16]) -> i64 {
-        let part = |(a, b): (&[i8], &[i16])| {
+        let part = |a: &[i8], b: &[i16]| {
             a.iter().zip(b).fold(0i32, |sum, (a, b)| sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b))))
         };
-        let sums = a.chunks(256).zip(b.chunks(256)).map(part);
-        sums.fold(0, |sum, part| sum.wrapping_add(i64::from(part)))
+        let len = a.len().min(b.len());
+        let (a, a_rest) = a.get(..len).unwrap_or_default().as_chunks::<256>();
+        let (b, b_rest) = b.get(..len).unwrap_or_default().as_chunks::<256>();
+        let rest = i64::from(part(a_rest, b_rest));
+        a.iter().zip(b).fold(rest, |sum, (a, b)| sum.wrapping_add(i64::from(part(a, b))))
     }
 
     /// `Σ a[i]·b[i]`, wrapping, of int4 weights `a`, two in a byte, the first in the low half; over as many as both have.

@@ -4,6 +4,8 @@
 //! A *board* is a target with memories, a clock and an emulator. A board's memory map is stated
 //! here and nowhere else: linker scripts, size checks and the emulator's arguments follow from it.
 
+use crate::wish::Family;
+
 /// An instruction set that a model can be written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
@@ -11,22 +13,24 @@ pub struct Target {
     pub name: &'static str,
     /// What it is, for people.
     pub about: &'static str,
+    /// The kernels that it has.
+    pub kernels: Family,
 }
 
 /// All targets, the portable one first.
 pub const TARGETS: &[Target] = &[
-    target("portable", "any processor, plain Rust"),
-    target("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply"),
-    target("cortex-m3", "Armv7-M, long multiply"),
-    target("cortex-m4f", "Armv7E-M with DSP instructions and f32"),
-    target("cortex-m7", "Armv7E-M with DSP instructions, dual issue"),
-    target("cortex-m33", "Armv8-M mainline with DSP instructions"),
-    target("cortex-m55", "Armv8.1-M with Helium vectors"),
-    target("rv32imc", "32-bit RISC-V with multiply"),
-    target("armv7-neon", "32-bit Arm Linux boards with NEON"),
-    target("aarch64", "64-bit Arm, dot products where present"),
-    target("x86-64", "x86-64, AVX2 or VNNI where present"),
-    target("wasm32", "browsers, simd128"),
+    portable("portable", "any processor, plain Rust"),
+    portable("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply"),
+    portable("cortex-m3", "Armv7-M, long multiply"),
+    portable("cortex-m4f", "Armv7E-M with DSP instructions and f32").with(Family::Armv7em),
+    portable("cortex-m7", "Armv7E-M with DSP instructions, dual issue").with(Family::Armv7em),
+    portable("cortex-m33", "Armv8-M mainline with DSP instructions").with(Family::Armv7em),
+    portable("cortex-m55", "Armv8.1-M with Helium vectors"),
+    portable("rv32imc", "32-bit RISC-V with multiply"),
+    portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
+    portable("aarch64", "64-bit Arm, dot products where present"),
+    portable("x86-64", "x86-64, AVX2 or VNNI where present"),
+    portable("wasm32", "browsers, simd128"),
 ];
 
 /// A range of addresses.
@@ -166,6 +170,11 @@ pub const BARE_METAL_TRIPLES: &[&str] = &[
     "riscv32imc-unknown-none-elf",
 ];
 
+/// The target of that name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
 /// The board of that name.
 pub fn board(name: &str) -> Option<&'static Board> {
     BOARDS.iter().find(|board| board.name == name)
@@ -174,8 +183,14 @@ pub fn board(name: &str) -> Option<&'static Board> {
 const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
-const fn target(name: &'static str, about: &'static str) -> Target {
-    Target { name, about }
+const fn portable(name: &'static str, about: &'static str) -> Target {
+    Target { name, about, kernels: Family::Portable }
+}
+
+impl Target {
+    const fn with(self, kernels: Family) -> Self {
+        Self { kernels, ..self }
+    }
 }
 
 const fn memory(start: u32, len: u32) -> Memory {

@@ -2,12 +2,17 @@
 //! their memories and their emulators.
 //!
 //! The crate is `no_std` and allocates nothing. It depends on [`lacewing`] and on no other crate
-//! of the project. Kernels written for one instruction set will live here, one folder each; until
-//! a target has kernels of its own, it runs the portable ones.
+//! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
+//! its own runs the portable ones.
 #![no_std]
+#![warn(missing_docs)]
 
 pub mod boards;
 pub mod host;
+pub mod wish;
 
+mod armv7em;
+
+pub use armv7em::CortexM4;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;

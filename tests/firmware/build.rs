@@ -1,4 +1,4 @@
-//! Writes the linker script of the board named by `LACEWING_BOARD` and copies the model named by
+//! Writes the linker script of the board named by `LACEWING_BOARD`, chooses its kernels, and copies the model named by
 //! `LACEWING_MODEL`, if there is one, to where `include_model!` finds it.
 
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let board = board();
     fs::write(out.join("memory.x"), memory_x(board)).expect("OUT_DIR is writable");
+    fs::write(out.join("kernels.rs"), kernels(board)).expect("OUT_DIR is writable");
     // Where cortex-m-rt looks for the handlers of a chip's interrupts: there are none.
     fs::write(out.join("device.x"), "").expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search={}", out.display());
@@ -26,6 +27,12 @@ fn board() -> &'static Board {
     println!("cargo:rerun-if-env-changed=LACEWING_BOARD");
     let name = env::var("LACEWING_BOARD").expect("LACEWING_BOARD names the board");
     boards::board(&name).unwrap_or_else(|| panic!("no board is called {name}"))
+}
+
+/// Names the kernels of the board's target `Chosen`.
+fn kernels(board: &Board) -> String {
+    let target = boards::target(board.target).expect("every board has a target");
+    format!("use lacewing_targets::{} as Chosen;\n", target.kernels.type_name())
 }
 
 fn copy_model(out: &Path) {

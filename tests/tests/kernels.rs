@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use lacewing::format::{Op, SafeOverlap, Tensor, Window};
 use lacewing::rows::{Rows, Work};
-use lacewing::{Flaw, Kernels, Model, Opcode, Portable};
+use lacewing::{Arena, Flaw, Kernels, Model, Opcode, Portable};
 use lacewing_tests::oracle::{self, Constants, Values};
 use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
@@ -43,6 +43,7 @@ macro_rules! every_kernels {
 
 every_kernels! {
     portable = Portable,
+    cortex_m4 = lacewing_targets::CortexM4,
 }
 
 /// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.
@@ -187,7 +188,7 @@ fn by_ranges<T: Copy + Default>(op: &Op, window: &Window, input: &[T], kernel: i
             let needed = needed(window, from.shape[1], &rows);
             let (ring, head) = ring(image, row_len, &needed, cut);
             let mut part = vec![T::default(); rows.len() * stride(to, 2)];
-            let mut scratch = [0; 64];
+            let mut scratch = Arena::<2048>::new();
             let work = Work {
                 input: Rows::ring(&ring, row_len, needed.start, head),
                 rows,

@@ -3,7 +3,7 @@
 //! Its panic handler calls a function that exists nowhere. If the optimizer proves that nothing
 //! reaches the handler, the linker drops it with its undefined symbol; else linking fails.
 //! The bytes of the model, its inputs and its arena are hidden from the optimizer, and every
-//! operation is linked.
+//! operation is linked, of all kernels that the processor has.
 #![no_std]
 #![no_main]
 
@@ -11,15 +11,16 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use cortex_m_rt::entry;
-use lacewing::{AllOps, Arena, Model, Session};
-use lacewing_targets::Portable;
+use lacewing::{AllOps, Arena, Kernels, Model, Session};
+use lacewing_targets::{CortexM4, Portable};
 
 static FILE: Arena<1024> = Arena::new();
 
 #[entry]
 fn main() -> ! {
     static mut ARENA: Arena<4096> = Arena::new();
-    black_box(run(black_box(&FILE), black_box(ARENA)));
+    black_box(run(Portable, black_box(&FILE), black_box(ARENA)));
+    black_box(run(CortexM4, black_box(&FILE), black_box(ARENA)));
     #[cfg(feature = "inject-panic")]
     assert!(black_box(true), "on purpose");
     loop {
@@ -29,9 +30,9 @@ fn main() -> ! {
 
 /// Everything that a firmware does with a model; the sum of the first output's bytes.
 #[inline(never)]
-fn run(file: &[u8], arena: &mut [u8]) -> Option<u32> {
+fn run<K: Kernels>(kernels: K, file: &[u8], arena: &mut [u8]) -> Option<u32> {
     let model = Model::<AllOps>::read(file).ok()?;
-    let mut session = Session::new(model, Portable, arena).ok()?;
+    let mut session = Session::new(model, kernels, arena).ok()?;
     session.input_bytes(0)?.fill(black_box(1));
     session.run().ok()?;
     Some(session.output_bytes(0)?.iter().map(|&b| u32::from(b)).sum())

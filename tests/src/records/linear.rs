@@ -35,7 +35,14 @@ fn order() -> impl Strategy<Value = Order> {
         2 => Just(Order::Plain),
         2 => (0u16..4).prop_map(|more| Order::ChannelsLast { more }),
         2 => (1u16..=9, 1u8..=9).prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
+        // What the kernels of Armv7E-M want.
+        2 => prop_oneof![Just(2), Just(4)].prop_map(|outputs| Order::Tiles { outputs, depth: 4 }),
     ]
+}
+
+/// Bytes to work in: none, an odd few, as many as fast kernels may want.
+fn scratch() -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => (10u32..500).prop_map(|words| 4 * words)]
 }
 
 /// Bytes of weights.
@@ -45,7 +52,7 @@ fn stored(layout: Layout, outputs: u32, depth: u32, bits: u32) -> u32 {
 
 /// What the records in integers have beside their shapes.
 fn integers<T: Element>() -> impl Strategy<Value = (Order, Rounding<T>, T, u32)> {
-    (order(), rounding(), T::zero(), prop_oneof![Just(0u32), 1u32..40])
+    (order(), rounding(), T::zero(), scratch())
 }
 
 /// Groups, input channels and output channels of a group.

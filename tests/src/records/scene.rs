@@ -91,8 +91,10 @@ impl Scene {
         }
     }
 
+    /// Bytes to work in; whole words of them are aligned.
     pub(super) fn scratch(&mut self, len: u32) -> Span {
-        Span { offset: self.allocate(1, len), len }
+        let align = if len.is_multiple_of(4) { 4 } else { 1 };
+        Span { offset: self.allocate(align, len), len }
     }
 
     fn allocate(&mut self, align: u32, len: u32) -> u32 {

@@ -4,13 +4,15 @@
 #![no_std]
 #![no_main]
 
-use lacewing::{Arena, Portable, Session};
+use lacewing::{Arena, Session};
 use lacewing_emulated::host::{self, Sink, Source};
 use lacewing_emulated::{code, marks, stack};
 
 lacewing::include_model!(mod model = concat!(env!("OUT_DIR"), "/model.lace"));
 
-type Loaded = Session<'static, Portable, model::Ops>;
+include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+
+type Loaded = Session<'static, Chosen, model::Ops>;
 
 static mut ARENA: Arena<{ model::ARENA_LEN }> = Arena::new();
 
@@ -49,7 +51,7 @@ fn load() -> Loaded {
     // SAFETY: `main` runs once and calls `infer` once, so this is the only reference ever made.
     let arena: &'static mut [u8] = unsafe { &mut *&raw mut ARENA };
     let Ok(model) = model::read() else { host::exit(code::READ) };
-    match Session::new(model, Portable, arena) {
+    match Session::new(model, Chosen, arena) {
         Ok(session) => session,
         Err(_) => host::exit(code::SESSION),
     }

@@ -1,0 +1,424 @@
+//! The loops in Armv7E-M assembly. Each is a function of its own with the C calling convention, given one pointer to its arguments, so
+//! that all fourteen registers are its own; what the inner loop does not need waits in a frame on the stack.
+//!
+//! An inner loop is written out a few times and entered in the middle, so that any number of rounds costs one counter for a few of
+//! them: `skip` is the length of the code that the first pass leaves out.
+
+use core::arch::{asm, naked_asm};
+
+use super::tile::{Column, Pair, Run};
+
+/// What lets the assembler know the instructions: nothing where the target has them.
+#[cfg(dsp = "armv7e-m")]
+macro_rules! arch {
+    () => {
+        ""
+    };
+}
+#[cfg(dsp = "armv8-m")]
+macro_rules! arch {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+
+/// Widens each of `from` to words `at` and `at + 1` of one of `to`; both are as many, at least one, and `at + 2 ≤ N`.
+#[inline(always)]
+pub(super) fn widen<const N: usize>(from: &[[i8; 4]], to: &mut [[u32; N]], at: usize) {
+    // SAFETY: the loop reads `from.len()` words from `from` on, LDR at any address, and writes two words, from `at` on, of as many groups
+    // of `4·N` bytes, aligned as `u32`.
+    unsafe {
+        asm!(
+            arch!(),
+            "2:",
+            "ldr {word}, [{from}], #4",
+            "sxtb16 {even}, {word}",
+            "sxtb16 {word}, {word}, ror #8",
+            "strd {even}, {word}, [{to}], #{group}",
+            "cmp {from}, {end}",
+            "bne 2b",
+            from = inout(reg) from.as_ptr() => _,
+            end = in(reg) from.as_ptr_range().end,
+            to = inout(reg) to.as_mut_ptr().cast::<u32>().wrapping_add(at) => _,
+            word = out(reg) _,
+            even = out(reg) _,
+            group = const 4 * N,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies words, at least one; both are as many.
+#[inline(always)]
+pub(super) fn copy(from: &[[i8; 4]], to: &mut [[i8; 4]]) {
+    // SAFETY: the loop reads the words of `from` and writes as many from `to` on, at any address.
+    unsafe {
+        asm!(
+            "2:",
+            "ldr {word}, [{from}], #4",
+            "str {word}, [{to}], #4",
+            "cmp {from}, {end}",
+            "bne 2b",
+            from = inout(reg) from.as_ptr() => _,
+            end = in(reg) from.as_ptr_range().end,
+            to = inout(reg) to.as_mut_ptr() => _,
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies words, at least one, that are `stride` bytes apart; the last ends within `from`.
+#[inline(always)]
+pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
+    let (pairs, odd) = (to.len() / 2, to.len() % 2);
+    // SAFETY: the loop reads `to.len()` words, each `stride` bytes after the one before, of which the last ends within `from`, by LDR at
+    // any address, and writes them from `to` on: one first if they are odd, then two at a time.
+    unsafe {
+        asm!(
+            "cmp {odd}, #0",
+            "beq 2f",
+            "ldr {odd}, [{from}]",
+            "add {from}, {stride}",
+            "str {odd}, [{to}], #4",
+            "cmp {pairs}, #0",
+            "beq 3f",
+            "2:",
+            "ldr {odd}, [{from}]",
+            "ldr {word}, [{from}, {stride}]",
+            "add {from}, {from}, {stride}, lsl #1",
+            "strd {odd}, {word}, [{to}], #8",
+            "subs {pairs}, #1",
+            "bne 2b",
+            "3:",
+            from = inout(reg) from.as_ptr() => _,
+            stride = in(reg) stride,
+            to = inout(reg) to.as_mut_ptr() => _,
+            pairs = inout(reg) pairs => _,
+            odd = inout(reg) odd => _,
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
+/// Passes over code that holds a round `unroll` times, and bytes of code that the first pass leaves out.
+#[inline(always)]
+const fn passes(rounds: usize, unroll: usize, bytes: usize) -> [usize; 2] {
+    let passes = rounds.div_ceil(unroll);
+    [passes, passes.wrapping_mul(unroll).wrapping_sub(rounds).wrapping_mul(bytes)]
+}
+
+/// The arguments of `pair_loop`, in the order of its frame.
+#[repr(C)]
+struct PairArguments {
+    multipliers: *const i32,
+    first: *mut i8,
+    second: *mut i8,
+    zero: i32,
+    bias: *const i32,
+    multiplier_bytes: usize,
+    x: *const [u32; 4],
+    passes: usize,
+    skip: usize,
+    end: *mut i8,
+    weights: *const [u32; 2],
+}
+
+/// See [`Pair`]; it must fit.
+#[inline(always)]
+pub(super) fn pair(pair: &mut Pair<'_>) {
+    let [passes, skip] = passes(pair.x.len(), 4, 56);
+    let first = pair.y.as_mut_ptr();
+    let arguments = PairArguments {
+        multipliers: pair.rounding.multipliers.as_ptr(),
+        first,
+        second: first.wrapping_add(pair.second),
+        zero: pair.rounding.zero,
+        bias: pair.bias.as_ptr(),
+        multiplier_bytes: pair.rounding.step(pair.outputs, 2).wrapping_mul(4),
+        x: pair.x.as_ptr(),
+        passes,
+        skip,
+        end: first.wrapping_add(pair.outputs),
+        weights: pair.weights.as_ptr(),
+    };
+    // SAFETY: `Pair::fits` holds: there is a group, the outputs are even and at least two, weights and biases are there for all of them,
+    // multipliers for all or for the one tile that step 0 repeats, and from `first` and from `second` on there is room for them.
+    unsafe { pair_loop(&raw const arguments) }
+}
+
+/// A tile of 2 × 2: r4 to r7 are the sums, output by pixel; r0 to r3 activations, r8, r9 and lr weights, r10 and r11 point to both,
+/// r12 counts passes. 14 instructions for 16 products.
+#[unsafe(naked)]
+unsafe extern "C" fn pair_loop(arguments: *const PairArguments) {
+    naked_asm!(
+        arch!(),
+        "push {{r4-r11, lr}}",
+        "sub sp, #40",
+        "ldm r0!, {{r1-r8}}",
+        "stm sp, {{r1-r8}}",
+        "ldm r0, {{r1, r2, r11}}",
+        "adr.w r3, 3f",
+        "add r1, r3",
+        "orr r1, r1, #1",
+        "strd r1, r2, [sp, #32]",
+        "2:",
+        "ldr r0, [sp, #16]",
+        "ldrd r4, r6, [r0], #8",
+        "str r0, [sp, #16]",
+        "mov r5, r4",
+        "mov r7, r6",
+        "ldrd r10, r12, [sp, #24]",
+        "ldr pc, [sp, #32]",
+        "3:",
+        ".rept 4",
+        "ldm r10!, {{r0-r3}}",
+        "ldrd r8, lr, [r11], #8",
+        "sxtb16 r9, r8",
+        "sxtb16 r8, r8, ror #8",
+        "smlad r4, r0, r9, r4",
+        "smlad r5, r2, r9, r5",
+        "smlad r4, r1, r8, r4",
+        "smlad r5, r3, r8, r5",
+        "sxtb16 r9, lr",
+        "sxtb16 lr, lr, ror #8",
+        "smlad r6, r0, r9, r6",
+        "smlad r7, r2, r9, r7",
+        "smlad r6, r1, lr, r6",
+        "smlad r7, r3, lr, r7",
+        ".endr",
+        "subs r12, #1",
+        "bne 3b",
+        "ldm sp, {{r0-r3}}",
+        "ldrd r8, r9, [r0]",
+        "ldr r10, [sp, #20]",
+        "add r0, r10",
+        "smmlar r4, r4, r8, r3",
+        "smmlar r5, r5, r8, r3",
+        "smmlar r6, r6, r9, r3",
+        "smmlar r7, r7, r9, r3",
+        "ssat r4, #8, r4",
+        "ssat r5, #8, r5",
+        "ssat r6, #8, r6",
+        "ssat r7, #8, r7",
+        "strb r5, [r2], #1",
+        "strb r7, [r2], #1",
+        "strb r4, [r1], #1",
+        "strb r6, [r1], #1",
+        "stm sp, {{r0-r2}}",
+        "ldr r3, [sp, #36]",
+        "cmp r1, r3",
+        "bne 2b",
+        "add sp, #40",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// The arguments of `column_loop`, in the order of its frame.
+#[repr(C)]
+struct ColumnArguments {
+    multipliers: *const i32,
+    y: *mut i8,
+    multiplier_bytes: usize,
+    zero: i32,
+    bias: *const i32,
+    end: *mut i8,
+    x: *const [u32; 2],
+    passes: usize,
+    skip: usize,
+    weights: *const [u32; 4],
+}
+
+/// See [`Column`]; it must fit.
+#[inline(always)]
+pub(super) fn column(column: &mut Column<'_>) {
+    let [passes, skip] = passes(column.x.len(), 4, 72);
+    let outputs = column.y.len();
+    let y = column.y.as_mut_ptr();
+    let arguments = ColumnArguments {
+        multipliers: column.rounding.multipliers.as_ptr(),
+        y,
+        multiplier_bytes: column.rounding.step(outputs, 4).wrapping_mul(4),
+        zero: column.rounding.zero,
+        bias: column.bias.as_ptr(),
+        end: y.wrapping_add(outputs),
+        x: column.x.as_ptr(),
+        passes,
+        skip,
+        weights: column.weights.as_ptr(),
+    };
+    // SAFETY: `Column::fits` holds: there is a group, the outputs are a multiple of four and at least four, weights and biases are there
+    // for all of them, and multipliers for all or for the one tile that step 0 repeats.
+    unsafe { column_loop(&raw const arguments) }
+}
+
+/// A tile of four outputs: r4 to r7 are the sums, r2 and r3 activations, r0, r1, r8, r9 and lr weights, r10 and r11 point to both,
+/// r12 counts passes. 18 instructions for 16 products.
+#[unsafe(naked)]
+unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
+    naked_asm!(
+        arch!(),
+        "push {{r4-r11, lr}}",
+        "sub sp, #36",
+        "ldm r0!, {{r1-r8}}",
+        "stm sp, {{r1-r8}}",
+        "ldm r0, {{r1, r11}}",
+        "adr.w r3, 3f",
+        "add r1, r3",
+        "orr r1, r1, #1",
+        "str r1, [sp, #32]",
+        "2:",
+        "ldr r0, [sp, #16]",
+        "ldm r0!, {{r4-r7}}",
+        "str r0, [sp, #16]",
+        "ldrd r10, r12, [sp, #24]",
+        "ldr pc, [sp, #32]",
+        "3:",
+        ".rept 4",
+        "ldrd r2, r3, [r10], #8",
+        "ldm r11!, {{r0, r1, r8, r9}}",
+        "sxtb16 lr, r0",
+        "sxtb16 r0, r0, ror #8",
+        "smlad r4, lr, r2, r4",
+        "smlad r4, r0, r3, r4",
+        "sxtb16 lr, r1",
+        "sxtb16 r1, r1, ror #8",
+        "smlad r5, lr, r2, r5",
+        "smlad r5, r1, r3, r5",
+        "sxtb16 lr, r8",
+        "sxtb16 r8, r8, ror #8",
+        "smlad r6, lr, r2, r6",
+        "smlad r6, r8, r3, r6",
+        "sxtb16 lr, r9",
+        "sxtb16 r9, r9, ror #8",
+        "smlad r7, lr, r2, r7",
+        "smlad r7, r9, r3, r7",
+        ".endr",
+        "subs r12, #1",
+        "bne 3b",
+        "ldm sp, {{r0-r3}}",
+        "ldm r0, {{r8, r9, r10, r12}}",
+        "add r0, r2",
+        "smmlar r4, r4, r8, r3",
+        "smmlar r5, r5, r9, r3",
+        "smmlar r6, r6, r10, r3",
+        "smmlar r7, r7, r12, r3",
+        "ssat r4, #8, r4",
+        "ssat r5, #8, r5",
+        "ssat r6, #8, r6",
+        "ssat r7, #8, r7",
+        "strb r4, [r1], #1",
+        "strb r5, [r1], #1",
+        "strb r6, [r1], #1",
+        "strb r7, [r1], #1",
+        "stm sp, {{r0, r1}}",
+        "ldr r3, [sp, #20]",
+        "cmp r1, r3",
+        "bne 2b",
+        "add sp, #36",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// The arguments of `run_loop`, in the order of its frame.
+#[repr(C)]
+struct RunArguments {
+    multipliers: *const [i32; 4],
+    y: *mut i8,
+    stride: usize,
+    zero: i32,
+    bias: *const [i32; 4],
+    taps: *const [u32; 6],
+    passes: usize,
+    step_bytes: usize,
+    end: *mut i8,
+    skip: usize,
+    plane: *const u32,
+}
+
+/// See [`Run`]; it must fit.
+#[inline(always)]
+pub(super) fn run(run: &mut Run<'_>) {
+    let [passes, skip] = passes(run.taps.len(), 5, 52);
+    let y = run.y.as_mut_ptr();
+    let arguments = RunArguments {
+        multipliers: run.multipliers,
+        y,
+        stride: run.stride,
+        zero: run.zero,
+        bias: run.bias,
+        taps: run.taps.as_ptr(),
+        passes,
+        step_bytes: run.step.wrapping_mul(4),
+        end: y.wrapping_add(run.count.wrapping_mul(run.stride)),
+        skip,
+        plane: run.plane.as_ptr().wrapping_add(run.first),
+    };
+    // SAFETY: `Run::fits` holds: there are taps and pixels, the farthest tap of the last pixel lies in the plane, the last pixel's four
+    // outputs lie in `y`, and `end` is met since the stride is not 0.
+    unsafe { run_loop(&raw const arguments) }
+}
+
+/// Four channels of a pixel: r4 to r7 are the sums, r0 and r1 two taps' words of four channels, which PKHTB and PKHBT sort into pairs of
+/// taps, r2, r3, r8 and r9 their weights, r10 and r11 point to pixel and taps, r12 counts passes. 13 instructions for 8 products.
+#[unsafe(naked)]
+unsafe extern "C" fn run_loop(arguments: *const RunArguments) {
+    naked_asm!(
+        arch!(),
+        "push {{r4-r11, lr}}",
+        "sub sp, #40",
+        "ldm r0!, {{r1-r8}}",
+        "stm sp, {{r1-r8}}",
+        "ldm r0, {{r1, r2, r10}}",
+        "adr.w r3, 3f",
+        "add r2, r3",
+        "orr r2, r2, #1",
+        "strd r1, r2, [sp, #32]",
+        "2:",
+        "ldr r0, [sp, #16]",
+        "ldm r0, {{r4-r7}}",
+        "ldrd r11, r12, [sp, #20]",
+        "ldr pc, [sp, #36]",
+        "3:",
+        ".rept 5",
+        "ldm r11!, {{r0, r1, r2, r3, r8, r9}}",
+        "ldr r0, [r10, r0]",
+        "ldr r1, [r10, r1]",
+        "pkhtb lr, r1, r0, asr #16",
+        "pkhbt r0, r0, r1, lsl #16",
+        "sxtb16 r1, r0",
+        "sxtb16 r0, r0, ror #8",
+        "smlad r4, r1, r2, r4",
+        "smlad r5, r0, r3, r5",
+        "sxtb16 r1, lr",
+        "sxtb16 lr, lr, ror #8",
+        "smlad r6, r1, r8, r6",
+        "smlad r7, lr, r9, r7",
+        ".endr",
+        "subs r12, #1",
+        "bne 3b",
+        "ldm sp, {{r0-r3}}",
+        "ldm r0, {{r8, r9, r11, r12}}",
+        "smmlar r4, r4, r8, r3",
+        "smmlar r5, r5, r9, r3",
+        "smmlar r6, r6, r11, r3",
+        "smmlar r7, r7, r12, r3",
+        "ssat r4, #8, r4",
+        "ssat r5, #8, r5",
+        "ssat r6, #8, r6",
+        "ssat r7, #8, r7",
+        "bfi r4, r5, #8, #8",
+        "bfi r6, r7, #8, #8",
+        "pkhbt r4, r4, r6, lsl #16",
+        "str r4, [r1]",
+        "add r1, r2",
+        "str r1, [sp, #4]",
+        "ldrd r0, r2, [sp, #28]",
+        "add r10, r0",
+        "cmp r1, r2",
+        "bne 2b",
+        "add sp, #40",
+        "pop {{r4-r11, pc}}",
+    )
+}

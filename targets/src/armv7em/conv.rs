@@ -1,0 +1,109 @@
+//! Convolution in int8: two output pixels at a time are widened to 16 bits, then meet all outputs in tiles of 2 × 2.
+//!
+//! Widening costs once for each pixel, not for each output; weights stay in flash as they are and are widened in registers, once
+//! for two pixels. The scratch holds both pixels, `4·K` bytes, and one of them before it is widened, where it is not one run of a row.
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::format::Layout;
+use lacewing::ops::ConvI8;
+use lacewing::rows::Work;
+
+use super::insn;
+use super::layer::{Layer, Tiles};
+use super::patch::Image;
+use super::tile::Pair;
+use crate::wish::Wish;
+
+const LAYOUT: Layout = Layout { outputs: 2, depth: 4 };
+
+/// What a convolution of `depth` weights for each output wants.
+pub(super) const fn wish(depth: u32, pointwise: bool) -> Wish {
+    let bytes = depth.next_multiple_of(4);
+    Wish { layout: LAYOUT, scratch: if pointwise { 4 * bytes } else { 5 * bytes } }
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
+    if op.layout != LAYOUT || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
+        return None;
+    }
+    let (x, patch) = work.scratch.split_at_mut_checked(depth.div_ceil(4).wrapping_mul(16))?;
+    let (x, patch) = (cast_mut::<u32>(x)?.as_chunks_mut::<4>().0, cast_mut::<i8>(patch)?);
+    let patch = if image.is_pointwise() { &mut [] } else { patch.get_mut(..depth)? };
+    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, x.len())?;
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    let mut pixels = Pixels { image, width, y: work.rows.start as usize, x: 0, row: &[] };
+    let mut rest = &mut *work.output;
+    while !rest.is_empty() {
+        let two = rest.len().min(outputs.wrapping_mul(2));
+        let (y, after) = rest.split_at_mut_checked(two)?;
+        let second = two.checked_sub(outputs)?;
+        pixels.widen(x, 0, patch)?;
+        if second > 0 {
+            pixels.widen(x, 2, patch)?;
+        }
+        pair(&layer, x, y, second)?;
+        rest = after;
+    }
+    super::limit(&op.requant, work.output);
+    Some(())
+}
+
+/// What the output pixels read, one after the other.
+struct Pixels<'a> {
+    image: Image<'a>,
+    /// Outputs in a row.
+    width: usize,
+    y: usize,
+    x: usize,
+    /// The row of a pointwise convolution, from the next pixel on.
+    row: &'a [i8],
+}
+
+impl Pixels<'_> {
+    /// Widens what the next pixel reads to two words of each group.
+    fn widen(&mut self, to: &mut [[u32; 4]], half: usize, patch: &mut [i8]) -> Option<()> {
+        let pixel = if self.image.is_pointwise() { self.next_of_row()? } else { self.next_patch(patch)? };
+        insn::widen(pixel, to, half)?;
+        self.x = self.x.wrapping_add(1);
+        if self.x == self.width {
+            (self.y, self.x) = (self.y.wrapping_add(1), 0);
+        }
+        Some(())
+    }
+
+    fn next_of_row(&mut self) -> Option<&[i8]> {
+        let Image { channels, stride: [down, across], .. } = self.image;
+        if self.x == 0 {
+            self.row = self.image.row(self.y.wrapping_mul(down))?;
+        }
+        let pixel = self.row.get(..channels)?;
+        self.row = self.row.get(channels.wrapping_mul(across)..).unwrap_or_default();
+        Some(pixel)
+    }
+
+    fn next_patch<'p>(&self, patch: &'p mut [i8]) -> Option<&'p [i8]> {
+        self.image.gather([self.y, self.x], patch)?;
+        Some(patch)
+    }
+}
+
+/// All outputs of two pixels; of one, whose outputs are those of the second too, if `second` is 0.
+fn pair(layer: &Layer<'_, 2>, x: &[[u32; 4]], y: &mut [i8], second: usize) -> Option<()> {
+    let outputs = layer.full;
+    if outputs > 0 {
+        let Tiles { weights, bias, rounding } = layer.full();
+        insn::pair(&mut Pair { x, weights, bias, rounding, outputs, y, second })?;
+    }
+    if layer.bias.len() > outputs {
+        let Tiles { weights, bias, rounding } = layer.last();
+        let mut both = [0; 4];
+        insn::pair(&mut Pair { x, weights, bias, rounding, outputs: 2, y: &mut both, second: 2 })?;
+        let [first, _, other, _] = both;
+        *y.get_mut(second.checked_add(outputs)?)? = other;
+        *y.get_mut(outputs)? = first;
+    }
+    Some(())
+}

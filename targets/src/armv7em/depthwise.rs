@@ -1,0 +1,196 @@
+//! Depthwise convolution in int8, one output for each channel: four channels at a time, over as many rows as the scratch holds.
+//!
+//! The rows' words of four channels are copied to a plane with its border of zero points, so that every output is computed alike, at any
+//! stride and dilation. The taps in pairs, their weights widened and their offsets in the plane, stand before it.
+
+use core::ops::Range;
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::format::{Layout, Tensor, Window};
+use lacewing::ops::DepthwiseI8;
+use lacewing::rows::Work;
+
+use super::insn;
+use super::patch::Image;
+use super::tile::{Run, Taps};
+use crate::wish::Wish;
+
+/// Bytes of plane that are enough: with more the copies hardly become fewer.
+const ENOUGH: u32 = 1024;
+
+/// What a depthwise convolution wants: the taps and the plane.
+pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    let [kh, kw] = window.kernel;
+    let [_, rows, width, outputs] = output.shape;
+    let reach = |axis: usize| (window.kernel[axis] - 1).checked_mul(window.dilation[axis])?.checked_add(1);
+    let span = |axis: usize, outputs: u32| (outputs - 1).checked_mul(window.stride[axis])?.checked_add(reach(axis)?);
+    let row = span(1, width)?.checked_mul(4)?;
+    let least = reach(0)?.checked_mul(row)?;
+    let plane = span(0, rows)?.checked_mul(row)?.min(least.max(ENOUGH));
+    let taps = kh.checked_mul(kw)?.div_ceil(2).checked_mul(size_of::<Taps>() as u32)?;
+    let fits = input.shape[3] == outputs && outputs >= 4;
+    let layout = Layout::channels_last(u16::try_from(outputs).ok()?);
+    Some(Wish { layout, scratch: taps.checked_add(plane)? }).filter(|_| fits)
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
+    if !last || op.requant.shift > 0 || image.channels != channels || channels < 4 {
+        return None;
+    }
+    let layer = Layer {
+        weights: constants.get::<i8>(op.weights).ok()?,
+        across: op.layout.outputs.into(),
+        bias: constants.get::<i32>(op.bias).ok()?,
+        multipliers: constants.get::<i32>(op.requant.multipliers).ok()?,
+        zero: op.requant.zero.into(),
+    };
+    let mut plane = Plane::new(image, width, cast_mut::<u32>(work.scratch)?)?;
+    let (mut rest, mut rows) = (&mut *work.output, work.rows.start as usize..work.rows.end as usize);
+    while !rows.is_empty() {
+        let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
+        let len = band.len().checked_mul(width)?.checked_mul(channels)?;
+        let (output, after) = rest.split_at_mut_checked(len)?;
+        plane.band(&layer, band.clone(), output)?;
+        (rest, rows.start) = (after, band.end);
+    }
+    super::limit(&op.requant, work.output);
+    Some(())
+}
+
+struct Layer<'a> {
+    weights: &'a [i8],
+    /// Weights from one tap to the next.
+    across: usize,
+    bias: &'a [i32],
+    multipliers: &'a [i32],
+    zero: i32,
+}
+
+/// The scratch: taps, then words of four channels of some rows.
+struct Plane<'a> {
+    image: Image<'a>,
+    width: usize,
+    taps: &'a mut [Taps],
+    words: &'a mut [u32],
+    /// Words of a row.
+    pitch: usize,
+    /// The largest offset of a tap, in words.
+    reach: usize,
+    /// Output rows whose input the plane holds.
+    most: usize,
+}
+
+impl<'a> Plane<'a> {
+    fn new(image: Image<'a>, width: usize, scratch: &'a mut [u32]) -> Option<Self> {
+        let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
+        let taps = kh.checked_mul(kw)?.div_ceil(2);
+        let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(6)?)?;
+        let taps = taps.as_chunks_mut::<6>().0;
+        let [tall, wide] = [kh.checked_sub(1)?.checked_mul(dy)?, kw.checked_sub(1)?.checked_mul(dx)?];
+        let pitch = width.checked_sub(1)?.checked_mul(across)?.checked_add(wide)?.checked_add(1)?;
+        let more = words.len().checked_div(pitch)?.checked_sub(tall.checked_add(1)?)?;
+        let most = more.checked_div(down)?.checked_add(1)?;
+        let mut offsets = (0..kh).flat_map(|ky| {
+            (0..kw).map(move |kx| ky.wrapping_mul(dy).wrapping_mul(pitch).wrapping_add(kx.wrapping_mul(dx)))
+        });
+        for [a, b, ..] in taps.iter_mut() {
+            *a = offsets.next()?.wrapping_mul(4) as u32;
+            *b = offsets.next().map_or(0, |offset| offset.wrapping_mul(4) as u32);
+        }
+        let reach = tall.checked_mul(pitch)?.checked_add(wide)?;
+        Some(Self { image, width, taps, words, pitch, reach, most })
+    }
+
+    /// Computes output rows of all channels, in blocks of four; the last block begins where four are left.
+    fn band(&mut self, layer: &Layer<'_>, rows: Range<usize>, output: &mut [i8]) -> Option<()> {
+        let channels = self.image.channels;
+        let mut channel = 0;
+        loop {
+            self.weigh(layer, channel)?;
+            self.copy(rows.clone(), channel)?;
+            self.block(layer, channel, rows.len(), output)?;
+            let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
+            if next <= channel {
+                return Some(());
+            }
+            channel = next;
+        }
+    }
+
+    /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
+    fn weigh(&mut self, layer: &Layer<'_>, channel: usize) -> Option<()> {
+        let mut rest = layer.weights.get(channel..)?;
+        let mut next = || {
+            let four = rest.first_chunk::<4>().copied();
+            rest = rest.get(layer.across..).unwrap_or_default();
+            four
+        };
+        let mut left = self.image.kernel[0].wrapping_mul(self.image.kernel[1]);
+        for [_, _, words @ ..] in self.taps.iter_mut() {
+            let (a, b) = (next()?, if left > 1 { next()? } else { [0; 4] });
+            left = left.wrapping_sub(2);
+            for ((word, a), b) in words.iter_mut().zip(a).zip(b) {
+                *word = u32::from(i16::from(a) as u16) | (i32::from(b) << 16) as u32;
+            }
+        }
+        Some(())
+    }
+
+    /// Copies four channels of what the output rows read.
+    fn copy(&mut self, rows: Range<usize>, channel: usize) -> Option<()> {
+        let Image { stride: [down, _], pad: [_, left], channels, width, zero, .. } = self.image;
+        let outside = u32::from_le_bytes([zero as u8; 4]);
+        let first = rows.start.wrapping_mul(down);
+        let mut rest = &mut *self.words;
+        let tall = self.image.kernel[0].wrapping_sub(1).wrapping_mul(self.image.dilation[0]);
+        for y in
+            first..first.wrapping_add(rows.len().wrapping_sub(1).wrapping_mul(down)).wrapping_add(tall).wrapping_add(1)
+        {
+            let (line, after) = rest.split_at_mut_checked(self.pitch)?;
+            rest = after;
+            let Some(row) = self.image.row(y) else {
+                line.fill(outside);
+                continue;
+            };
+            let (border, line) = line.split_at_mut_checked(left.min(line.len()))?;
+            let (line, beyond) = line.split_at_mut_checked(width.min(line.len()))?;
+            border.fill(outside);
+            beyond.fill(outside);
+            insn::words(row.get(channel..)?, channels, line)?;
+        }
+        Some(())
+    }
+
+    /// Computes four channels of all rows in the plane.
+    fn block(&self, layer: &Layer<'_>, channel: usize, rows: usize, output: &mut [i8]) -> Option<()> {
+        let [down, across] = self.image.stride;
+        let channels = self.image.channels;
+        let bias = layer.bias.get(channel..)?.first_chunk()?;
+        let single = layer.multipliers.first().map(|m| [*m; 4])?;
+        let multipliers = match layer.multipliers {
+            [_] => &single,
+            each => each.get(channel..)?.first_chunk()?,
+        };
+        for row in 0..rows {
+            let start = row.wrapping_mul(self.width).wrapping_mul(channels).wrapping_add(channel);
+            insn::run(&mut Run {
+                plane: self.words,
+                first: row.wrapping_mul(down).wrapping_mul(self.pitch),
+                step: across,
+                taps: self.taps,
+                reach: self.reach,
+                bias,
+                multipliers,
+                zero: layer.zero,
+                count: self.width,
+                y: output.get_mut(start..)?,
+                stride: channels,
+            })?;
+        }
+        Some(())
+    }
+}

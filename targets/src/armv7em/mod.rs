@@ -1,0 +1,91 @@
+//! Kernels for Armv7E-M with DSP instructions: Cortex-M4, M7, and M33 where the chip has them.
+//!
+//! SMLAD makes two products of 16 bits and adds both to a sum; what it needs are pairs in registers. So the kernels widen int8 to 16 bits
+//! in registers, four at a time with two SXTB16, and hold a tile of sums that uses every pair as often as registers allow. SMMLAR and SSAT
+//! round a sum in two instructions, since a record's multipliers are made for them.
+//!
+//! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
+
+#[cfg(dsp)]
+mod asm;
+mod conv;
+mod depthwise;
+mod fully_connected;
+mod insn;
+mod layer;
+mod patch;
+mod tile;
+#[cfg(not(dsp))]
+mod twin;
+
+use lacewing::arena::Constants;
+use lacewing::format::{Requant, Tensor, Window};
+use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::rows::Work;
+use lacewing::{Fault, Kernels, ops};
+
+use crate::wish::Wish;
+
+/// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
+///
+/// `lacewing convert --target cortex-m4f` (`cortex-m7`, `cortex-m33`) writes files for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CortexM4;
+
+impl Kernels for CortexM4 {
+    #[inline(always)]
+    fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        match conv::run(op, c, &mut work) {
+            Some(()) => Ok(()),
+            None => ops::conv::run::<_, i8, _>(self, op, c, work),
+        }
+    }
+
+    #[inline(always)]
+    fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        match depthwise::run(op, c, &mut work) {
+            Some(()) => Ok(()),
+            None => ops::depthwise::run::<_, i8>(op, c, work),
+        }
+    }
+
+    #[inline(always)]
+    fn fully_connected_i8(
+        &self,
+        op: &FullyConnectedI8,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        match fully_connected::run(op, c, input, output, scratch) {
+            Some(()) => Ok(()),
+            None => ops::fully_connected::run::<_, i8, _>(self, op, c, input, output),
+        }
+    }
+}
+
+/// What a convolution in one group wants.
+pub(crate) fn conv_i8(input: &Tensor, window: &Window) -> Option<Wish> {
+    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
+    let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| *depth < 1 << 16)?;
+    Some(conv::wish(depth, window.kernel == [1, 1] && window.pad == [0, 0]))
+}
+
+/// What a depthwise convolution wants.
+pub(crate) fn depthwise_i8(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    depthwise::wish(input, output, window)
+}
+
+/// What a fully connected layer wants.
+pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
+    (depth < 1 << 16).then(|| fully_connected::wish(depth))
+}
+
+/// Brings results between the record's limits, where those are not the type's own.
+fn limit(requant: &Requant, output: &mut [i8]) {
+    let Requant { lo, hi, .. } = *requant;
+    if (lo, hi) != (i8::MIN, i8::MAX) {
+        output.iter_mut().for_each(|y| *y = (*y).max(lo).min(hi));
+    }
+}

@@ -1,0 +1,128 @@
+//! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
+
+/// The way from sums to int8 of some outputs: `q = ssat8(zero + ((sum · m + 2^31) >> 32))`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounding<'a> {
+    /// `m` of each output; or of one tile, the same for every tile.
+    pub(super) multipliers: &'a [i32],
+    /// The output's zero point.
+    pub(super) zero: i32,
+}
+
+impl Rounding<'_> {
+    /// Whether there are multipliers for `outputs` in tiles of `tile`.
+    fn fits(&self, outputs: usize, tile: usize) -> bool {
+        let len = self.multipliers.len();
+        len >= outputs || len == tile
+    }
+
+    /// Multipliers from one tile of `tile` outputs to the next.
+    pub(super) fn step(&self, outputs: usize, tile: usize) -> usize {
+        if self.multipliers.len() >= outputs { tile } else { 0 }
+    }
+}
+
+/// Two pixels by any even number of outputs of a convolution, in tiles of 2 × 2.
+///
+/// `y[p][o] = q(bias[o] + Σ_k w[o][k] · x[p][k])`
+#[derive(Debug)]
+pub(super) struct Pair<'a> {
+    /// Four widened activations of the first pixel, four of the second, for each group of four.
+    pub(super) x: &'a [[u32; 4]],
+    /// Weights in the layout of two outputs by four: for each two outputs and each group, a word of each output.
+    pub(super) weights: &'a [[u32; 2]],
+    /// A bias for each output.
+    pub(super) bias: &'a [i32],
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// Number of outputs, even, at least 2.
+    pub(super) outputs: usize,
+    /// Where the first pixel's outputs go, and further on, or in the same bytes, those of the second. The first one's are written last.
+    pub(super) y: &'a mut [i8],
+    /// Where in `y` the second pixel's outputs begin.
+    pub(super) second: usize,
+}
+
+impl Pair<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, weights, outputs, second, .. } = self;
+        let room = self.y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
+        let even = *outputs >= 2 && outputs.is_multiple_of(2);
+        let enough = weights.len() / x.len().max(1) >= outputs / 2 && self.bias.len() >= *outputs;
+        !x.is_empty() && room && even && enough && self.rounding.fits(*outputs, 2)
+    }
+}
+
+/// One vector by any multiple of four outputs, in tiles of four.
+///
+/// `y[o] = q(bias[o] + Σ_k w[o][k] · x[k])`
+#[derive(Debug)]
+pub(super) struct Column<'a> {
+    /// Widened activations in groups of four.
+    pub(super) x: &'a [[u32; 2]],
+    /// Weights in the layout of four outputs by four: for each four outputs and each group, a word of each output.
+    pub(super) weights: &'a [[u32; 4]],
+    /// A bias for each output.
+    pub(super) bias: &'a [i32],
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// The outputs; a multiple of four of them.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Column<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let outputs = self.y.len();
+        let tiles = outputs >= 4 && outputs.is_multiple_of(4);
+        let enough = self.weights.len() / self.x.len().max(1) >= outputs / 4 && self.bias.len() >= outputs;
+        !self.x.is_empty() && tiles && enough && self.rounding.fits(outputs, 4)
+    }
+}
+
+/// Two taps of four channels: the byte offsets in the plane of both taps' words, and for each channel the weights of both.
+pub(super) type Taps = [u32; 6];
+
+/// Four channels of `count` pixels in a row of a depthwise convolution.
+///
+/// `y[i][c] = q(bias[c] + Σ_t w[t][c] · plane[first + i·step + offset(t)][c])`
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    /// Words of four channels each.
+    pub(super) plane: &'a [u32],
+    /// The word of the first pixel's first tap.
+    pub(super) first: usize,
+    /// Words from one pixel to the next.
+    pub(super) step: usize,
+    /// The taps in pairs.
+    pub(super) taps: &'a [Taps],
+    /// The largest offset of a tap, in words.
+    pub(super) reach: usize,
+    /// A bias for each channel.
+    pub(super) bias: &'a [i32; 4],
+    /// A multiplier for each channel.
+    pub(super) multipliers: &'a [i32; 4],
+    /// The output's zero point.
+    pub(super) zero: i32,
+    /// Number of pixels, at least 1.
+    pub(super) count: usize,
+    /// Where the outputs go, those of one pixel `stride` bytes after those of the pixel before.
+    pub(super) y: &'a mut [i8],
+    /// Bytes from one pixel's outputs to the next one's, at least 1.
+    pub(super) stride: usize,
+}
+
+impl Run<'_> {
+    /// Whether all slices are as long as the loop needs, if no tap is farther than `reach`.
+    pub(super) fn fits(&self) -> bool {
+        let Self { first, step, taps, reach, count, stride, .. } = self;
+        let after = |each: &usize| count.checked_sub(1).and_then(|last| last.checked_mul(*each));
+        let word = after(step).and_then(|last| last.checked_add(*first)?.checked_add(*reach));
+        let end = after(stride).and_then(|last| last.checked_add(4));
+        !taps.is_empty()
+            && *stride > 0
+            && word.is_some_and(|word| word < self.plane.len())
+            && end.is_some_and(|end| end <= self.y.len())
+    }
+}

@@ -1,0 +1,62 @@
+//! What kernels want of a file: the converter asks, and writes records so. Every file runs with every kernels; one written for
+//! others runs with the portable bodies.
+
+use lacewing::format::{Layout, Tensor, Window};
+
+/// Order of the weights of a record, and bytes to work in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Order of the weights.
+    pub layout: Layout,
+    /// Bytes of the arena while the record runs, at a multiple of 4.
+    pub scratch: u32,
+}
+
+/// Kernels that a target has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// [`lacewing::Portable`].
+    #[default]
+    Portable,
+    /// [`crate::CortexM4`].
+    Armv7em,
+}
+
+impl Family {
+    /// The name of their type in this crate.
+    #[must_use]
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Portable => "Portable",
+            Self::Armv7em => "CortexM4",
+        }
+    }
+
+    /// What a convolution in one group, in int8, wants.
+    #[must_use]
+    pub fn conv_i8(self, input: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable => None,
+            Self::Armv7em => crate::armv7em::conv_i8(input, window),
+        }
+    }
+
+    /// What a depthwise convolution in int8 wants, one output for each channel.
+    #[must_use]
+    pub fn depthwise_i8(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable => None,
+            Self::Armv7em => crate::armv7em::depthwise_i8(input, output, window),
+        }
+    }
+
+    /// What a fully connected layer in int8 of `depth` inputs wants.
+    #[must_use]
+    pub fn fully_connected_i8(self, depth: u32) -> Option<Wish> {
+        match self {
+            Self::Portable => None,
+            Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
+        }
+    }
+}
