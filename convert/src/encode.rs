@@ -5,7 +5,8 @@ pub mod numbers;
 use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
-use lacewing::format::{DType, Op as Record, Place, Port, Span, Tensor};
+use lacewing::format::{DType, Layout, Op as Record, Place, Port, Span, Tensor};
+use lacewing_targets::wish::Family;
 use ndarray::ArrayD;
 
 use crate::error::ConvertError;
@@ -13,6 +14,7 @@ use crate::graph::{Graph, Kind, Node, NodeId, Op, ValueId};
 use crate::ops;
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::quantize::{Bits, Params, Quantization, Width, nodes};
+use crate::wish::wish;
 
 /// Finished values of all stages before.
 #[derive(Debug)]
@@ -25,16 +27,32 @@ pub struct Context<'a> {
     pub plan: Plan,
     /// Metadata beside the layers' names, which are added.
     pub items: Vec<Item>,
+    /// The kernels that the file is written for.
+    kernels: Family,
 }
 
 impl<'a> Context<'a> {
-    /// Plans the memory of `graph` under `quantization`.
+    /// Plans the memory of `graph` under `quantization`, for portable kernels.
     ///
     /// # Errors
     /// [`ConvertError::Plan`].
     pub fn new(graph: &'a Graph, quantization: Quantization, items: Vec<Item>) -> Result<Self, ConvertError> {
-        let plan = plan(graph, |value| quantization.element_bytes(value), PlanOptions::default())?;
-        Ok(Self { graph, quantization, plan, items })
+        Self::with_kernels(graph, quantization, items, Family::Portable)
+    }
+
+    /// The same for the kernels of a target.
+    ///
+    /// # Errors
+    /// [`ConvertError::Plan`].
+    pub fn with_kernels(
+        graph: &'a Graph,
+        quantization: Quantization,
+        items: Vec<Item>,
+        kernels: Family,
+    ) -> Result<Self, ConvertError> {
+        let scratch = |node| wish(graph, &quantization, node, kernels).map_or(0, |wish| wish.scratch as usize);
+        let plan = plan(graph, |value| quantization.element_bytes(value), scratch, PlanOptions::default())?;
+        Ok(Self { graph, quantization, plan, items, kernels })
     }
 
     /// The float program of `graph`.
@@ -103,6 +121,16 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
         }
     };
     values.iter().map(port).collect()
+}
+
+/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
+fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Vec<i8> {
+    let depth = weights.len() as u32 / outputs;
+    let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
+    for (i, weight) in (0..).zip(weights) {
+        ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
+    }
+    ordered
 }
 
 /// The value's place in the arena.
@@ -219,8 +247,21 @@ impl Writer<'_> {
         self.builder.constant(numbers)
     }
 
-    /// Integer weights among the constants, those of int4 two in a byte, the first in the low half.
-    pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8]) -> Span {
+    /// The order of the node's weights that the target's kernels want, or else `usual`.
+    pub(crate) fn layout(&self, usual: Layout) -> Layout {
+        let Context { graph, quantization, kernels, .. } = self.context;
+        wish(graph, quantization, self.node, *kernels).map_or(usual, |wish| wish.layout)
+    }
+
+    /// The bytes that the node works in.
+    pub(crate) fn scratch(&self) -> Span {
+        self.context.plan.scratch(self.node)
+    }
+
+    /// Row-major `[o][k]` weights among the constants in the order of `layout`, those of int4 two in a byte, the first in the low half.
+    pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8], layout: Layout) -> Span {
+        let outputs = self.output().shape[3];
+        let weights = &reorder(weights, outputs, layout);
         let pair = |pair: &[i8]| pair[0] & 15 | pair.get(1).copied().unwrap_or_default() << 4;
         match bits {
             Bits::Eight => self.constant(weights),

@@ -34,8 +34,10 @@ pub mod survey;
 mod transposed;
 mod trial;
 pub mod verify;
+mod wish;
 
 use lacewing::format::metadata::Item;
+use lacewing_targets::wish::Family;
 use ndarray::ArrayD;
 
 use crate::calibrate::{Calibrator, calibrate};
@@ -69,6 +71,8 @@ pub struct Options {
     pub rounding: Rounding,
     /// Metadata that the file takes along: preprocessing, classes.
     pub items: Vec<Item>,
+    /// The kernels that the file is written for; it runs with any.
+    pub kernels: Family,
     /// The share of multiply-accumulates to save by leaving out what matters least; see [`mod@prune`].
     pub prune: Option<f64>,
 }
@@ -156,7 +160,8 @@ pub fn convert(
     let whole = dense.unwrap_or(graph);
     let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;
     let removed = Removed::between(&whole, &graph, integers);
-    let context = Context::new(&graph, quantization.clone(), Origin::of(onnx, samples).items(&graph.name, options))?;
+    let items = Origin::of(onnx, samples).items(&graph.name, options);
+    let context = Context::with_kernels(&graph, quantization.clone(), items, options.kernels)?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {

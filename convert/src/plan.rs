@@ -12,7 +12,7 @@
 
 mod place;
 
-use lacewing::format::{DType, Place, SafeOverlap, Tensor};
+use lacewing::format::{DType, Place, SafeOverlap, Span, Tensor};
 use thiserror::Error;
 
 use crate::encode::shape4;
@@ -57,10 +57,11 @@ pub struct Plan {
     in_place: Vec<Option<usize>>,
     aliases: Vec<bool>,
     last_uses: Vec<Vec<bool>>,
+    scratch: Vec<Span>,
     live_bytes: Vec<usize>,
     /// Bytes at the front of the arena that hold the states.
     pub state_bytes: usize,
-    /// Size of the arena: states, inputs, outputs and all between.
+    /// Size of the arena: states, inputs, outputs, scratch and all between.
     pub arena_bytes: usize,
     /// The largest sum of live bytes at one step; no arena for this order of nodes is smaller.
     pub lower_bound_bytes: usize,
@@ -98,18 +99,29 @@ impl Plan {
         &self.last_uses[node.0]
     }
 
+    /// The bytes that the node works in while it runs.
+    pub fn scratch(&self, node: NodeId) -> Span {
+        self.scratch[node.0]
+    }
+
     /// Bytes live at each step; the last step is the reading of the outputs.
     pub fn live_bytes(&self) -> &[usize] {
         &self.live_bytes
     }
 }
 
-/// Plans the memory of `graph`, whose nodes run in their order; `elem_bytes` is the size of one element of a value.
+/// Plans the memory of `graph`, whose nodes run in their order; `elem_bytes` is the size of one element of a value,
+/// `scratch` are the bytes that a node works in.
 ///
 /// # Errors
 ///
 /// [`PlanError::TooManyLive`] if the device could not follow all tensors.
-pub fn plan(graph: &Graph, elem_bytes: impl Fn(ValueId) -> usize, options: PlanOptions) -> Result<Plan, PlanError> {
+pub fn plan(
+    graph: &Graph,
+    elem_bytes: impl Fn(ValueId) -> usize,
+    scratch: impl Fn(NodeId) -> usize,
+    options: PlanOptions,
+) -> Result<Plan, PlanError> {
     let bytes: Vec<usize> = (0..graph.values.len())
         .map(|v| graph.values[v].shape.iter().product::<usize>() * elem_bytes(ValueId(v)))
         .collect();
@@ -117,7 +129,8 @@ pub fn plan(graph: &Graph, elem_bytes: impl Fn(ValueId) -> usize, options: PlanO
     sharing.join_aliases();
     sharing.join_in_place();
     check_live(graph, &sharing)?;
-    Ok(sharing.place(options))
+    let scratch: Vec<usize> = (0..graph.nodes.len()).map(|node| scratch(NodeId(node))).collect();
+    Ok(sharing.place(&scratch, options))
 }
 
 fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {
@@ -224,18 +237,18 @@ impl<'a> Sharing<'a> {
         live
     }
 
-    fn place(self, options: PlanOptions) -> Plan {
+    fn place(self, scratch: &[usize], options: PlanOptions) -> Plan {
         let end = self.graph.nodes.len();
         let states = place_states(self.graph, self.bytes);
         let state_bytes =
             states.last().map_or(0, |(state, at)| (at + self.bytes[state.input.0]).next_multiple_of(STATE_ALIGN));
-        let (storages, requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
-            .filter_map(|s| {
-                self.lives[s].map(|(first, last)| {
-                    (s, Request { bytes: self.bytes[s], first, last, align: options.align.max(1) })
-                })
-            })
+        let request = |bytes, first, last| Request { bytes, first, last, align: options.align.max(1) };
+        let (storages, mut requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
+            .filter_map(|s| self.lives[s].map(|(first, last)| (s, request(self.bytes[s], first, last))))
             .unzip();
+        requests.extend(
+            scratch.iter().enumerate().map(|(step, bytes)| request(*bytes, step, step)).filter(|r| r.bytes > 0),
+        );
         let overlaps = self.overlaps(&storages);
         let placement = place(&requests, &overlaps);
         let mut live_bytes = place::live_bytes(&requests, &overlaps);
@@ -245,12 +258,22 @@ impl<'a> Sharing<'a> {
         for (&storage, &offset) in storages.iter().zip(&placement.offsets) {
             offsets[storage] = Some(state_bytes + offset);
         }
+        let mut working = placement.offsets.iter().skip(storages.len());
+        let scratch = scratch.iter().map(|bytes| match bytes {
+            0 => Span::EMPTY,
+            bytes => Span {
+                offset: (state_bytes + working.next().expect("a place for each scratch")) as u32,
+                len: *bytes as u32,
+            },
+        });
+        let scratch = scratch.collect();
         for (state, offset) in states {
             (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
         Plan {
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
+            scratch,
             live_bytes,
             state_bytes,
             arena_bytes: state_bytes + placement.arena_bytes,
@@ -368,7 +391,7 @@ mod tests {
     }
 
     fn planned(graph: &Graph) -> Plan {
-        plan(graph, |_| 1, PlanOptions::default()).unwrap()
+        plan(graph, |_| 1, |_| 0, PlanOptions::default()).unwrap()
     }
 
     #[test]
@@ -420,7 +443,7 @@ mod tests {
         let best = node(&mut g, ARG_MAX, &[q], &[1, 1]);
         g.outputs.push(best);
         let sizes = [4, 1, 4];
-        let plan = plan(&g, |v| sizes[v.0], PlanOptions::default()).unwrap();
+        let plan = plan(&g, |v| sizes[v.0], |_| 0, PlanOptions::default()).unwrap();
         assert_eq!([plan.in_place(NodeId(0)), plan.in_place(NodeId(1))], [None, None]);
         assert_eq!(plan.arena_bytes, 500);
     }
@@ -488,11 +511,11 @@ mod tests {
     fn more_tensors_than_the_device_follows_are_refused_by_name() {
         let mut g = start(4);
         let parts: Vec<_> = (0..33).map(|_| node(&mut g, Op::Reshape, &[ValueId(0)], &[4])).collect();
-        assert!(plan(&g, |_| 1, PlanOptions::default()).is_ok(), "all are one storage");
+        assert!(plan(&g, |_| 1, |_| 0, PlanOptions::default()).is_ok(), "all are one storage");
         let parts: Vec<_> = parts.iter().map(|&p| node(&mut g, SOFTMAX, &[p], &[1, 4])).collect();
         let joined = node(&mut g, Op::Concat { axis: 0 }, &parts, &[33, 4]);
         g.outputs.push(joined);
-        let error = plan(&g, |_| 1, PlanOptions::default()).unwrap_err();
+        let error = plan(&g, |_| 1, |_| 0, PlanOptions::default()).unwrap_err();
         assert_eq!(error, PlanError::TooManyLive { node: "n64".into(), live: 33 });
     }
 

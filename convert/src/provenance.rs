@@ -1,6 +1,8 @@
 //! Where a file comes from: enough to make it again.
 
 use lacewing::format::metadata::Item;
+use lacewing_targets::boards::TARGETS;
+use lacewing_targets::wish::Family;
 use sha2::{Digest, Sha256};
 
 use crate::calibrate::Calibrator;
@@ -59,6 +61,10 @@ impl Options {
         });
         words.push(format!("--rounding {}", self.rounding.name()));
         words.extend(self.prune.map(|share| format!("--prune {share}")));
+        let target = TARGETS.iter().find(|target| target.kernels == self.kernels);
+        words.extend(
+            target.filter(|_| self.kernels != Family::Portable).map(|target| format!("--target {}", target.name)),
+        );
         words.extend((self.policy.io == Io::F32).then(|| "--io f32".into()));
         words.extend(self.simplify.input_layout_nhwc.then(|| "--input-layout nhwc".into()));
         words.extend(self.import.dims.iter().map(|(name, size)| format!("--dim {name}={size}")));
@@ -83,8 +89,9 @@ mod tests {
         (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
         (options.policy.io, options.prune) = (Io::F32, Some(0.25));
         options.import.dims = [("N".to_string(), 1)].into();
+        options.kernels = Family::Armv7em;
         let said = "--precision int4 --layer /a=int16 --calibrator percentile --percentile 99.9 --rounding nearest \
-                    --prune 0.25 --io f32 --dim N=1";
+                    --prune 0.25 --target cortex-m4f --io f32 --dim N=1";
         assert_eq!(options.arguments(), said);
     }
 

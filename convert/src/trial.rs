@@ -103,7 +103,8 @@ impl<'a> Trials<'a> {
         let (mut graph, mut numbers) = quantize(&self.graph, &self.ranges, policy)?;
         self.fitted.iter().for_each(|fitted| fitted.apply(&mut graph, &mut numbers));
         let options = Options { policy: policy.clone(), ..self.options.clone() };
-        let context = Context::new(&graph, numbers, self.origin.items(&graph.name, &options))?;
+        let items = self.origin.items(&graph.name, &options);
+        let context = Context::with_kernels(&graph, numbers, items, options.kernels)?;
         let Encoded { file, .. } = encode(&context)?;
         let runner = Runner::new(&file)?;
         let (macs, file_bytes) = (macs(&runner.model()), file.len());

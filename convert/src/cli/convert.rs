@@ -17,7 +17,8 @@ use lacewing_convert::runner::Runner;
 use lacewing_convert::search::Point;
 use lacewing_convert::verify::{LayerNoise, Verification};
 use lacewing_convert::{Conversion, Options, Sample, Stage, Step, convert};
-use lacewing_targets::boards::{BOARDS, Board, TARGETS, board};
+use lacewing_targets::boards::{BOARDS, Board, TARGETS, board, target};
+use lacewing_targets::wish::Family;
 use serde_json::{Value, json};
 
 use super::arguments::{DataArgs, ImportArgs};
@@ -264,12 +265,19 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
+            kernels: self.kernels(),
             prune: self.prune,
         }
     }
 
     fn board(&self) -> Option<&'static Board> {
         board(&self.target)
+    }
+
+    /// The kernels of the target, or of the board's.
+    fn kernels(&self) -> Family {
+        let name = self.board().map_or(self.target.as_str(), |board| board.target);
+        target(name).map(|target| target.kernels).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::graph::{Op, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::{Bits, Params, Weights, Width};
-use lacewing::format::{Layout, Requant, Span};
+use lacewing::format::{Layout, Requant, Span, Tensor};
 use lacewing::ops::conv::Conv;
 use lacewing::ops::depthwise::Depthwise;
 use lacewing::ops::fully_connected::FullyConnected;
@@ -124,11 +124,15 @@ fn flat(node: &OnnxNode<'_>, w: ArrayD<f32>) -> Result<ArrayD<f32>, ConvertError
     w.into_shape_with_order(IxDyn(&shape)).map_err(|e| node.error(e.to_string()))
 }
 
+/// Whether each output channel reads one input channel of several.
+pub(crate) fn is_depthwise(groups: usize, input: &Tensor) -> bool {
+    groups as u32 == input.shape[3] && groups > 1
+}
+
 /// Writes a convolution, depthwise where each output channel reads one input channel and weights have no zero points.
 pub(crate) fn encode(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let channels = to.input(0).shape[3];
     let centered = to.weights().is_none_or(|weights| weights.zeros.is_empty());
-    let depthwise = groups as u32 == channels && groups > 1 && centered;
+    let depthwise = is_depthwise(groups, &to.input(0)) && centered;
     match (to.integers(), depthwise) {
         (None, false) => encode_f32(window, groups, to),
         (None, true) => depthwise::encode_f32(window, to),
@@ -146,18 +150,19 @@ fn encode_integers<T: Numbers + Pushed<Conv<T>>>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
+    let layout = to.layout(Layout::PLAIN);
     let record = Conv {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
         groups: groups as u32,
-        weights: to.weights_constant(bits, &weights),
-        layout: Layout::PLAIN,
+        weights: to.weights_constant(bits, &weights, layout),
+        layout,
         zeros,
         bias,
         input_zero: zero(input),
         requant,
-        scratch: Span::EMPTY,
+        scratch: to.scratch(),
     };
     T::push(bits, record, to)
 }

@@ -1,6 +1,6 @@
 //! Depthwise convolutions: a convolution with as many groups as input channels, see `conv`.
 
-use lacewing::format::{Layout, Span};
+use lacewing::format::Layout;
 use lacewing::ops::DepthwiseF32;
 use lacewing::ops::depthwise::Depthwise;
 
@@ -19,17 +19,17 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, bias, requant, .. } = sums::<T>(input, output, to)?;
     let outputs = to.output().shape[3];
-    let layout = u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN);
+    let layout = to.layout(u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN));
     let record = Depthwise {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        weights: to.weights_constant(bits, &reorder(&weights, outputs, layout)),
+        weights: to.weights_constant(bits, &weights, layout),
         layout,
         bias,
         input_zero: zero(input),
         requant,
-        scratch: Span::EMPTY,
+        scratch: to.scratch(),
     };
     T::push(bits, record, to)
 }
@@ -52,14 +52,4 @@ pub(super) fn encode_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), Con
         hi,
     };
     to.push(record)
-}
-
-/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
-fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Vec<i8> {
-    let depth = weights.len() as u32 / outputs;
-    let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
-    for (i, weight) in (0..).zip(weights) {
-        ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
-    }
-    ordered
 }

@@ -10,7 +10,7 @@ use crate::error::ConvertError;
 use crate::graph::{Binary, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::{Params, Width};
-use lacewing::format::{Layout, Span};
+use lacewing::format::Layout;
 use lacewing::ops::FullyConnectedF32;
 use lacewing::ops::fully_connected::FullyConnected;
 
@@ -122,15 +122,16 @@ fn encode_integers<T: Numbers + Pushed<FullyConnected<T>>>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
+    let layout = to.layout(Layout::PLAIN);
     let record = FullyConnected {
         input: to.input(0),
         output: to.output(),
-        weights: to.weights_constant(bits, &weights),
-        layout: Layout::PLAIN,
+        weights: to.weights_constant(bits, &weights, layout),
+        layout,
         zeros,
         bias,
         requant,
-        scratch: Span::EMPTY,
+        scratch: to.scratch(),
     };
     T::push(bits, record, to)
 }

@@ -53,7 +53,7 @@ use crate::encode::Writer;
 use crate::error::ConvertError;
 use crate::graph::{Function, Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
-pub(crate) use conv::{shift as layer_shift, window_of};
+pub(crate) use conv::{is_depthwise, shift as layer_shift, window_of};
 pub(crate) use features::DOMAIN as FEATURES;
 pub(crate) use pool::MEAN;
 pub(crate) use rescale::is_change;
