@@ -12,9 +12,18 @@ use ndarray::ArrayD;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Kind, Node, NodeId, Op, ValueId};
 use crate::ops;
-use crate::plan::{Plan, PlanOptions, plan};
+use crate::plan::{Optimize, Plan, PlanOptions, plan};
 use crate::quantize::{Bits, Params, Quantization, Width, nodes};
 use crate::wish::wish;
+
+/// What a program is written for; it runs anywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aim {
+    /// The kernels whose order of weights it has.
+    pub kernels: Family,
+    /// Memory or time.
+    pub optimize: Optimize,
+}
 
 /// Finished values of all stages before.
 #[derive(Debug)]
@@ -37,21 +46,22 @@ impl<'a> Context<'a> {
     /// # Errors
     /// [`ConvertError::Plan`].
     pub fn new(graph: &'a Graph, quantization: Quantization, items: Vec<Item>) -> Result<Self, ConvertError> {
-        Self::with_kernels(graph, quantization, items, Family::Portable)
+        Self::aimed(graph, quantization, items, Aim::default())
     }
 
-    /// The same for the kernels of a target.
+    /// The same for the kernels of a target, and for memory or time.
     ///
     /// # Errors
     /// [`ConvertError::Plan`].
-    pub fn with_kernels(
+    pub fn aimed(
         graph: &'a Graph,
         quantization: Quantization,
         items: Vec<Item>,
-        kernels: Family,
+        Aim { kernels, optimize }: Aim,
     ) -> Result<Self, ConvertError> {
+        let options = PlanOptions { optimize, ..PlanOptions::default() };
         let scratch = |node| wish(graph, &quantization, node, kernels).map_or(0, |wish| wish.scratch as usize);
-        let plan = plan(graph, |value| quantization.element_bytes(value), scratch, PlanOptions::default())?;
+        let plan = plan(graph, |value| quantization.element_bytes(value), scratch, options)?;
         Ok(Self { graph, quantization, plan, items, kernels })
     }
 

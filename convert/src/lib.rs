@@ -37,12 +37,11 @@ pub mod verify;
 mod wish;
 
 use lacewing::format::metadata::Item;
-use lacewing_targets::wish::Family;
 use ndarray::ArrayD;
 
 use crate::calibrate::{Calibrator, calibrate};
 use crate::channels::Removed;
-use crate::encode::{Context, Encoded, encode};
+use crate::encode::{Aim, Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::Graph;
 use crate::import::ImportOptions;
@@ -71,8 +70,8 @@ pub struct Options {
     pub rounding: Rounding,
     /// Metadata that the file takes along: preprocessing, classes.
     pub items: Vec<Item>,
-    /// The kernels that the file is written for; it runs with any.
-    pub kernels: Family,
+    /// What the file is written for.
+    pub aim: Aim,
     /// The share of multiply-accumulates to save by leaving out what matters least; see [`mod@prune`].
     pub prune: Option<f64>,
 }
@@ -161,7 +160,7 @@ pub fn convert(
     let Program { float, graph, quantization } = program(&whole, options, samples, &mut progress)?;
     let removed = Removed::between(&whole, &graph, integers);
     let items = Origin::of(onnx, samples).items(&graph.name, options);
-    let context = Context::with_kernels(&graph, quantization.clone(), items, options.kernels)?;
+    let context = Context::aimed(&graph, quantization.clone(), items, options.aim)?;
     let Encoded { file, .. } = encode(&context)?;
     let plan = context.plan;
     let verification = match &reference {

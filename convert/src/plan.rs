@@ -8,16 +8,15 @@
 //!
 //! A reshape's output is an alias of its input, so quantization must give both the same scale and zero point.
 //!
-//! The output of a convolution or a pool may lie over the rows of its input that are read no more: [`SafeOverlap`].
+//! The output of a convolution or a pool may lie over the rows of its input that are read no more, as far as [`Optimize`] wants it.
 
+mod overlaps;
 mod place;
 
-use lacewing::format::{DType, Place, SafeOverlap, Span, Tensor};
+use lacewing::format::Span;
 use thiserror::Error;
 
-use crate::encode::shape4;
 use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
-use crate::ops::window_of;
 pub use place::{Overlap, Placement, Request, place};
 
 /// As many tensors as a device can follow at once.
@@ -41,11 +40,38 @@ pub enum PlanError {
 pub struct PlanOptions {
     /// Alignment of every tensor in bytes, at least 1.
     pub align: usize,
+    /// What memory is traded for.
+    pub optimize: Optimize,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        PlanOptions { align: 4 }
+        PlanOptions { align: 4, optimize: Optimize::default() }
+    }
+}
+
+/// What matters more, memory or time. The fewer rows of an output can be written at once before the input's are in the way, the more often
+/// its kernel starts anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Optimize {
+    /// The smallest arena.
+    Ram,
+    /// Outputs lie over inputs where that makes the arena smaller and still leaves room for four rows at once.
+    #[default]
+    Balanced,
+    /// Every layer in one go.
+    Speed,
+}
+
+impl Optimize {
+    /// The name that options have.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ram => "ram",
+            Self::Balanced => "balanced",
+            Self::Speed => "speed",
+        }
     }
 }
 
@@ -63,7 +89,7 @@ pub struct Plan {
     pub state_bytes: usize,
     /// Size of the arena: states, inputs, outputs, scratch and all between.
     pub arena_bytes: usize,
-    /// The largest sum of live bytes at one step; no arena for this order of nodes is smaller.
+    /// The largest sum of live bytes at one step, what may overlap counted once; no arena for this order of nodes is smaller.
     pub lower_bound_bytes: usize,
 }
 
@@ -249,24 +275,17 @@ impl<'a> Sharing<'a> {
         requests.extend(
             scratch.iter().enumerate().map(|(step, bytes)| request(*bytes, step, step)).filter(|r| r.bytes > 0),
         );
-        let overlaps = self.overlaps(&storages);
-        let placement = place(&requests, &overlaps);
-        let mut live_bytes = place::live_bytes(&requests, &overlaps);
+        let overlaps = self.overlaps(&storages, options.optimize);
+        let placement = overlaps::place_with(&requests, &overlaps);
+        let mut live_bytes = place::live_bytes(&requests, &self.overlaps(&storages, Optimize::Ram));
         live_bytes.resize(end + 1, 0);
         live_bytes.iter_mut().for_each(|bytes| *bytes += state_bytes);
         let mut offsets = vec![None; self.storage.len()];
         for (&storage, &offset) in storages.iter().zip(&placement.offsets) {
             offsets[storage] = Some(state_bytes + offset);
         }
-        let mut working = placement.offsets.iter().skip(storages.len());
-        let scratch = scratch.iter().map(|bytes| match bytes {
-            0 => Span::EMPTY,
-            bytes => Span {
-                offset: (state_bytes + working.next().expect("a place for each scratch")) as u32,
-                len: *bytes as u32,
-            },
-        });
-        let scratch = scratch.collect();
+        let working = placement.offsets[storages.len()..].iter().map(|offset| state_bytes + offset);
+        let scratch = scratch_spans(scratch, working);
         for (state, offset) in states {
             (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
@@ -274,32 +293,14 @@ impl<'a> Sharing<'a> {
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
             scratch,
+            lower_bound_bytes: live_bytes.iter().copied().max().unwrap_or(0),
             live_bytes,
             state_bytes,
             arena_bytes: state_bytes + placement.arena_bytes,
-            lower_bound_bytes: state_bytes + placement.lower_bound,
             storage: self.storage,
             in_place: self.in_place,
             aliases: self.aliases,
         }
-    }
-
-    /// Outputs and the inputs that die where they are born, if one may lie over the other.
-    fn overlaps(&self, storages: &[usize]) -> Vec<Overlap> {
-        let position = |value: ValueId| storages.binary_search(&self.storage[value.0]).ok();
-        let born =
-            |value: ValueId, step: usize| self.lives[self.storage[value.0]].is_some_and(|(first, _)| first == step);
-        let pair = |(step, node): (usize, &Node)| {
-            let [input, output] = [node.inputs[0], node.outputs[0]];
-            let SafeOverlap { below, above } = safe_overlap(self.graph, node, self.bytes)?;
-            let (from, to) = (position(input)?, position(output)?);
-            let both = [
-                Overlap { below: to, above: from, bytes: below as usize },
-                Overlap { below: from, above: to, bytes: above as usize },
-            ];
-            Some(both).filter(|_| self.dies_at(input.0, step) && born(output, step))
-        };
-        self.graph.nodes.iter().enumerate().filter_map(pair).flatten().collect()
     }
 
     fn last_uses(&self) -> Vec<Vec<bool>> {
@@ -313,19 +314,13 @@ impl<'a> Sharing<'a> {
     }
 }
 
-/// How far a node's output may lie over its first input.
-fn safe_overlap(graph: &Graph, node: &Node, bytes: &[usize]) -> Option<SafeOverlap> {
-    let (Op::Conv { window, .. } | Op::Pool { window, .. }) = &node.op else { return None };
-    let tensor = |value: ValueId| {
-        let shape = graph.shape(value);
-        let dtype = match bytes[value.0] / shape.iter().product::<usize>().max(1) {
-            1 => DType::I8,
-            2 => DType::I16,
-            _ => DType::F32,
-        };
-        Tensor::new(Place::Arena, dtype, 0, shape4(shape))
+/// The spans of all scratch bytes, of which those that are not empty have an offset each.
+fn scratch_spans(bytes: &[usize], mut offsets: impl Iterator<Item = usize>) -> Vec<Span> {
+    let span = |bytes: &usize| match bytes {
+        0 => Span::EMPTY,
+        bytes => Span { offset: offsets.next().expect("a place for each") as u32, len: *bytes as u32 },
     };
-    Some(SafeOverlap::of_rows(&tensor(node.inputs[0]), &tensor(node.outputs[0]), &window_of(window)))
+    bytes.iter().map(span).collect()
 }
 
 /// Alignment of the states, and of what follows them, in bytes.

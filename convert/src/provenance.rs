@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::calibrate::Calibrator;
 use crate::doors::Io;
+use crate::plan::Optimize;
 use crate::{Options, Sample};
 
 /// The model and the calibration samples.
@@ -61,10 +62,12 @@ impl Options {
         });
         words.push(format!("--rounding {}", self.rounding.name()));
         words.extend(self.prune.map(|share| format!("--prune {share}")));
-        let target = TARGETS.iter().find(|target| target.kernels == self.kernels);
+        let target = TARGETS.iter().find(|target| target.kernels == self.aim.kernels);
         words.extend(
-            target.filter(|_| self.kernels != Family::Portable).map(|target| format!("--target {}", target.name)),
+            target.filter(|_| self.aim.kernels != Family::Portable).map(|target| format!("--target {}", target.name)),
         );
+        let optimize = self.aim.optimize;
+        words.extend((optimize != Optimize::default()).then(|| format!("--optimize {}", optimize.name())));
         words.extend((self.policy.io == Io::F32).then(|| "--io f32".into()));
         words.extend(self.simplify.input_layout_nhwc.then(|| "--input-layout nhwc".into()));
         words.extend(self.import.dims.iter().map(|(name, size)| format!("--dim {name}={size}")));
@@ -79,6 +82,7 @@ mod tests {
 
     use super::*;
     use crate::Precision;
+    use crate::encode::Aim;
     use crate::reconstruct::Rounding;
 
     #[test]
@@ -89,9 +93,9 @@ mod tests {
         (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
         (options.policy.io, options.prune) = (Io::F32, Some(0.25));
         options.import.dims = [("N".to_string(), 1)].into();
-        options.kernels = Family::Armv7em;
+        options.aim = Aim { kernels: Family::Armv7em, optimize: Optimize::Ram };
         let said = "--precision int4 --layer /a=int16 --calibrator percentile --percentile 99.9 --rounding nearest \
-                    --prune 0.25 --target cortex-m4f --io f32 --dim N=1";
+                    --prune 0.25 --target cortex-m4f --optimize ram --io f32 --dim N=1";
         assert_eq!(options.arguments(), said);
     }
 

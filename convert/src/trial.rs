@@ -104,7 +104,7 @@ impl<'a> Trials<'a> {
         self.fitted.iter().for_each(|fitted| fitted.apply(&mut graph, &mut numbers));
         let options = Options { policy: policy.clone(), ..self.options.clone() };
         let items = self.origin.items(&graph.name, &options);
-        let context = Context::with_kernels(&graph, numbers, items, options.kernels)?;
+        let context = Context::aimed(&graph, numbers, items, options.aim)?;
         let Encoded { file, .. } = encode(&context)?;
         let runner = Runner::new(&file)?;
         let (macs, file_bytes) = (macs(&runner.model()), file.len());

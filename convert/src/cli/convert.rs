@@ -7,9 +7,11 @@ use clap::builder::PossibleValuesParser;
 use lacewing::Model;
 use lacewing_convert::channels::Removed;
 use lacewing_convert::data::{InputSpec, Samples};
+use lacewing_convert::encode::Aim;
 use lacewing_convert::fixes::fixes;
 use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
+use lacewing_convert::plan::Optimize;
 use lacewing_convert::quantize::Precision;
 use lacewing_convert::reconstruct::Rounding;
 use lacewing_convert::report::Findings;
@@ -53,6 +55,9 @@ pub(super) struct Args {
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
     target: String,
+    /// What matters more in the plan of the memory; `ram` if --max-ram is given, `balanced` otherwise
+    #[arg(long, value_enum)]
+    optimize: Option<OptimizeArg>,
     /// Leave out the channels that matter least until this share of multiply-accumulates is saved; needs --calib
     #[arg(long, value_name = "SHARE")]
     prune: Option<f64>,
@@ -118,6 +123,16 @@ enum LayoutArg {
     Onnx,
     /// Channels last, as cameras give it
     Nhwc,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OptimizeArg {
+    /// The smallest arena
+    Ram,
+    /// A small arena, whose layers are computed in few goes
+    Balanced,
+    /// Every layer in one go
+    Speed,
 }
 
 /// Names that `--target` takes.
@@ -265,8 +280,18 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
-            kernels: self.kernels(),
+            aim: Aim { kernels: self.kernels(), optimize: self.optimize() },
             prune: self.prune,
+        }
+    }
+
+    fn optimize(&self) -> Optimize {
+        match self.optimize {
+            Some(OptimizeArg::Ram) => Optimize::Ram,
+            Some(OptimizeArg::Balanced) => Optimize::Balanced,
+            Some(OptimizeArg::Speed) => Optimize::Speed,
+            None if self.budget.budget().ram.is_some() => Optimize::Ram,
+            None => Optimize::default(),
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Step {
     pub(super) macs: u64,
     /// Tensors in the arena while it runs, the output among them.
     pub(super) live: usize,
-    /// The bytes of those tensors, without those that output and input may share.
+    /// The bytes of those tensors and of its scratch, those that output and input may share counted once.
     pub(super) live_bytes: u64,
     /// Whether it writes over one of its operands.
     pub(super) in_place: bool,
@@ -44,7 +44,8 @@ fn step(op: &Op, name: String, live: &mut Vec<Span>) -> Step {
         output,
         macs: op.macs(),
         live: live.len(),
-        live_bytes: live.iter().map(|span| u64::from(span.len)).sum::<u64>() - u64::from(op.safe_overlap().most()),
+        live_bytes: live.iter().chain([&op.scratch()]).map(|span| u64::from(span.len)).sum::<u64>()
+            - u64::from(op.safe_overlap().most()),
         in_place,
     };
     let dead = op.inputs().iter().filter(|input| input.is_last() && input.place() == Place::Arena);

@@ -27,7 +27,7 @@ pub struct Step {
     pub constant_bytes: u64,
     /// Bytes of its result.
     pub output_bytes: u64,
-    /// Bytes live in the arena while it runs, without those that output and input may share.
+    /// Bytes live in the arena while it runs, its scratch among them, those that output and input may share counted once.
     pub live_bytes: u64,
 }
 
@@ -85,9 +85,11 @@ pub(super) fn read(model: &Model<'_>) -> (Vec<Step>, Vec<Tensor>) {
         }
     }
     let live = |time: usize| arena.tensors.iter().filter(move |t| (t.first..t.end).contains(&time));
-    let bytes = |time: usize| live(time).map(|tensor| u64::from(tensor.bytes)).sum::<u64>();
-    let step =
-        |(index, op): (usize, &Op)| step(op, layers.get(index), bytes(index + 1) - u64::from(op.safe_overlap().most()));
+    let live = |time: usize| live(time).map(|tensor| u64::from(tensor.bytes)).sum::<u64>();
+    let step = |(index, op): (usize, &Op)| {
+        let bytes = live(index + 1) + u64::from(op.scratch().len) - u64::from(op.safe_overlap().most());
+        step(op, layers.get(index), bytes)
+    };
     (ops.iter().enumerate().map(step).collect(), arena.tensors)
 }
 

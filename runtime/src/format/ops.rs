@@ -268,6 +268,14 @@ macro_rules! define {
                 }
             }
 
+            /// Bytes of the arena that it uses while it runs.
+            #[must_use]
+            pub fn scratch(&self) -> Span {
+                match self {
+                    $(Self::$name(record) => record.scratch(),)*
+                }
+            }
+
             /// Multiply-accumulates as written.
             #[must_use]
             pub fn macs(&self) -> u64 {
