@@ -41,6 +41,19 @@ impl<'a, T> Rows<'a, T> {
         let start = line.wrapping_mul(self.row_len);
         self.data.get(start..start.wrapping_add(self.row_len))
     }
+
+    /// Rows `y..y + count` of the image as one slice, if they are in the window and lie one after another.
+    #[must_use]
+    pub fn lines(&self, y: usize, count: usize) -> Option<&'a [T]> {
+        let after =
+            y.checked_sub(self.first).filter(|after| after.checked_add(count).is_some_and(|end| end <= self.lines))?;
+        let line = match self.head.wrapping_add(after) {
+            line if line < self.lines => line,
+            line => line.wrapping_sub(self.lines),
+        };
+        let start = line.wrapping_mul(self.row_len);
+        self.data.get(start..start.checked_add(count.checked_mul(self.row_len)?)?)
+    }
 }
 
 /// What a spatial kernel computes: output rows `rows` from a window of input rows.
@@ -134,5 +147,8 @@ mod tests {
         for y in 1..4 {
             assert_eq!(ring.row(y), whole.row(y), "row {y}");
         }
+        assert_eq!(ring.lines(1, 2), whole.lines(1, 2));
+        assert_eq!((ring.lines(2, 2), ring.lines(3, 2), ring.lines(0, 1)), (None, None, None), "turned, or outside");
+        assert_eq!(ring.lines(3, 1), Some(&[9, 10, 11][..]));
     }
 }

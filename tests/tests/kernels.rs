@@ -54,6 +54,9 @@ fn inner_products<K: Kernels>(kernels: &K) {
         prop_assert_eq!(i64::from(kernels.dot_i8(&a, &b)), sum);
         let wide: Vec<i16> = b.iter().map(|b| i16::from(*b) * 256).collect();
         prop_assert_eq!(kernels.dot_i16(&a, &wide), 256 * sum);
+        let nibbles = a.iter().flat_map(|pair| [pair << 4 >> 4, pair >> 4]);
+        let sum_w4: i32 = nibbles.zip(&b).map(|(w, x)| i32::from(w) * i32::from(*x)).sum();
+        prop_assert_eq!(kernels.dot_w4(&a, &b), sum_w4);
         let [a, b] = [&a, &b].map(|x| x.iter().map(|x| f32::from(*x)).collect::<Vec<_>>());
         // Products of int8 and sums of 200 of them are exact in f32, in any order.
         prop_assert_eq!(f64::from(kernels.dot_f32(&a, &b)), sum as f64);
@@ -64,6 +67,7 @@ fn inner_products<K: Kernels>(kernels: &K) {
     assert_eq!(kernels.dot_i16(&vec![-128; 1 << 12], &lowest), 1 << 34, "beyond 32 bits");
     let lowest = vec![-128; 1 << 17];
     assert_eq!(kernels.dot_i8(&lowest, &lowest), i32::MIN, "2^31 wraps");
+    assert_eq!(kernels.dot_w4(&[-120; 1 << 16], &lowest), 1 << 27, "sixteen times as much wraps");
     assert_eq!(kernels.dot_i8(&lowest[1..], &lowest), i32::MAX - (1 << 14) + 1);
 }
 

@@ -48,20 +48,24 @@ pub(super) fn widen<const N: usize>(from: &[[i8; 4]], to: &mut [[u32; N]], at: u
     }
 }
 
-/// Copies words, at least one; both are as many.
+/// Copies bytes, at least four; both are as many.
 #[inline(always)]
-pub(super) fn copy(from: &[[i8; 4]], to: &mut [[i8; 4]]) {
-    // SAFETY: the loop reads the words of `from` and writes as many from `to` on, at any address.
+pub(super) fn copy(from: &[i8], to: &mut [i8]) {
+    let last = from.len().wrapping_sub(4);
+    // SAFETY: the loop copies words at any address while they begin before the last four bytes, which are copied by themselves.
     unsafe {
         asm!(
             "2:",
             "ldr {word}, [{from}], #4",
+            "cmp {from}, {last}",
             "str {word}, [{to}], #4",
-            "cmp {from}, {end}",
-            "bne 2b",
+            "blo 2b",
+            "ldr {word}, [{last}]",
+            "str {word}, [{to_last}]",
             from = inout(reg) from.as_ptr() => _,
-            end = in(reg) from.as_ptr_range().end,
+            last = in(reg) from.as_ptr().wrapping_add(last),
             to = inout(reg) to.as_mut_ptr() => _,
+            to_last = in(reg) to.as_mut_ptr().wrapping_add(last),
             word = out(reg) _,
             options(nostack),
         );
@@ -100,6 +104,123 @@ pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
             options(nostack),
         );
     }
+}
+
+/// `Σ a[i]·b[i]`, wrapping; both are as many, at least one word.
+#[inline(always)]
+pub(super) fn dot_i8(a: &[[i8; 4]], b: &[[i8; 4]]) -> i32 {
+    let mut sum = 0;
+    // SAFETY: the loop reads the words of `a` and as many from `b` on, at any address.
+    unsafe {
+        asm!(
+            arch!(),
+            "2:",
+            "ldr {w}, [{a}], #4",
+            "ldr {x}, [{b}], #4",
+            "sxtb16 {w_even}, {w}",
+            "sxtb16 {x_even}, {x}",
+            "sxtb16 {w}, {w}, ror #8",
+            "sxtb16 {x}, {x}, ror #8",
+            "smlad {sum}, {w_even}, {x_even}, {sum}",
+            "smlad {sum}, {w}, {x}, {sum}",
+            "cmp {a}, {end}",
+            "bne 2b",
+            a = inout(reg) a.as_ptr() => _,
+            end = in(reg) a.as_ptr_range().end,
+            b = inout(reg) b.as_ptr() => _,
+            w = out(reg) _,
+            x = out(reg) _,
+            w_even = out(reg) _,
+            x_even = out(reg) _,
+            sum = inout(reg) sum,
+            options(readonly, nostack),
+        );
+    }
+    sum
+}
+
+/// The same of int16 activations, in 64 bits.
+#[inline(always)]
+pub(super) fn dot_i16(a: &[[i8; 4]], b: &[[i16; 4]]) -> i64 {
+    let (mut low, mut high) = (0u32, 0u32);
+    // SAFETY: the loop reads the words of `a` and twice as many from `b` on, at any address.
+    unsafe {
+        asm!(
+            arch!(),
+            "2:",
+            "ldr {w}, [{a}], #4",
+            "ldr {x}, [{b}], #4",
+            "ldr {y}, [{b}], #4",
+            "sxtb16 {even}, {w}",
+            "sxtb16 {w}, {w}, ror #8",
+            "pkhbt {pair}, {even}, {w}, lsl #16",
+            "pkhtb {w}, {w}, {even}, asr #16",
+            "smlald {low}, {high}, {pair}, {x}",
+            "smlald {low}, {high}, {w}, {y}",
+            "cmp {a}, {end}",
+            "bne 2b",
+            a = inout(reg) a.as_ptr() => _,
+            end = in(reg) a.as_ptr_range().end,
+            b = inout(reg) b.as_ptr() => _,
+            w = out(reg) _,
+            x = out(reg) _,
+            y = out(reg) _,
+            even = out(reg) _,
+            pair = out(reg) _,
+            low = inout(reg) low,
+            high = inout(reg) high,
+            options(readonly, nostack),
+        );
+    }
+    (u64::from(high) << 32 | u64::from(low)) as i64
+}
+
+/// The same of int4 weights, two in a byte, summed sixteen times as large: a nibble stays in the upper half of its byte.
+#[inline(always)]
+pub(super) fn dot_w4(a: &[[i8; 4]], b: &[[i8; 8]]) -> i32 {
+    let mut sum = 0i32;
+    // SAFETY: the loop reads the words of `a` and twice as many from `b` on, at any address.
+    unsafe {
+        asm!(
+            arch!(),
+            "2:",
+            "ldr {odd}, [{a}], #4",
+            "ldr {x}, [{b}], #4",
+            "ldr {y}, [{b}], #4",
+            "and {even}, {mask}, {odd}, lsl #4",
+            "and {odd}, {odd}, {mask}",
+            // Activations (0, 1, 4, 5) and (2, 3, 6, 7).
+            "pkhtb {z}, {y}, {x}, asr #16",
+            "pkhbt {x}, {x}, {y}, lsl #16",
+            "sxtb16 {y}, {x}",
+            "sxtb16 {w}, {even}",
+            "smlad {sum}, {w}, {y}, {sum}",
+            "sxtb16 {y}, {x}, ror #8",
+            "sxtb16 {w}, {odd}",
+            "smlad {sum}, {w}, {y}, {sum}",
+            "sxtb16 {y}, {z}",
+            "sxtb16 {w}, {even}, ror #8",
+            "smlad {sum}, {w}, {y}, {sum}",
+            "sxtb16 {y}, {z}, ror #8",
+            "sxtb16 {w}, {odd}, ror #8",
+            "smlad {sum}, {w}, {y}, {sum}",
+            "cmp {a}, {end}",
+            "bne 2b",
+            a = inout(reg) a.as_ptr() => _,
+            end = in(reg) a.as_ptr_range().end,
+            b = inout(reg) b.as_ptr() => _,
+            mask = in(reg) 0xf0f0_f0f0u32,
+            odd = out(reg) _,
+            even = out(reg) _,
+            w = out(reg) _,
+            x = out(reg) _,
+            y = out(reg) _,
+            z = out(reg) _,
+            sum = inout(reg) sum,
+            options(readonly, nostack),
+        );
+    }
+    sum >> 4
 }
 
 /// Passes over code that holds a round `unroll` times, and bytes of code that the first pass leaves out.

@@ -1,7 +1,7 @@
 //! Convolution in int8: two output pixels at a time are widened to 16 bits, then meet all outputs in tiles of 2 × 2.
 //!
 //! Widening costs once for each pixel, not for each output; weights stay in flash as they are and are widened in registers, once
-//! for two pixels. The scratch holds both pixels, `4·K` bytes, and one of them before it is widened, where it is not one run of a row.
+//! for two pixels. The scratch holds both pixels, `4·K` bytes, and one of them before it is widened, where it is not in whole groups of four.
 
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::format::Layout;
@@ -10,31 +10,34 @@ use lacewing::rows::Work;
 
 use super::insn;
 use super::layer::{Layer, Tiles};
-use super::patch::Image;
+use super::patch::{Image, Patches};
 use super::tile::Pair;
 use crate::wish::Wish;
 
 const LAYOUT: Layout = Layout { outputs: 2, depth: 4 };
 
 /// What a convolution of `depth` weights for each output wants.
-pub(super) const fn wish(depth: u32, pointwise: bool) -> Wish {
+pub(super) const fn wish(depth: u32, direct: bool) -> Wish {
     let bytes = depth.next_multiple_of(4);
-    Wish { layout: LAYOUT, scratch: if pointwise { 4 * bytes } else { 5 * bytes } }
+    Wish { layout: LAYOUT, scratch: if direct { 4 * bytes } else { 5 * bytes } }
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+#[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     if op.layout != LAYOUT || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
         return None;
     }
     let (x, patch) = work.scratch.split_at_mut_checked(depth.div_ceil(4).wrapping_mul(16))?;
     let (x, patch) = (cast_mut::<u32>(x)?.as_chunks_mut::<4>().0, cast_mut::<i8>(patch)?);
-    let patch = if image.is_pointwise() { &mut [] } else { patch.get_mut(..depth)? };
+    let patch = if image.is_direct() { &mut [] } else { patch.get_mut(..depth.next_multiple_of(4))? };
+    patch.last_chunk_mut::<4>().into_iter().for_each(|last| *last = [0; 4]);
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, x.len())?;
-    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let mut pixels = Pixels { image, width, y: work.rows.start as usize, x: 0, row: &[] };
+    let mut pixels = Patches::new(image, width, first)?;
     let mut rest = &mut *work.output;
     while !rest.is_empty() {
         let two = rest.len().min(outputs.wrapping_mul(2));
@@ -49,45 +52,6 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     }
     super::limit(&op.requant, work.output);
     Some(())
-}
-
-/// What the output pixels read, one after the other.
-struct Pixels<'a> {
-    image: Image<'a>,
-    /// Outputs in a row.
-    width: usize,
-    y: usize,
-    x: usize,
-    /// The row of a pointwise convolution, from the next pixel on.
-    row: &'a [i8],
-}
-
-impl Pixels<'_> {
-    /// Widens what the next pixel reads to two words of each group.
-    fn widen(&mut self, to: &mut [[u32; 4]], half: usize, patch: &mut [i8]) -> Option<()> {
-        let pixel = if self.image.is_pointwise() { self.next_of_row()? } else { self.next_patch(patch)? };
-        insn::widen(pixel, to, half)?;
-        self.x = self.x.wrapping_add(1);
-        if self.x == self.width {
-            (self.y, self.x) = (self.y.wrapping_add(1), 0);
-        }
-        Some(())
-    }
-
-    fn next_of_row(&mut self) -> Option<&[i8]> {
-        let Image { channels, stride: [down, across], .. } = self.image;
-        if self.x == 0 {
-            self.row = self.image.row(self.y.wrapping_mul(down))?;
-        }
-        let pixel = self.row.get(..channels)?;
-        self.row = self.row.get(channels.wrapping_mul(across)..).unwrap_or_default();
-        Some(pixel)
-    }
-
-    fn next_patch<'p>(&self, patch: &'p mut [i8]) -> Option<&'p [i8]> {
-        self.image.gather([self.y, self.x], patch)?;
-        Some(patch)
-    }
 }
 
 /// All outputs of two pixels; of one, whose outputs are those of the second too, if `second` is 0.

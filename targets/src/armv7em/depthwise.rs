@@ -34,6 +34,7 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+#[inline(never)]
 pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
@@ -49,13 +50,17 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
         zero: op.requant.zero.into(),
     };
     let mut plane = Plane::new(image, width, cast_mut::<u32>(work.scratch)?)?;
-    let (mut rest, mut rows) = (&mut *work.output, work.rows.start as usize..work.rows.end as usize);
-    while !rows.is_empty() {
-        let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
-        let len = band.len().checked_mul(width)?.checked_mul(channels)?;
-        let (output, after) = rest.split_at_mut_checked(len)?;
-        plane.band(&layer, band.clone(), output)?;
-        (rest, rows.start) = (after, band.end);
+    let rows = work.rows.start as usize..work.rows.end as usize;
+    let mut channel = 0;
+    loop {
+        plane.weigh(&layer, channel)?;
+        plane.rows(&layer, channel, rows.clone(), work.output)?;
+        // The last block begins where four are left.
+        let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
+        if next <= channel {
+            break;
+        }
+        channel = next;
     }
     super::limit(&op.requant, work.output);
     Some(())
@@ -89,36 +94,28 @@ impl<'a> Plane<'a> {
         let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
         let taps = kh.checked_mul(kw)?.div_ceil(2);
         let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(6)?)?;
-        let taps = taps.as_chunks_mut::<6>().0;
         let [tall, wide] = [kh.checked_sub(1)?.checked_mul(dy)?, kw.checked_sub(1)?.checked_mul(dx)?];
         let pitch = width.checked_sub(1)?.checked_mul(across)?.checked_add(wide)?.checked_add(1)?;
         let more = words.len().checked_div(pitch)?.checked_sub(tall.checked_add(1)?)?;
         let most = more.checked_div(down)?.checked_add(1)?;
-        let mut offsets = (0..kh).flat_map(|ky| {
-            (0..kw).map(move |kx| ky.wrapping_mul(dy).wrapping_mul(pitch).wrapping_add(kx.wrapping_mul(dx)))
-        });
-        for [a, b, ..] in taps.iter_mut() {
-            *a = offsets.next()?.wrapping_mul(4) as u32;
-            *b = offsets.next().map_or(0, |offset| offset.wrapping_mul(4) as u32);
-        }
+        let steps = [dx, dy.checked_mul(pitch)?].map(|words| words.wrapping_mul(4));
+        offsets(taps.as_chunks_mut::<6>().0, [kh, kw], steps);
         let reach = tall.checked_mul(pitch)?.checked_add(wide)?;
-        Some(Self { image, width, taps, words, pitch, reach, most })
+        Some(Self { image, width, taps: taps.as_chunks_mut::<6>().0, words, pitch, reach, most })
     }
 
-    /// Computes output rows of all channels, in blocks of four; the last block begins where four are left.
-    fn band(&mut self, layer: &Layer<'_>, rows: Range<usize>, output: &mut [i8]) -> Option<()> {
-        let channels = self.image.channels;
-        let mut channel = 0;
-        loop {
-            self.weigh(layer, channel)?;
-            self.copy(rows.clone(), channel)?;
-            self.block(layer, channel, rows.len(), output)?;
-            let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
-            if next <= channel {
-                return Some(());
-            }
-            channel = next;
+    /// Computes four channels of output rows, as many at once as the plane holds.
+    fn rows(&mut self, layer: &Layer<'_>, channel: usize, mut rows: Range<usize>, output: &mut [i8]) -> Option<()> {
+        let mut rest = output;
+        while !rows.is_empty() {
+            let band = rows.start..rows.end.min(rows.start.checked_add(self.most)?);
+            let len = band.len().checked_mul(self.width)?.checked_mul(self.image.channels)?;
+            let (output, after) = rest.split_at_mut_checked(len)?;
+            self.copy(band.clone(), channel)?;
+            self.block(layer, channel, band.len(), output)?;
+            (rest, rows.start) = (after, band.end);
         }
+        Some(())
     }
 
     /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
@@ -145,6 +142,10 @@ impl<'a> Plane<'a> {
         let Image { stride: [down, _], pad: [_, left], channels, width, zero, .. } = self.image;
         let outside = u32::from_le_bytes([zero as u8; 4]);
         let first = rows.start.wrapping_mul(down);
+        if let Some(lines) = self.lines(&rows) {
+            let words = self.words.get_mut(..lines.len().checked_div(channels)?)?;
+            return insn::words(lines.get(channel..)?, channels, words);
+        }
         let mut rest = &mut *self.words;
         let tall = self.image.kernel[0].wrapping_sub(1).wrapping_mul(self.image.dilation[0]);
         for y in
@@ -165,6 +166,15 @@ impl<'a> Plane<'a> {
         Some(())
     }
 
+    /// What output rows read, if it is one slice without a border.
+    fn lines(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
+        let Image { stride: [down, _], pad, kernel: [kh, _], dilation: [dy, _], .. } = self.image;
+        let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
+        let count = rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall);
+        let all = pad == [0, 0] && self.pitch == self.image.width;
+        self.image.rows.lines(rows.start.wrapping_mul(down), count).filter(|_| all)
+    }
+
     /// Computes four channels of all rows in the plane.
     fn block(&self, layer: &Layer<'_>, channel: usize, rows: usize, output: &mut [i8]) -> Option<()> {
         let [down, across] = self.image.stride;
@@ -175,22 +185,42 @@ impl<'a> Plane<'a> {
             [_] => &single,
             each => each.get(channel..)?.first_chunk()?,
         };
+        // Outputs one below the other are a run too.
+        let (rows, count, step) = match self.width {
+            1 => (1, rows, down.wrapping_mul(self.pitch)),
+            width => (rows, width, across),
+        };
         for row in 0..rows {
             let start = row.wrapping_mul(self.width).wrapping_mul(channels).wrapping_add(channel);
             insn::run(&mut Run {
                 plane: self.words,
                 first: row.wrapping_mul(down).wrapping_mul(self.pitch),
-                step: across,
+                step,
                 taps: self.taps,
                 reach: self.reach,
                 bias,
                 multipliers,
                 zero: layer.zero,
-                count: self.width,
+                count,
                 y: output.get_mut(start..)?,
                 stride: channels,
             })?;
         }
         Some(())
+    }
+}
+
+/// Writes the offsets of all taps, in bytes, with those steps from column to column and from row to row.
+fn offsets(taps: &mut [Taps], [kh, kw]: [usize; 2], [across, down]: [usize; 2]) {
+    let (mut ky, mut kx) = (0usize, 0usize);
+    for [a, b, ..] in taps {
+        for offset in [a, b] {
+            // The second of an odd last pair, which has no weights, is the first tap.
+            *offset = if ky < kh { ky.wrapping_mul(down).wrapping_add(kx.wrapping_mul(across)) as u32 } else { 0 };
+            kx = kx.wrapping_add(1);
+            if kx == kw {
+                (ky, kx) = (ky.wrapping_add(1), 0);
+            }
+        }
     }
 }

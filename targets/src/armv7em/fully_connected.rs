@@ -17,6 +17,7 @@ pub(super) const fn wish(depth: u32) -> Wish {
 }
 
 /// Computes the layer, or gives `None` if the record is not as this loop wants it; the portable kernel then does all of it.
+#[inline(never)]
 pub(super) fn run(
     op: &FullyConnectedI8,
     constants: Constants<'_>,

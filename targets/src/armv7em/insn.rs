@@ -30,19 +30,26 @@ pub(super) fn widen<const N: usize>(from: &[i8], to: &mut [[u32; N]], at: usize)
     Some(())
 }
 
+/// Writes the same activation everywhere to words `at` and `at + 1` of each group.
+#[inline(always)]
+pub(super) fn fill(value: i8, to: &mut [[u32; 4]], at: usize) -> Option<()> {
+    let half = u32::from(i16::from(value) as u16);
+    for group in to {
+        *group.get_mut(at..)?.first_chunk_mut()? = [half | half << 16; 2];
+    }
+    Some(())
+}
+
 /// Copies all of `from`.
 #[inline(always)]
 pub(super) fn copy(from: &[i8], to: &mut [i8]) -> Option<()> {
-    let (words, _) = from.as_chunks::<4>();
-    if !words.is_empty() {
-        loops::copy(words, to.get_mut(..from.len())?.as_chunks_mut::<4>().0);
+    let same = from.len() == to.len();
+    if same && from.len() >= 4 {
+        loops::copy(from, to);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
-    // The last bytes once more, as a word, or by themselves if there is none.
-    match (from.last_chunk::<4>(), to.last_chunk_mut::<4>()) {
-        (Some(from), Some(to)) => *to = *from,
-        _ => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
-    }
-    (from.len() == to.len()).then_some(())
+    same.then_some(())
 }
 
 /// Two pixels by any even number of outputs of a convolution; see [`Pair`].
@@ -69,4 +76,22 @@ pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) -> Option<()> {
     let Some(last) = to.len().checked_sub(1) else { return Some(()) };
     let end = last.checked_mul(stride)?.checked_add(4)?;
     (end <= from.len()).then(|| loops::words(from, stride, to))
+}
+
+/// `Σ a[i]·b[i]`, wrapping; both are as many.
+#[inline(always)]
+pub(super) fn dot_i8(a: &[[i8; 4]], b: &[[i8; 4]]) -> i32 {
+    if a.is_empty() || a.len() != b.len() { 0 } else { loops::dot_i8(a, b) }
+}
+
+/// The same of int16 activations `b`, in 64 bits.
+#[inline(always)]
+pub(super) fn dot_i16(a: &[[i8; 4]], b: &[[i16; 4]]) -> i64 {
+    if a.is_empty() || a.len() != b.len() { 0 } else { loops::dot_i16(a, b) }
+}
+
+/// The same of int4 weights `a`, two in a byte, the first in the low half.
+#[inline(always)]
+pub(super) fn dot_w4(a: &[[i8; 4]], b: &[[i8; 8]]) -> i32 {
+    if a.is_empty() || a.len() != b.len() { 0 } else { loops::dot_w4(a, b) }
 }

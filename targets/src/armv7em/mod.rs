@@ -10,6 +10,7 @@
 mod asm;
 mod conv;
 mod depthwise;
+mod dot;
 mod fully_connected;
 mod insn;
 mod layer;
@@ -21,10 +22,11 @@ mod twin;
 use lacewing::arena::Constants;
 use lacewing::format::{Requant, Tensor, Window};
 use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
-use lacewing::rows::Work;
+use lacewing::rows::{Rows, Work};
 use lacewing::{Fault, Kernels, ops};
 
 use crate::wish::Wish;
+use patch::Image;
 
 /// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
 ///
@@ -34,10 +36,25 @@ pub struct CortexM4;
 
 impl Kernels for CortexM4 {
     #[inline(always)]
+    fn dot_i8(&self, a: &[i8], b: &[i8]) -> i32 {
+        dot::i8(a, b)
+    }
+
+    #[inline(always)]
+    fn dot_i16(&self, a: &[i8], b: &[i16]) -> i64 {
+        dot::i16(a, b)
+    }
+
+    #[inline(always)]
+    fn dot_w4(&self, a: &[i8], b: &[i8]) -> i32 {
+        dot::w4(a, b)
+    }
+
+    #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
         match conv::run(op, c, &mut work) {
             Some(()) => Ok(()),
-            None => ops::conv::run::<_, i8, _>(self, op, c, work),
+            None => apart(|| ops::conv::run::<_, i8, _>(self, op, c, work)),
         }
     }
 
@@ -45,7 +62,7 @@ impl Kernels for CortexM4 {
     fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
         match depthwise::run(op, c, &mut work) {
             Some(()) => Ok(()),
-            None => ops::depthwise::run::<_, i8>(op, c, work),
+            None => apart(|| ops::depthwise::run::<_, i8>(op, c, work)),
         }
     }
 
@@ -60,16 +77,19 @@ impl Kernels for CortexM4 {
     ) -> Result<(), Fault> {
         match fully_connected::run(op, c, input, output, scratch) {
             Some(()) => Ok(()),
-            None => ops::fully_connected::run::<_, i8, _>(self, op, c, input, output),
+            None => apart(|| ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)),
         }
     }
 }
+
+/// A deeper fully connected layer is not widened, which would take much memory for little: it runs over inner products.
+const DEEP: u32 = 1024;
 
 /// What a convolution in one group wants.
 pub(crate) fn conv_i8(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| *depth < 1 << 16)?;
-    Some(conv::wish(depth, window.kernel == [1, 1] && window.pad == [0, 0]))
+    Some(conv::wish(depth, Image::new(Rows::whole(&[], 0), input, window, 0).is_direct()))
 }
 
 /// What a depthwise convolution wants.
@@ -79,7 +99,14 @@ pub(crate) fn depthwise_i8(input: &Tensor, output: &Tensor, window: &Window) -> 
 
 /// What a fully connected layer wants.
 pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
-    (depth < 1 << 16).then(|| fully_connected::wish(depth))
+    (depth <= DEEP).then(|| fully_connected::wish(depth))
+}
+
+/// Calls a portable body as a function of its own, so that its stack is not added to that of the kernel that is run instead.
+#[cold]
+#[inline(never)]
+fn apart(body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    body()
 }
 
 /// Brings results between the record's limits, where those are not the type's own.

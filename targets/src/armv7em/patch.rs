@@ -1,5 +1,7 @@
 //! From rows of an image to what the loops read: the activations that one output meets, in the order of its weights.
 
+use core::ops::Range;
+
 use lacewing::format::{Tensor, Window};
 use lacewing::rows::Rows;
 
@@ -28,11 +30,6 @@ impl<'a> Image<'a> {
         Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
     }
 
-    /// Whether every output reads one pixel, which is never outside.
-    pub(super) fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1] && self.pad == [0, 0]
-    }
-
     /// Row `at` of the image counted from the first row of padding; `None` outside.
     pub(super) fn row(&self, at: usize) -> Option<&'a [i8]> {
         let [above, _] = self.pad;
@@ -40,41 +37,149 @@ impl<'a> Image<'a> {
         self.rows.row(y)
     }
 
-    /// Writes `[kh][kw][channels]` that output `(y, x)` reads.
-    pub(super) fn gather(&self, [y, x]: [usize; 2], patch: &mut [i8]) -> Option<()> {
-        let ([kh, kw], [down, across], [dy, dx]) = (self.kernel, self.stride, self.dilation);
-        // Taps side by side in the image are one run.
-        let (runs, taps) = if dx == 1 { (1, kw) } else { (kw, 1) };
-        let len = taps.wrapping_mul(self.channels);
-        let mut rest = patch;
-        for ky in 0..kh {
-            let row = self.row(y.wrapping_mul(down).wrapping_add(ky.wrapping_mul(dy)));
-            for run in 0..runs {
-                let (to, after) = rest.split_at_mut_checked(len)?;
-                let start = x.wrapping_mul(across).wrapping_add(run.wrapping_mul(dx));
-                self.copy(row, start.wrapping_mul(self.channels), to)?;
-                rest = after;
-            }
+    /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
+    pub(super) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
+        let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
+        let rows = rows.start as usize..rows.end as usize;
+        let line = self.rows.lines(rows.start, rows.len()).filter(|_| same)?;
+        let width = width.wrapping_mul(rows.len());
+        Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
+    }
+
+    /// Whether what every output reads is made of whole groups of four, or is one pixel, which is never outside.
+    pub(super) fn is_direct(&self) -> bool {
+        self.channels.is_multiple_of(4) || (self.kernel == [1, 1] && self.pad == [0, 0])
+    }
+}
+
+/// The tallest kernel.
+const TALL: usize = 16;
+
+/// What the output pixels read, one after the other.
+#[derive(Debug)]
+pub(super) struct Patches<'a> {
+    image: Image<'a>,
+    /// Outputs in a row.
+    width: usize,
+    y: usize,
+    x: usize,
+    /// Where the next one begins in the padded row.
+    start: usize,
+    /// The rows that the outputs of row `y` read, `None` outside.
+    rows: [Option<&'a [i8]>; TALL],
+}
+
+impl<'a> Patches<'a> {
+    /// From the first output of row `y` on; `None` for kernels taller than 16.
+    pub(super) fn new(image: Image<'a>, width: usize, y: usize) -> Option<Self> {
+        (image.kernel[0] <= TALL).then_some(Self { image, width, y, x: 0, start: 0, rows: [None; TALL] })
+    }
+
+    /// Widens the next one to words `at` and `at + 1` of each group; `patch` has room for all of it, unless it is direct.
+    #[inline(always)]
+    pub(super) fn widen(&mut self, to: &mut [[u32; 4]], at: usize, patch: &mut [i8]) -> Option<()> {
+        if self.x == 0 {
+            self.find_rows();
+        }
+        let Image { channels, width, kernel: [kh, kw], stride: [_, across], dilation: [_, dx], pad: [_, left], .. } =
+            self.image;
+        let len = kw.wrapping_mul(channels);
+        let from = self.start.wrapping_sub(left.wrapping_mul(channels));
+        let inside =
+            dx == 1 && from <= width.wrapping_mul(channels).wrapping_sub(len) && len <= width.wrapping_mul(channels);
+        let run = from..from.wrapping_add(len);
+        match () {
+            () if inside && kh == 1 => insn::widen(self.rows[0]?.get(run)?, to, at)?,
+            () if inside && self.inner(run, to, at, patch).is_some() => {}
+            () => self.border(to, at, patch)?,
+        }
+        self.start = self.start.wrapping_add(across.wrapping_mul(channels));
+        self.x = self.x.wrapping_add(1);
+        if self.x == self.width {
+            (self.y, self.x, self.start) = (self.y.wrapping_add(1), 0, 0);
         }
         Some(())
     }
 
-    /// Copies what begins `start` numbers after the left end of the padded row.
-    #[inline(always)]
-    fn copy(&self, row: Option<&[i8]>, start: usize, to: &mut [i8]) -> Option<()> {
-        let [_, left] = self.pad;
-        let left = left.wrapping_mul(self.channels);
-        let Some(row) = row else {
-            to.fill(self.zero);
+    fn find_rows(&mut self) {
+        let Image { stride: [down, _], dilation: [dy, _], kernel: [kh, _], .. } = self.image;
+        let mut at = self.y.wrapping_mul(down);
+        for row in self.rows.iter_mut().take(kh) {
+            *row = self.image.row(at);
+            at = at.wrapping_add(dy);
+        }
+    }
+
+    /// A patch of one run in each row; `None` if a row is outside.
+    fn inner(&self, run: Range<usize>, to: &mut [[u32; 4]], at: usize, patch: &mut [i8]) -> Option<()> {
+        let rows = self.rows.iter().take(self.image.kernel[0]);
+        if self.image.channels.is_multiple_of(4) {
+            let mut rest = to;
+            for row in rows {
+                let (groups, after) = rest.split_at_mut_checked(run.len() / 4)?;
+                insn::widen((*row)?.get(run.clone())?, groups, at)?;
+                rest = after;
+            }
             return Some(());
-        };
-        let before = left.saturating_sub(start).min(to.len());
-        let from = row.get(start.saturating_sub(left)..).unwrap_or_default();
-        let (outside, inside) = to.split_at_mut_checked(before)?;
-        outside.fill(self.zero);
-        let (inside, beyond) = inside.split_at_mut_checked(from.len().min(inside.len()))?;
-        insn::copy(from.get(..inside.len())?, inside)?;
-        beyond.fill(self.zero);
+        }
+        let mut rest = &mut *patch;
+        for row in rows {
+            let (bytes, after) = rest.split_at_mut_checked(run.len())?;
+            insn::copy((*row)?.get(run.clone())?, bytes)?;
+            rest = after;
+        }
+        insn::widen(patch, to, at)
+    }
+
+    /// A patch that is in part outside, or that leaves out columns: run by run, a tap or as many as are side by side.
+    #[inline(never)]
+    fn border(&self, to: &mut [[u32; 4]], at: usize, patch: &mut [i8]) -> Option<()> {
+        let Image { channels, width, kernel: [kh, kw], dilation: [_, dx], stride: [_, across], pad: [_, left], .. } =
+            self.image;
+        let taps = if dx == 1 { kw } else { 1 };
+        let mut k = 0usize;
+        for row in self.rows.iter().take(kh) {
+            let mut kx = 0usize;
+            while kx < kw {
+                // The run in the padded row, and what of it is in the image.
+                let start = self.x.wrapping_mul(across).wrapping_add(kx.wrapping_mul(dx));
+                let end = start.wrapping_add(taps);
+                let edge = left.wrapping_add(width);
+                let [first, last] = [start.max(left).min(end), end.min(edge).max(start)];
+                let inside = row.filter(|_| first < last);
+                let [before, pixels, after] = match inside {
+                    Some(_) => [first.wrapping_sub(start), last.wrapping_sub(first), end.wrapping_sub(last)],
+                    None => [taps, 0, 0],
+                }
+                .map(|taps| taps.wrapping_mul(channels));
+                let from = first.wrapping_sub(left).wrapping_mul(channels);
+                let inside = inside.and_then(|row| row.get(from..from.wrapping_add(pixels)));
+                for (len, from) in [(before, None), (pixels, inside), (after, None)] {
+                    self.put((k, len), from, (to, at), patch)?;
+                    k = k.wrapping_add(len);
+                }
+                kx = kx.wrapping_add(taps);
+            }
+        }
+        if self.image.is_direct() { Some(()) } else { insn::widen(patch, to, at) }
+    }
+
+    /// Puts activations `k..k + len` where they go, the zero point if there are none.
+    fn put(
+        &self,
+        (k, len): (usize, usize),
+        from: Option<&[i8]>,
+        (to, at): (&mut [[u32; 4]], usize),
+        patch: &mut [i8],
+    ) -> Option<()> {
+        let (zero, end) = (self.image.zero, k.wrapping_add(len));
+        match (from, self.image.is_direct()) {
+            _ if len == 0 => {}
+            (Some(from), true) => insn::widen(from, to.get_mut(k / 4..)?, at)?,
+            (Some(from), false) => insn::copy(from, patch.get_mut(k..end)?)?,
+            (None, true) => insn::fill(zero, to.get_mut(k / 4..end / 4)?, at)?,
+            (None, false) => patch.get_mut(k..end)?.iter_mut().for_each(|x| *x = zero),
+        }
         Some(())
     }
 }

@@ -9,8 +9,8 @@ pub(super) fn widen<const N: usize>(from: &[[i8; 4]], to: &mut [[u32; N]], at: u
     }
 }
 
-/// Copies words; both are as many.
-pub(super) fn copy(from: &[[i8; 4]], to: &mut [[i8; 4]]) {
+/// Copies bytes, at least four; both are as many.
+pub(super) fn copy(from: &[i8], to: &mut [i8]) {
     to.copy_from_slice(from);
 }
 
@@ -99,4 +99,24 @@ pub(super) fn run(run: &mut Run<'_>) {
             *y = round(sum, *multiplier, run.zero);
         }
     }
+}
+
+/// `Σ a[i]·b[i]`, wrapping; both are as many.
+pub(super) fn dot_i8(a: &[[i8; 4]], b: &[[i8; 4]]) -> i32 {
+    let word = |bytes: &[i8; 4]| u32::from_le_bytes(bytes.map(|x| x as u8));
+    a.iter().zip(b).fold(0, |sum, (a, b)| group(both(word(a)), word(b), sum))
+}
+
+/// The same of int16 activations, in 64 bits, by SMLALD.
+pub(super) fn dot_i16(a: &[[i8; 4]], b: &[[i16; 4]]) -> i64 {
+    let products = a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| i64::from(*a) * i64::from(*b));
+    products.fold(0, i64::wrapping_add)
+}
+
+/// The same of int4 weights, two in a byte, summed sixteen times as large.
+pub(super) fn dot_w4(a: &[[i8; 4]], b: &[[i8; 8]]) -> i32 {
+    let sixteen = |byte: i8| [(byte as u8) << 4, byte as u8 & 0xf0].map(|nibble| i32::from(nibble as i8));
+    let weights = a.as_flattened().iter().flat_map(|byte| sixteen(*byte));
+    let products = weights.zip(b.as_flattened()).map(|(w, x)| w * i32::from(*x));
+    products.fold(0, i32::wrapping_add) >> 4
 }

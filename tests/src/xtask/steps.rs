@@ -13,6 +13,7 @@ use super::{bare_metal, no_panic, onnx, paths, process};
 mod boards;
 mod example;
 mod fuzz;
+mod records;
 
 /// How a step ended, if it did not fail.
 pub(super) enum Outcome {
@@ -36,7 +37,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 12] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -45,6 +46,7 @@ pub(super) const STEPS: [Step; 11] = [
     step("onnx", "ONNX's backend suite passes as listed", onnx_suite),
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
+    step("records", "random records on boards with kernels of their own", records::step),
     step("qemu", "the same output on the host and on every board", boards::qemu),
     step("example", "the firmware example classifies its image", example::run),
     step("fuzz", "a minute of fuzzing", fuzz::run),

@@ -81,14 +81,9 @@ pub(super) fn qemu() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The demo's model, converted, and the files that stay as tests.
+/// The demo's model, written for two targets, and the files that stay as tests.
 fn models(folder: &Path) -> Result<Vec<PathBuf>> {
-    let demo = folder.join("demo.lace");
-    let (onnx, samples) = (file("convert/demo/fashion.onnx")?, file("convert/demo/calib.npz")?);
-    let mut convert = lacewing(&["convert", "--input-scale", "0.00392156862745098"]);
-    convert.arg(onnx).arg("-o").arg(&demo).arg("--calib").arg(samples);
-    process::run(&mut convert)?;
-    let mut models = vec![demo];
+    let mut models = vec![demo(folder, "portable")?, demo(folder, "cortex-m4f")?];
     for entry in paths::root().join("tests/data/golden").read_dir().into_iter().flatten() {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "lace") {
@@ -97,6 +92,16 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     models.sort();
     Ok(models)
+}
+
+/// The demo's model, written for a target.
+fn demo(folder: &Path, target: &str) -> Result<PathBuf> {
+    let demo = folder.join(target).with_extension("lace");
+    let (onnx, samples) = (file("convert/demo/fashion.onnx")?, file("convert/demo/calib.npz")?);
+    let mut convert = lacewing(&["convert", "--input-scale", "0.00392156862745098", "--target", target]);
+    convert.arg(onnx).arg("-o").arg(&demo).arg("--calib").arg(samples);
+    process::run(&mut convert)?;
+    Ok(demo)
 }
 
 /// A model and what the host answers.

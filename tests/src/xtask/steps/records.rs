@@ -1,0 +1,82 @@
+//! Random records on emulated boards whose target has kernels of its own: the suite of `tests/tests/kernels.rs` for their assembly.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lacewing::{Model, Opcode, Portable};
+use lacewing_targets::Board;
+use lacewing_targets::boards::{BOARDS, target};
+use lacewing_targets::wish::Family;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::{Outcome, missing_for_boards};
+use crate::records::{self, Case};
+use crate::xtask::emulator;
+use crate::xtask::firmware::Firmware;
+
+const LIMIT: Duration = Duration::from_secs(300);
+/// Records of each operation.
+const COUNT: usize = 500;
+/// The operations that a target has kernels or inner products for.
+const OPERATIONS: [Opcode; 8] = [
+    Opcode::ConvI8,
+    Opcode::DepthwiseI8,
+    Opcode::FullyConnectedI8,
+    Opcode::ConvI16,
+    Opcode::FullyConnectedI16,
+    Opcode::ConvW4,
+    Opcode::FullyConnectedW4,
+    Opcode::MatMulI8,
+];
+
+/// Every record leaves the bytes on the board that the portable kernels leave on the host.
+pub(super) fn step() -> Result<Outcome> {
+    if let Some(missing) = missing_for_boards()? {
+        return Ok(Outcome::NotInstalled(missing));
+    }
+    let own = |board: &&Board| target(board.target).is_some_and(|target| target.kernels != Family::Portable);
+    let mut runner = TestRunner::deterministic();
+    let cases = OPERATIONS.iter().flat_map(|opcode| (0..COUNT).map(|_| records::of(*opcode)));
+    let cases: Vec<Case> = cases
+        .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
+        .collect::<Result<_>>()?;
+    for board in BOARDS.iter().filter(own) {
+        check(board, &cases).with_context(|| format!("records on {}", board.name))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn check(board: &'static Board, cases: &[Case]) -> Result<()> {
+    let mut input = Vec::new();
+    for case in cases {
+        let arena = case.arena(model(case)?.arena_len());
+        for len in [case.file.len(), arena.len()] {
+            input.extend((len as u32).to_le_bytes());
+        }
+        input.extend_from_slice(&case.file);
+        input.extend_from_slice(&arena);
+    }
+    let firmware = Firmware::build(board, "records", None)?;
+    emulator::run(&firmware, Some(&input), LIMIT)?;
+    let output = std::fs::read(firmware.folder.path().join("output.bin"))?;
+    let mut rest = &output[..];
+    for case in cases {
+        let (arena, after) = rest.split_at_checked(model(case)?.arena_len()).context("the output ends early")?;
+        ensure!(case.output(arena).bytes() == expected(case)?, "otherwise than on the host: {case:?}");
+        rest = after;
+    }
+    Ok(())
+}
+
+/// What the portable kernels leave.
+fn expected(case: &Case) -> Result<Vec<u8>> {
+    let model = model(case)?;
+    let mut arena = case.arena(model.arena_len());
+    model.run(&Portable, &mut arena)?;
+    Ok(case.output(&arena).bytes())
+}
+
+fn model(case: &Case) -> Result<Model<'_>> {
+    Ok(Model::read(&case.file)?)
+}
