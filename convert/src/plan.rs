@@ -403,6 +403,19 @@ mod tests {
     }
 
     #[test]
+    fn scratch_is_apart_from_what_is_live_and_counts() {
+        let mut g = start(100);
+        let a = node(&mut g, SOFTMAX, &[ValueId(0)], &[1, 20]);
+        let b = node(&mut g, Op::FullyConnected, &[a], &[1, 60]);
+        g.outputs.push(b);
+        let plan = plan(&g, |_| 1, |node| [0, 40][node.0], PlanOptions::default()).unwrap();
+        assert_eq!((plan.arena_bytes, plan.live_bytes()), (120, &[120, 120, 60][..]));
+        assert_eq!((plan.scratch(NodeId(0)), plan.scratch(NodeId(1)).len), (Span::EMPTY, 40));
+        let at = |value: ValueId, len| Span { offset: plan.offset(value).unwrap() as u32, len };
+        assert!([at(a, 20), at(b, 60)].iter().all(|live| !live.overlaps(plan.scratch(NodeId(1)))));
+    }
+
+    #[test]
     fn elementwise_nodes_write_over_what_dies() {
         let mut g = start(100);
         let x = ValueId(0);
