@@ -72,6 +72,41 @@ pub(super) fn copy(from: &[i8], to: &mut [i8]) {
     }
 }
 
+/// Copies runs of `len` bytes, at least four, that begin `stride` apart, until `to` is full; it is a multiple of `len`, and not empty.
+#[inline(always)]
+pub(super) fn copy_rows(from: &[i8], stride: usize, len: usize, to: &mut [i8]) {
+    // SAFETY: each run is copied as in `copy`, to the end of the one before; the runs are in `from`, and the last ends where `to` does.
+    unsafe {
+        asm!(
+            "2:",
+            "mov {at}, {from}",
+            "add {last}, {from}, {len}",
+            "add {to_last}, {to}, {len}",
+            "3:",
+            "ldr {word}, [{at}], #4",
+            "cmp {at}, {last}",
+            "str {word}, [{to}], #4",
+            "blo 3b",
+            "ldr {word}, [{last}]",
+            "str {word}, [{to_last}]",
+            "add {to}, {to_last}, #4",
+            "add {from}, {stride}",
+            "cmp {to}, {end}",
+            "bne 2b",
+            from = inout(reg) from.as_ptr() => _,
+            stride = in(reg) stride,
+            len = in(reg) len.wrapping_sub(4),
+            to = inout(reg) to.as_mut_ptr() => _,
+            end = in(reg) to.as_mut_ptr_range().end,
+            at = out(reg) _,
+            last = out(reg) _,
+            to_last = out(reg) _,
+            word = out(reg) _,
+            options(nostack),
+        );
+    }
+}
+
 /// Copies words, at least one, that are `stride` bytes apart; the last ends within `from`.
 #[inline(always)]
 pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
@@ -453,8 +488,12 @@ struct RunArguments {
     taps: *const [u32; 6],
     passes: usize,
     step_bytes: usize,
-    end: *mut i8,
+    row_end: *mut i8,
     skip: usize,
+    end: *mut i8,
+    row_bytes: usize,
+    /// From the end of a row to the next row in the plane.
+    down_bytes: usize,
     plane: *const u32,
 }
 
@@ -463,6 +502,7 @@ struct RunArguments {
 pub(super) fn run(run: &mut Run<'_>) {
     let [passes, skip] = passes(run.taps.len(), 5, 52);
     let y = run.y.as_mut_ptr();
+    let row_bytes = run.width.wrapping_mul(run.stride);
     let arguments = RunArguments {
         multipliers: run.multipliers,
         y,
@@ -472,12 +512,15 @@ pub(super) fn run(run: &mut Run<'_>) {
         taps: run.taps.as_ptr(),
         passes,
         step_bytes: run.step.wrapping_mul(4),
-        end: y.wrapping_add(run.count.wrapping_mul(run.stride)),
+        row_end: y.wrapping_add(row_bytes),
         skip,
-        plane: run.plane.as_ptr().wrapping_add(run.first),
+        end: y.wrapping_add(row_bytes.wrapping_mul(run.rows)),
+        row_bytes,
+        down_bytes: run.down.wrapping_sub(run.width.wrapping_mul(run.step)).wrapping_mul(4),
+        plane: run.plane.as_ptr(),
     };
     // SAFETY: `Run::fits` holds: there are taps and pixels, the farthest tap of the last pixel lies in the plane, the last pixel's four
-    // outputs lie in `y`, and `end` is met since the stride is not 0.
+    // outputs lie in `y`, and the ends of rows are met since the stride is not 0.
     unsafe { run_loop(&raw const arguments) }
 }
 
@@ -488,14 +531,15 @@ unsafe extern "C" fn run_loop(arguments: *const RunArguments) {
     naked_asm!(
         arch!(),
         "push {{r4-r11, lr}}",
-        "sub sp, #40",
+        "sub sp, #52",
         "ldm r0!, {{r1-r8}}",
         "stm sp, {{r1-r8}}",
-        "ldm r0, {{r1, r2, r10}}",
-        "adr.w r3, 3f",
-        "add r2, r3",
+        "ldm r0, {{r1-r5, r10}}",
+        "adr.w r6, 3f",
+        "add r2, r6",
         "orr r2, r2, #1",
-        "strd r1, r2, [sp, #32]",
+        "add r6, sp, #32",
+        "stm r6, {{r1-r5}}",
         "2:",
         "ldr r0, [sp, #16]",
         "ldm r0, {{r4-r7}}",
@@ -539,7 +583,14 @@ unsafe extern "C" fn run_loop(arguments: *const RunArguments) {
         "add r10, r0",
         "cmp r1, r2",
         "bne 2b",
-        "add sp, #40",
+        "ldrd r0, r3, [sp, #40]",
+        "add r2, r3",
+        "str r2, [sp, #32]",
+        "ldr r3, [sp, #48]",
+        "add r10, r3",
+        "cmp r1, r0",
+        "bne 2b",
+        "add sp, #52",
         "pop {{r4-r11, pc}}",
     )
 }

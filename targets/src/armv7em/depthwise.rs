@@ -51,6 +51,7 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
     };
     let mut plane = Plane::new(image, width, cast_mut::<u32>(work.scratch)?)?;
     let rows = work.rows.start as usize..work.rows.end as usize;
+    plane.words.fill(plane.outside());
     let mut channel = 0;
     loop {
         plane.weigh(&layer, channel)?;
@@ -111,7 +112,7 @@ impl<'a> Plane<'a> {
             let band = rows.start..rows.end.min(rows.start.checked_add(self.most)?);
             let len = band.len().checked_mul(self.width)?.checked_mul(self.image.channels)?;
             let (output, after) = rest.split_at_mut_checked(len)?;
-            self.copy(band.clone(), channel)?;
+            self.copy(&band, channel)?;
             self.block(layer, channel, band.len(), output)?;
             (rest, rows.start) = (after, band.end);
         }
@@ -137,42 +138,45 @@ impl<'a> Plane<'a> {
         Some(())
     }
 
-    /// Copies four channels of what the output rows read.
-    fn copy(&mut self, rows: Range<usize>, channel: usize) -> Option<()> {
-        let Image { stride: [down, _], pad: [_, left], channels, width, zero, .. } = self.image;
-        let outside = u32::from_le_bytes([zero as u8; 4]);
-        let first = rows.start.wrapping_mul(down);
-        if let Some(lines) = self.lines(&rows) {
+    /// Copies four channels of what the output rows read. What is left and right of the image stays as it is, filled once for all.
+    fn copy(&mut self, rows: &Range<usize>, channel: usize) -> Option<()> {
+        let Image { stride: [down, _], pad: [_, left], channels, width, .. } = self.image;
+        if let Some(lines) = self.lines(rows) {
             let words = self.words.get_mut(..lines.len().checked_div(channels)?)?;
             return insn::words(lines.get(channel..)?, channels, words);
         }
-        let mut rest = &mut *self.words;
-        let tall = self.image.kernel[0].wrapping_sub(1).wrapping_mul(self.image.dilation[0]);
-        for y in
-            first..first.wrapping_add(rows.len().wrapping_sub(1).wrapping_mul(down)).wrapping_add(tall).wrapping_add(1)
-        {
-            let (line, after) = rest.split_at_mut_checked(self.pitch)?;
-            rest = after;
-            let Some(row) = self.image.row(y) else {
-                line.fill(outside);
-                continue;
-            };
-            let (border, line) = line.split_at_mut_checked(left.min(line.len()))?;
-            let (line, beyond) = line.split_at_mut_checked(width.min(line.len()))?;
-            border.fill(outside);
-            beyond.fill(outside);
-            insn::words(row.get(channel..)?, channels, line)?;
+        let (first, span) = (rows.start.wrapping_mul(down), self.span(rows));
+        let (image, outside) = (self.image, self.outside());
+        let inside = width.min(self.pitch.saturating_sub(left));
+        let mut rest = self.words.get_mut(left..)?;
+        for y in first..first.wrapping_add(span) {
+            let line = rest.get_mut(..inside)?;
+            match image.row(y) {
+                Some(row) => insn::words(row.get(channel..)?, channels, line)?,
+                None => line.fill(outside),
+            }
+            rest = rest.get_mut(self.pitch..).unwrap_or_default();
         }
         Some(())
     }
 
+    /// Rows of the padded image that output rows read.
+    fn span(&self, rows: &Range<usize>) -> usize {
+        let Image { stride: [down, _], kernel: [kh, _], dilation: [dy, _], .. } = self.image;
+        let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
+        rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall)
+    }
+
+    /// Four channels of what stands outside the image.
+    fn outside(&self) -> u32 {
+        u32::from_le_bytes([self.image.zero as u8; 4])
+    }
+
     /// What output rows read, if it is one slice without a border.
     fn lines(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
-        let Image { stride: [down, _], pad, kernel: [kh, _], dilation: [dy, _], .. } = self.image;
-        let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
-        let count = rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall);
+        let Image { stride: [down, _], pad, .. } = self.image;
         let all = pad == [0, 0] && self.pitch == self.image.width;
-        self.image.rows.lines(rows.start.wrapping_mul(down), count).filter(|_| all)
+        self.image.rows.lines(rows.start.wrapping_mul(down), self.span(rows)).filter(|_| all)
     }
 
     /// Computes four channels of all rows in the plane.
@@ -185,28 +189,20 @@ impl<'a> Plane<'a> {
             [_] => &single,
             each => each.get(channel..)?.first_chunk()?,
         };
-        // Outputs one below the other are a run too.
-        let (rows, count, step) = match self.width {
-            1 => (1, rows, down.wrapping_mul(self.pitch)),
-            width => (rows, width, across),
-        };
-        for row in 0..rows {
-            let start = row.wrapping_mul(self.width).wrapping_mul(channels).wrapping_add(channel);
-            insn::run(&mut Run {
-                plane: self.words,
-                first: row.wrapping_mul(down).wrapping_mul(self.pitch),
-                step,
-                taps: self.taps,
-                reach: self.reach,
-                bias,
-                multipliers,
-                zero: layer.zero,
-                count,
-                y: output.get_mut(start..)?,
-                stride: channels,
-            })?;
-        }
-        Some(())
+        insn::run(&mut Run {
+            plane: self.words,
+            step: across,
+            down: down.wrapping_mul(self.pitch),
+            taps: self.taps,
+            reach: self.reach,
+            bias,
+            multipliers,
+            zero: layer.zero,
+            width: self.width,
+            rows,
+            y: output.get_mut(channel..)?,
+            stride: channels,
+        })
     }
 }
 

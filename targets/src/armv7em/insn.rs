@@ -70,6 +70,24 @@ pub(super) fn run(run: &mut Run<'_>) -> Option<()> {
     run.fits().then(|| loops::run(run))
 }
 
+/// Copies `rows` runs of `len` bytes, which begin `stride` apart, one after another.
+#[inline(always)]
+pub(super) fn copy_rows(from: &[i8], stride: usize, len: usize, rows: usize, to: &mut [i8]) -> Option<()> {
+    let last = rows.checked_sub(1)?.checked_mul(stride)?;
+    let (_, to) = (from.get(last..last.checked_add(len)?)?, to.get_mut(..len.checked_mul(rows)?)?);
+    if len >= 4 {
+        loops::copy_rows(from, stride, len, to);
+        return Some(());
+    }
+    let mut rest = from;
+    let mut to = to.iter_mut();
+    for _ in 0..rows {
+        rest.get(..len)?.iter().zip(&mut to).for_each(|(from, to)| *to = *from);
+        rest = rest.get(stride..).unwrap_or_default();
+    }
+    Some(())
+}
+
 /// Words of four channels, each `stride` bytes after the one before.
 #[inline(always)]
 pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) -> Option<()> {

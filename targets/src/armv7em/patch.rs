@@ -67,12 +67,14 @@ pub(super) struct Patches<'a> {
     start: usize,
     /// The rows that the outputs of row `y` read, `None` outside.
     rows: [Option<&'a [i8]>; TALL],
+    /// The same from the first to the last as one slice; nothing if one is outside, or they are not one after another.
+    block: &'a [i8],
 }
 
 impl<'a> Patches<'a> {
     /// From the first output of row `y` on; `None` for kernels taller than 16.
     pub(super) fn new(image: Image<'a>, width: usize, y: usize) -> Option<Self> {
-        (image.kernel[0] <= TALL).then_some(Self { image, width, y, x: 0, start: 0, rows: [None; TALL] })
+        (image.kernel[0] <= TALL).then_some(Self { image, width, y, x: 0, start: 0, rows: [None; TALL], block: &[] })
     }
 
     /// Widens the next one to words `at` and `at + 1` of each group; `patch` has room for all of it, unless it is direct.
@@ -102,66 +104,68 @@ impl<'a> Patches<'a> {
     }
 
     fn find_rows(&mut self) {
-        let Image { stride: [down, _], dilation: [dy, _], kernel: [kh, _], .. } = self.image;
+        let Image { stride: [down, _], dilation: [dy, _], kernel: [kh, _], pad: [above, _], .. } = self.image;
         let mut at = self.y.wrapping_mul(down);
+        let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
+        let lines = at.checked_sub(above).and_then(|y| self.image.rows.lines(y, tall));
+        self.block = lines.unwrap_or_default();
         for row in self.rows.iter_mut().take(kh) {
             *row = self.image.row(at);
             at = at.wrapping_add(dy);
         }
     }
 
-    /// A patch of one run in each row; `None` if a row is outside.
+    /// A patch of one run in each row; `None` if that is not how they are found.
     fn inner(&self, run: Range<usize>, to: &mut [[u32; 4]], at: usize, patch: &mut [i8]) -> Option<()> {
-        let rows = self.rows.iter().take(self.image.kernel[0]);
-        if self.image.channels.is_multiple_of(4) {
-            let mut rest = to;
-            for row in rows {
-                let (groups, after) = rest.split_at_mut_checked(run.len() / 4)?;
-                insn::widen((*row)?.get(run.clone())?, groups, at)?;
-                rest = after;
-            }
-            return Some(());
+        let Image { channels, width, kernel: [kh, _], dilation: [dy, _], .. } = self.image;
+        if !channels.is_multiple_of(4) {
+            let stride = dy.wrapping_mul(width).wrapping_mul(channels);
+            insn::copy_rows(self.block.get(run.start..)?, stride, run.len(), kh, patch)?;
+            return insn::widen(patch, to, at);
         }
-        let mut rest = &mut *patch;
-        for row in rows {
-            let (bytes, after) = rest.split_at_mut_checked(run.len())?;
-            insn::copy((*row)?.get(run.clone())?, bytes)?;
+        let mut rest = to;
+        for row in self.rows.iter().take(kh) {
+            let (groups, after) = rest.split_at_mut_checked(run.len() / 4)?;
+            insn::widen((*row)?.get(run.clone())?, groups, at)?;
             rest = after;
         }
-        insn::widen(patch, to, at)
+        Some(())
     }
 
     /// A patch that is in part outside, or that leaves out columns: run by run, a tap or as many as are side by side.
     #[inline(never)]
     fn border(&self, to: &mut [[u32; 4]], at: usize, patch: &mut [i8]) -> Option<()> {
-        let Image { channels, width, kernel: [kh, kw], dilation: [_, dx], stride: [_, across], pad: [_, left], .. } =
-            self.image;
+        let Image { channels, kernel: [kh, kw], dilation: [_, dx], .. } = self.image;
         let taps = if dx == 1 { kw } else { 1 };
-        let mut k = 0usize;
-        for row in self.rows.iter().take(kh) {
-            let mut kx = 0usize;
-            while kx < kw {
-                // The run in the padded row, and what of it is in the image.
-                let start = self.x.wrapping_mul(across).wrapping_add(kx.wrapping_mul(dx));
-                let end = start.wrapping_add(taps);
-                let edge = left.wrapping_add(width);
-                let [first, last] = [start.max(left).min(end), end.min(edge).max(start)];
-                let inside = row.filter(|_| first < last);
-                let [before, pixels, after] = match inside {
-                    Some(_) => [first.wrapping_sub(start), last.wrapping_sub(first), end.wrapping_sub(last)],
-                    None => [taps, 0, 0],
+        let mut kx = 0usize;
+        while kx < kw {
+            let (from, parts) = self.clipped(kx, taps);
+            for (ky, row) in self.rows.iter().take(kh).enumerate() {
+                let mut k = ky.wrapping_mul(kw).wrapping_add(kx).wrapping_mul(channels);
+                let whole = parts.iter().fold(0, |sum: usize, len| sum.wrapping_add(*len));
+                let parts = if row.is_some() { parts } else { [whole, 0, 0] };
+                for (part, len) in parts.into_iter().enumerate() {
+                    if len > 0 {
+                        let pixels = row.filter(|_| part == 1).and_then(|row| row.get(from..from.wrapping_add(len)));
+                        self.put((k, len), pixels, (to, at), patch)?;
+                        k = k.wrapping_add(len);
+                    }
                 }
-                .map(|taps| taps.wrapping_mul(channels));
-                let from = first.wrapping_sub(left).wrapping_mul(channels);
-                let inside = inside.and_then(|row| row.get(from..from.wrapping_add(pixels)));
-                for (len, from) in [(before, None), (pixels, inside), (after, None)] {
-                    self.put((k, len), from, (to, at), patch)?;
-                    k = k.wrapping_add(len);
-                }
-                kx = kx.wrapping_add(taps);
             }
+            kx = kx.wrapping_add(taps);
         }
         if self.image.is_direct() { Some(()) } else { insn::widen(patch, to, at) }
+    }
+
+    /// Of `taps` columns from tap `kx` on: where those in the image begin in a row, and how many numbers are before, in and after it.
+    fn clipped(&self, kx: usize, taps: usize) -> (usize, [usize; 3]) {
+        let Image { channels, width, dilation: [_, dx], stride: [_, across], pad: [_, left], .. } = self.image;
+        let start = self.x.wrapping_mul(across).wrapping_add(kx.wrapping_mul(dx));
+        let end = start.wrapping_add(taps);
+        let first = start.max(left).min(end);
+        let last = end.min(left.wrapping_add(width)).max(first);
+        let parts = [first.wrapping_sub(start), last.wrapping_sub(first), end.wrapping_sub(last)];
+        (first.wrapping_sub(left).wrapping_mul(channels), parts.map(|taps| taps.wrapping_mul(channels)))
     }
 
     /// Puts activations `k..k + len` where they go, the zero point if there are none.
@@ -174,7 +178,6 @@ impl<'a> Patches<'a> {
     ) -> Option<()> {
         let (zero, end) = (self.image.zero, k.wrapping_add(len));
         match (from, self.image.is_direct()) {
-            _ if len == 0 => {}
             (Some(from), true) => insn::widen(from, to.get_mut(k / 4..)?, at)?,
             (Some(from), false) => insn::copy(from, patch.get_mut(k..end)?)?,
             (None, true) => insn::fill(zero, to.get_mut(k / 4..end / 4)?, at)?,

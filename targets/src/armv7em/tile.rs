@@ -84,17 +84,17 @@ impl Column<'_> {
 /// Two taps of four channels: the byte offsets in the plane of both taps' words, and for each channel the weights of both.
 pub(super) type Taps = [u32; 6];
 
-/// Four channels of `count` pixels in a row of a depthwise convolution.
+/// Four channels of rows of pixels of a depthwise convolution.
 ///
-/// `y[i][c] = q(bias[c] + Σ_t w[t][c] · plane[first + i·step + offset(t)][c])`
+/// `y[j·width + i][c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     /// Words of four channels each.
     pub(super) plane: &'a [u32],
-    /// The word of the first pixel's first tap.
-    pub(super) first: usize,
     /// Words from one pixel to the next.
     pub(super) step: usize,
+    /// Words from one row of pixels to the next.
+    pub(super) down: usize,
     /// The taps in pairs.
     pub(super) taps: &'a [Taps],
     /// The largest offset of a tap, in words.
@@ -105,8 +105,10 @@ pub(super) struct Run<'a> {
     pub(super) multipliers: &'a [i32; 4],
     /// The output's zero point.
     pub(super) zero: i32,
-    /// Number of pixels, at least 1.
-    pub(super) count: usize,
+    /// Pixels in a row, at least 1.
+    pub(super) width: usize,
+    /// Rows, at least 1.
+    pub(super) rows: usize,
     /// Where the outputs go, those of one pixel `stride` bytes after those of the pixel before.
     pub(super) y: &'a mut [i8],
     /// Bytes from one pixel's outputs to the next one's, at least 1.
@@ -116,13 +118,13 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Whether all slices are as long as the loop needs, if no tap is farther than `reach`.
     pub(super) fn fits(&self) -> bool {
-        let Self { first, step, taps, reach, count, stride, .. } = self;
-        let after = |each: &usize| count.checked_sub(1).and_then(|last| last.checked_mul(*each));
-        let word = after(step).and_then(|last| last.checked_add(*first)?.checked_add(*reach));
-        let end = after(stride).and_then(|last| last.checked_add(4));
+        let Self { step, down, taps, reach, width, rows, stride, .. } = *self;
+        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+        let across = last(width, step).and_then(|word| word.checked_add(last(rows, down)?)?.checked_add(reach));
+        let end = width.checked_mul(rows).and_then(|pixels| last(pixels, stride)?.checked_add(4));
         !taps.is_empty()
-            && *stride > 0
-            && word.is_some_and(|word| word < self.plane.len())
+            && stride > 0
+            && across.is_some_and(|word| word < self.plane.len())
             && end.is_some_and(|end| end <= self.y.len())
     }
 }

@@ -14,6 +14,13 @@ pub(super) fn copy(from: &[i8], to: &mut [i8]) {
     to.copy_from_slice(from);
 }
 
+/// Copies runs of `len` bytes, at least four, that begin `stride` apart, until `to` is full; it is a multiple of `len`, and not empty.
+pub(super) fn copy_rows(from: &[i8], stride: usize, len: usize, to: &mut [i8]) {
+    for (i, to) in to.chunks_exact_mut(len).enumerate() {
+        to.copy_from_slice(&from[i * stride..][..len]);
+    }
+}
+
 /// Copies words that are `stride` bytes apart; the last ends within `from`.
 pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
     for (i, to) in to.iter_mut().enumerate() {
@@ -84,8 +91,8 @@ pub(super) fn column(column: &mut Column<'_>) {
 
 /// See [`Run`].
 pub(super) fn run(run: &mut Run<'_>) {
-    for pixel in 0..run.count {
-        let at = run.first + pixel * run.step;
+    for pixel in 0..run.width * run.rows {
+        let at = pixel / run.width * run.down + pixel % run.width * run.step;
         let mut sums = *run.bias;
         for [a, b, weights @ ..] in run.taps {
             let [a, b] = [a, b].map(|offset| run.plane[at + *offset as usize / 4].to_le_bytes());
