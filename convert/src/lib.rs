@@ -43,13 +43,13 @@ use crate::calibrate::{Calibrator, calibrate};
 use crate::channels::Removed;
 use crate::encode::{Aim, Context, Encoded, encode};
 use crate::error::ConvertError;
-use crate::graph::Graph;
+use crate::graph::{Graph, Node, Op};
 use crate::import::ImportOptions;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
 use crate::provenance::Origin;
 pub use crate::quantize::Precision;
-use crate::quantize::{Policy, Quantization, is_quantized, quantize};
+use crate::quantize::{Policy, Quantization, Width, is_quantized, quantize};
 use crate::reconstruct::{Rounding, reconstruct};
 use crate::reference::Reference;
 use crate::runner::{RunnerError, macs};
@@ -132,6 +132,19 @@ pub struct Conversion {
     pub pruned: Removed,
     /// The bytes against the float original, or what stands for it.
     pub verification: Verification,
+}
+
+impl Conversion {
+    /// Names of the recurrent layers that were to be int16 and read their sequence in int8 all the same: their integer form has int16 in
+    /// the states alone.
+    #[must_use]
+    pub fn narrowed(&self, policy: &Policy) -> Vec<&str> {
+        let reads_int8 = |node: &&Node| self.quantization.params(node.inputs[0]).is_some_and(|p| p.width == Width::I8);
+        let recurrent =
+            self.graph.nodes.iter().filter(|node| matches!(node.op, Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. }));
+        let wide = recurrent.filter(|node| policy.of(&node.name) == Precision::Int16);
+        wide.filter(reads_int8).map(|node| node.name.as_str()).collect()
+    }
 }
 
 /// Converts an ONNX model. `samples` calibrate and verify; `progress` is called after each step of a stage.

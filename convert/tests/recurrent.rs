@@ -100,13 +100,17 @@ fn stream() -> Vec<Sample> {
     (0..STEPS).map(|seed| vec![step(seed * 7919)]).collect()
 }
 
-fn check(op: &str, gates: usize, reset_last: bool) {
+fn options(op: &str, precision: Precision) -> Options {
     let mut states = vec![StateNames { input: "h".into(), output: "h_next".into() }];
     if op == "LSTM" {
         states.push(StateNames { input: "c".into(), output: "c_next".into() });
     }
     let import = ImportOptions { states, ..ImportOptions::default() };
-    let options = Options { import, ..Options::of(Precision::Int8) };
+    Options { import, ..Options::of(precision) }
+}
+
+fn check(op: &str, gates: usize, reset_last: bool) {
+    let options = options(op, Precision::Int8);
     let done = convert(&model(op, gates, reset_last), &options, &stream(), |_| {}).unwrap();
     let sqnr = done.verification.sqnr_db;
     assert!(sqnr > LEAST_SQNR, "{op}, reset last {reset_last}: {sqnr:.1} dB");
@@ -115,6 +119,18 @@ fn check(op: &str, gates: usize, reset_last: bool) {
     assert!(names.iter().all(|name| !name.ends_with("F32")), "{op}: {names:?}");
     assert!(names.iter().any(|name| name.eq_ignore_ascii_case(&format!("{op}I8"))), "{op}: {names:?}");
     assert!(runner.model().states().all(|state| state.tensor.dtype() == Some(DType::I16)), "{op}");
+}
+
+#[test]
+fn a_sequence_that_is_narrowed_is_named() {
+    for (op, gates) in [("LSTM", 4), ("GRU", 3), ("RNN", 1)] {
+        let narrowed = |precision| {
+            let options = options(op, precision);
+            let done = convert(&model(op, gates, false), &options, &stream(), |_| {}).unwrap();
+            done.narrowed(&options.policy).len()
+        };
+        assert_eq!([Precision::Int8, Precision::Int16].map(narrowed), [0, 1], "{op}");
+    }
 }
 
 #[test]

@@ -367,6 +367,9 @@ fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program
     for step in program::float_ops(steps) {
         warning(format!("{} `{}` runs in float", step.op, step.name));
     }
+    for layer in converted.narrowed(&options.policy) {
+        warning(format!("`{layer}` reads its sequence in int8, only its states are int16"));
+    }
     if options.rounding != Rounding::Nearest && !converted.quantization.is_float() && !converted.float.states.is_empty()
     {
         warning("the model keeps a state: its weights were rounded to the nearest, not fitted".into());
@@ -419,6 +422,7 @@ fn described(
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
         "float_ops": program::float_ops(steps).into_iter().map(program::step_json).collect::<Vec<_>>(),
+        "narrowed": converted.narrowed(&options.policy),
         "removed": removed_json(&converted.removed, "identical"),
         "pruned": options.prune.map(|_| removed_json(&converted.pruned, "approximate")),
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
