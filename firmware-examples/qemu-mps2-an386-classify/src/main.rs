@@ -6,7 +6,7 @@ use cortex_m as _; // the critical section that the logger needs
 use cortex_m_rt::entry;
 use defmt_semihosting as _; // the logger
 use lacewing::{Arena, ReadError, RunError, Session};
-use lacewing_targets::Portable;
+use lacewing_targets::CortexM4;
 use semihosting::process::exit;
 
 lacewing::include_model!(mod fashion = "../fashion.lace");
@@ -42,7 +42,7 @@ fn main() -> ! {
 
 fn classify(arena: &mut [u8]) -> Result<&'static str, Error> {
     let model = fashion::read().map_err(Error::Read)?;
-    let mut session = Session::new(model, Portable, arena).map_err(Error::Run)?;
+    let mut session = Session::new(model, CortexM4, arena).map_err(Error::Run)?;
     let input = session.input::<i8>(0).ok_or(Error::OtherModel)?;
     for (to, pixel) in input.iter_mut().zip(IMAGE) {
         // The model's input has scale 1/255 and zero point -128: 0 becomes -128, 255 becomes 127.
