@@ -1,18 +1,17 @@
-//! Layer normalizations that exporters spell out: `(x − mean) / √(mean of squares + ε)`, then factors and addends along the last axis.
+//! Normalizations that exporters spell out: `(x − mean) / √(mean of squares + ε)`, then factors and addends along the last axis; and
+//! softmax, `e / Σe` with `e = exp(x − max)`.
 
 use ndarray::{ArrayD, IxDyn};
 
 use super::SimplifyOptions;
 use super::affine::along;
 use super::edit::{Edit, each};
-use crate::graph::{Binary, BinaryFunction, Function, Graph, Node, Op, ValueId};
+use crate::graph::{Binary, BinaryFunction, Function, Graph, Node, Op, PoolKind, ValueId};
 use crate::ops::MEAN;
 
 pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     each(graph, |edit, node| {
-        if recognize(edit, node).is_none() {
-            absorb(edit, node);
-        }
+        recognize(edit, node).or_else(|| softmax(edit, node)).or_else(|| absorb(edit, node));
     })
 }
 
@@ -32,6 +31,21 @@ fn recognize(edit: &mut Edit, node: usize) -> Option<()> {
     let gamma = edit.constant(node, "factors", ArrayD::ones(IxDyn(&shape[axis..])));
     let beta = edit.constant(node, "bias", ArrayD::zeros(IxDyn(&shape[axis..])));
     edit.replace(node, Op::Normalize { axis, epsilon, centered: centered.is_some() }, &[x, gamma, beta]);
+    Some(())
+}
+
+/// Turns `e / Σe` along the last axis into one operation.
+fn softmax(edit: &mut Edit, node: usize) -> Option<()> {
+    let Op::Binary(Binary::Function(BinaryFunction::Div)) = edit.node(node).op else { return None };
+    let &[e, sum] = &edit.node(node).inputs[..] else { return None };
+    let (Function::Exp, moved) = edit.unary(e)? else { return None };
+    if !pools(edit, PoolKind::Sum, sum, e) || edit.graph().shape(edit.output(node)) != edit.graph().shape(e) {
+        return None;
+    }
+    let unmoved = edit.binary(moved, Binary::Sub).filter(|[x, most]| pools(edit, PoolKind::Max, *most, *x));
+    let x = unmoved.map_or(moved, |[x, _]| x);
+    let axis = edit.graph().shape(x).len().checked_sub(1)?;
+    edit.replace(node, Op::Softmax { axis }, &[x]);
     Some(())
 }
 
@@ -64,13 +78,23 @@ fn root(edit: &Edit, id: ValueId) -> Option<ValueId> {
 
 /// Whether a value is the mean of `x` along its last axis, in any shape.
 fn averages(edit: &Edit, id: ValueId, x: ValueId) -> bool {
+    pools(edit, MEAN, id, x)
+}
+
+/// Whether a value is what such a pool makes of `x` along its last axis, in any shape.
+fn pools(edit: &Edit, wanted: PoolKind, id: ValueId, x: ValueId) -> bool {
     let mut chain = std::iter::successors(pool(edit, id).map(|pool| pool.inputs[0]), |id| unshaped(edit, *id));
     let Some((n, rows)) = edit.graph().shape(x).split_last() else { return false };
-    let Some(Op::Pool { window, kind: MEAN }) = pool(edit, id).map(|pool| &pool.op) else { return false };
+    let Some(Op::Pool { window, kind }) = pool(edit, id).map(|pool| &pool.op) else { return false };
     let [height, width] = window.kernel;
     let whole = chain.clone().next().map_or(&[][..], |id| edit.graph().shape(id));
     let means = edit.graph().shape(id).iter().product::<usize>() == rows.iter().product::<usize>();
-    means && height * width == *n && whole.len() == 4 && whole[2..] == [height, width] && chain.any(|id| id == x)
+    means
+        && *kind == wanted
+        && height * width == *n
+        && whole.len() == 4
+        && whole[2..] == [height, width]
+        && chain.any(|id| id == x)
 }
 
 /// What a value is a pool of, behind any reshapes.
@@ -123,10 +147,14 @@ mod tests {
     use crate::graph::Window;
 
     fn mean(b: &mut Build, x: ValueId, shape: &[usize]) -> ValueId {
+        pooled(b, MEAN, x, shape)
+    }
+
+    fn pooled(b: &mut Build, kind: PoolKind, x: ValueId, shape: &[usize]) -> ValueId {
         let [rows, n] = [shape[0] * shape[1], shape[2]];
         let plane = b.shaped(Op::Reshape, &[x], &[1, rows, n, 1]);
         let window = Window { kernel: [n, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
-        let y = b.shaped(Op::Pool { window, kind: MEAN }, &[plane], &[1, rows, 1, 1]);
+        let y = b.shaped(Op::Pool { window, kind }, &[plane], &[1, rows, 1, 1]);
         b.shaped(Op::Reshape, &[y], &[shape[0], shape[1], 1])
     }
 
@@ -159,6 +187,28 @@ mod tests {
         let after = simplified(&written_out(|_, distance| distance));
         let ops: Vec<_> = after.nodes.iter().map(|node| &node.op).collect();
         assert_eq!(ops, [&Op::Normalize { axis: 2, epsilon: 1e-3, centered: true }]);
+    }
+
+    /// `exp(x − max)` over the sum of what `summed` chooses of that and of x.
+    fn quotient_of_exponentials(summed: impl Fn(ValueId, ValueId) -> ValueId) -> Graph {
+        let mut b = Build::new();
+        let shape = [2, 3, 4];
+        let x = b.input(&shape);
+        let most = pooled(&mut b, PoolKind::Max, x, &shape);
+        let moved = b.op(Op::Binary(Binary::Sub), &[x, most]);
+        let e = b.op(Op::Unary(Function::Exp), &[moved]);
+        let sum = pooled(&mut b, PoolKind::Sum, summed(e, x), &shape);
+        let y = b.op(Op::Binary(Binary::Function(BinaryFunction::Div)), &[e, sum]);
+        b.output(y)
+    }
+
+    #[test]
+    fn softmax_is_recognized() {
+        let after = simplified(&quotient_of_exponentials(|e, _| e));
+        let ops: Vec<_> = after.nodes.iter().map(|node| &node.op).collect();
+        assert_eq!(ops, [&Op::Softmax { axis: 2 }]);
+        let other = simplified(&quotient_of_exponentials(|_, x| x));
+        assert!(!other.nodes.iter().any(|node| matches!(node.op, Op::Softmax { .. })));
     }
 
     #[test]

@@ -45,7 +45,8 @@ fn product(edit: &Edit, id: ValueId, whole: Option<ValueId>) -> Option<Product> 
         } else {
             product.factors.push(id);
         }
-        if product.factors.len() + open.len() > MOST {
+        let unknown = open.iter().filter(|id| edit.number(**id).is_none());
+        if product.factors.len() + unknown.count() > MOST {
             return None;
         }
     }
@@ -267,6 +268,18 @@ mod tests {
             times(b, half, gate)
         };
         assert_eq!(recognized(approximate), Some(Function::GeluTanh));
+        let flax = |b: &mut Build, x| {
+            let cube = scaled(b, x, 0.044_715);
+            let cube = times(b, x, cube);
+            let cube = times(b, x, cube);
+            let sum = b.op(Op::Binary(Binary::Add), &[x, cube]);
+            let inner = scaled(b, sum, std::f32::consts::FRAC_2_PI.sqrt());
+            let tanh = unary(b, Function::Tanh, inner);
+            let gate = moved(b, tanh, 1.0);
+            let gate = scaled(b, gate, 0.5);
+            times(b, x, gate)
+        };
+        assert_eq!(recognized(flax), Some(Function::GeluTanh));
     }
 
     #[test]
