@@ -1,34 +1,40 @@
 //! What the target's kernels want of a node: the order of its weights, and bytes to work in.
 
 use lacewing::format::{DType, Place, Tensor};
-use lacewing_targets::wish::{Family, Wish};
+use lacewing_targets::wish::{Bits as WeightBits, Family, Wish};
 
 use crate::encode::shape4;
 use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::ops::{is_depthwise, window_of};
 use crate::quantize::{Bits, Quantization, Width};
 
-/// The wish for a node in int8 with int8 weights; `None` for any other, and where the kernels have none.
+/// The wish for a node in int8 with int8 or int4 weights; `None` for any other, and where the kernels have none.
 pub(crate) fn wish(graph: &Graph, quantization: &Quantization, id: NodeId, kernels: Family) -> Option<Wish> {
     let node = &graph.nodes[id.0];
     let weights = quantization.weights(id)?;
     let narrow = |value: &ValueId| quantization.params(*value).is_some_and(|params| params.width == Width::I8);
-    let plain = weights.bits == Bits::Eight && weights.zeros.is_empty();
-    if !plain || !narrow(&node.inputs[0]) || !narrow(&node.outputs[0]) {
+    if !weights.zeros.is_empty() || !narrow(&node.inputs[0]) || !narrow(&node.outputs[0]) {
         return None;
     }
-    of(graph, node, kernels)
+    of(graph, node, weights.bits, kernels)
 }
 
-fn of(graph: &Graph, node: &Node, kernels: Family) -> Option<Wish> {
+fn of(graph: &Graph, node: &Node, bits: Bits, kernels: Family) -> Option<Wish> {
     let tensor = |value: ValueId| Tensor::new(Place::Arena, DType::I8, 0, shape4(graph.shape(value)));
     let (input, output) = (tensor(node.inputs[0]), tensor(node.outputs[0]));
     match &node.op {
         Op::Conv { window, groups } if is_depthwise(*groups, &input) => {
-            kernels.depthwise_i8(&input, &output, &window_of(window))
+            kernels.depthwise(&input, &output, &window_of(window))
         }
-        Op::Conv { window, groups: 1 } => kernels.conv_i8(&input, &window_of(window)),
-        Op::FullyConnected => kernels.fully_connected_i8(input.shape[3]),
+        Op::Conv { window, groups: 1 } => kernels.conv(
+            &input,
+            &window_of(window),
+            match bits {
+                Bits::Eight => WeightBits::Eight,
+                Bits::Four => WeightBits::Four,
+            },
+        ),
+        Op::FullyConnected if bits == Bits::Eight => kernels.fully_connected_i8(input.shape[3]),
         _ => None,
     }
 }

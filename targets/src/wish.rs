@@ -12,6 +12,15 @@ pub struct Wish {
     pub scratch: u32,
 }
 
+/// Bits of a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bits {
+    /// int8.
+    Eight,
+    /// int4.
+    Four,
+}
+
 /// Kernels that a target has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,21 +42,21 @@ impl Family {
         }
     }
 
-    /// What a convolution in one group, in int8, wants.
+    /// What a convolution in one group, in int8 with weights of `bits`, wants.
     #[must_use]
-    pub fn conv_i8(self, input: &Tensor, window: &Window) -> Option<Wish> {
+    pub fn conv(self, input: &Tensor, window: &Window, bits: Bits) -> Option<Wish> {
         match self {
             Self::Portable => None,
-            Self::Armv7em => crate::armv7em::conv_i8(input, window),
+            Self::Armv7em => crate::armv7em::conv(input, window, bits),
         }
     }
 
-    /// What a depthwise convolution in int8 wants, one output for each channel.
+    /// What a depthwise convolution in int8 with weights of int8 or int4 wants, one output for each channel.
     #[must_use]
-    pub fn depthwise_i8(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    pub fn depthwise(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable => None,
-            Self::Armv7em => crate::armv7em::depthwise_i8(input, output, window),
+            Self::Armv7em => crate::armv7em::depthwise(input, output, window),
         }
     }
 

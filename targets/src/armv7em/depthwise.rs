@@ -1,4 +1,4 @@
-//! Depthwise convolution in int8, one output for each channel: four channels at a time, over as many rows as the scratch holds.
+//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the scratch holds.
 //!
 //! The rows' words of four channels are copied to a plane with its border of zero points, so that every output is computed alike, at any
 //! stride and dilation. The taps in pairs, their weights widened and their offsets in the plane, stand before it.
@@ -8,6 +8,7 @@ use core::ops::Range;
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::format::{Layout, Tensor, Window};
 use lacewing::ops::DepthwiseI8;
+use lacewing::ops::weights::Weight;
 use lacewing::rows::Work;
 
 use super::insn;
@@ -35,7 +36,7 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
-pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
@@ -54,7 +55,7 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
     plane.words.fill(plane.outside());
     let mut channel = 0;
     loop {
-        plane.weigh(&layer, channel)?;
+        plane.weigh::<W>(&layer, channel)?;
         plane.rows(&layer, channel, rows.clone(), work.output)?;
         // The last block begins where four are left.
         let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
@@ -120,11 +121,11 @@ impl<'a> Plane<'a> {
     }
 
     /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
-    fn weigh(&mut self, layer: &Layer<'_>, channel: usize) -> Option<()> {
-        let mut rest = layer.weights.get(channel..)?;
+    fn weigh<W: Weight>(&mut self, layer: &Layer<'_>, channel: usize) -> Option<()> {
+        let mut at = channel;
         let mut next = || {
-            let four = rest.first_chunk::<4>().copied();
-            rest = rest.get(layer.across..).unwrap_or_default();
+            let four = four::<W>(layer.weights, at);
+            at = at.wrapping_add(layer.across);
             four
         };
         let mut left = self.image.kernel[0].wrapping_mul(self.image.kernel[1]);
@@ -204,6 +205,15 @@ impl<'a> Plane<'a> {
             stride: channels,
         })
     }
+}
+
+/// Four weights from a position of the layout on.
+fn four<W: Weight>(weights: &[i8], at: usize) -> Option<[i8; 4]> {
+    if W::bytes(2) == 2 {
+        return weights.get(at..)?.first_chunk().copied();
+    }
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| W::at(weights, at.wrapping_add(i)));
+    Some([a?, b?, c?, d?])
 }
 
 /// Writes the offsets of all taps, in bytes, with those steps from column to column and from row to row.

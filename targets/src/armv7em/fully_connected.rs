@@ -45,7 +45,7 @@ pub(super) fn run(
 }
 
 /// All outputs of one vector.
-fn column(layer: &Layer<'_, 4>, x: &[[u32; 2]], y: &mut [i8]) -> Option<()> {
+fn column(layer: &Layer<'_, 4, 4>, x: &[[u32; 2]], y: &mut [i8]) -> Option<()> {
     let (y, rest) = y.split_at_mut_checked(layer.full)?;
     if !y.is_empty() {
         let Tiles { weights, bias, rounding } = layer.full();

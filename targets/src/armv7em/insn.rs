@@ -54,7 +54,7 @@ pub(super) fn copy(from: &[i8], to: &mut [i8]) -> Option<()> {
 
 /// Two pixels by any even number of outputs of a convolution; see [`Pair`].
 #[inline(always)]
-pub(super) fn pair(pair: &mut Pair<'_>) -> Option<()> {
+pub(super) fn pair<const W: usize>(pair: &mut Pair<'_, W>) -> Option<()> {
     pair.fits().then(|| loops::pair(pair))
 }
 

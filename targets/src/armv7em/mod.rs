@@ -21,11 +21,12 @@ mod twin;
 
 use lacewing::arena::Constants;
 use lacewing::format::{Requant, Tensor, Window};
-use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::ops::weights::W4;
+use lacewing::ops::{ConvI8, ConvW4, DepthwiseI8, DepthwiseW4, FullyConnectedI8};
 use lacewing::rows::{Rows, Work};
 use lacewing::{Fault, Kernels, ops};
 
-use crate::wish::Wish;
+use crate::wish::{Bits, Wish};
 use patch::Image;
 
 /// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
@@ -52,15 +53,31 @@ impl Kernels for CortexM4 {
 
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match conv::run(op, c, &mut work) {
+        match conv::run::<2>(op, c, &mut work) {
             Some(()) => Ok(()),
             None => apart(|| ops::conv::run::<_, i8, _>(self, op, c, work)),
         }
     }
 
     #[inline(always)]
+    fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        match conv::run::<1>(&op.0, c, &mut work) {
+            Some(()) => Ok(()),
+            None => apart(|| ops::conv::run::<_, W4, _>(self, &op.0, c, work)),
+        }
+    }
+
+    #[inline(always)]
+    fn depthwise_w4(&self, op: &DepthwiseW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        match depthwise::run::<W4>(&op.0, c, &mut work) {
+            Some(()) => Ok(()),
+            None => apart(|| ops::depthwise::run::<_, W4>(&op.0, c, work)),
+        }
+    }
+
+    #[inline(always)]
     fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match depthwise::run(op, c, &mut work) {
+        match depthwise::run::<i8>(op, c, &mut work) {
             Some(()) => Ok(()),
             None => apart(|| ops::depthwise::run::<_, i8>(op, c, work)),
         }
@@ -86,14 +103,18 @@ impl Kernels for CortexM4 {
 const DEEP: u32 = 1024;
 
 /// What a convolution in one group wants.
-pub(crate) fn conv_i8(input: &Tensor, window: &Window) -> Option<Wish> {
+pub(crate) fn conv(input: &Tensor, window: &Window, bits: Bits) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
-    let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| *depth < 1 << 16)?;
-    Some(conv::wish(depth, Image::new(Rows::whole(&[], 0), input, window, 0).is_direct()))
+    let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
+    let direct = Image::new(Rows::whole(&[], 0), input, window, 0).is_direct();
+    match bits {
+        Bits::Eight => conv::wish::<2>(depth, direct),
+        Bits::Four => conv::wish::<1>(depth, direct),
+    }
 }
 
 /// What a depthwise convolution wants.
-pub(crate) fn depthwise_i8(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     depthwise::wish(input, output, window)
 }
 

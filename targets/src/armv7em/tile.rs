@@ -26,11 +26,12 @@ impl Rounding<'_> {
 ///
 /// `y[p][o] = q(bias[o] + Σ_k w[o][k] · x[p][k])`
 #[derive(Debug)]
-pub(super) struct Pair<'a> {
+pub(super) struct Pair<'a, const W: usize> {
     /// Four widened activations of the first pixel, four of the second, for each group of four.
     pub(super) x: &'a [[u32; 4]],
-    /// Weights in the layout of two outputs by four: for each two outputs and each group, a word of each output.
-    pub(super) weights: &'a [[u32; 2]],
+    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the layout of two outputs by four: a word of each output. Of int4,
+    /// `W = 1`, in the layout of two by two: a word whose bytes are two of the first output, two of the second, and so again.
+    pub(super) weights: &'a [[u32; W]],
     /// A bias for each output.
     pub(super) bias: &'a [i32],
     /// The way to int8.
@@ -43,7 +44,7 @@ pub(super) struct Pair<'a> {
     pub(super) second: usize,
 }
 
-impl Pair<'_> {
+impl<const W: usize> Pair<'_, W> {
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
         let Self { x, weights, outputs, second, .. } = self;

@@ -61,7 +61,7 @@ fn round(sum: i32, multiplier: i32, zero: i32) -> i8 {
 }
 
 /// See [`Pair`].
-pub(super) fn pair(pair: &mut Pair<'_>) {
+pub(super) fn pair<const W: usize>(pair: &mut Pair<'_, W>) {
     let groups = pair.x.len();
     let step = pair.rounding.step(pair.outputs, 2);
     for o in 0..pair.outputs {
@@ -69,11 +69,25 @@ pub(super) fn pair(pair: &mut Pair<'_>) {
         let multiplier = pair.rounding.multipliers[o / 2 * step + o % 2];
         // The first pixel last: both may go to the same bytes.
         for (pixel, at) in [(1, pair.second), (0, 0)] {
-            let each = pair.x.iter().zip(weights);
-            let sum = each.fold(pair.bias[o], |sum, (x, w)| group([x[2 * pixel], x[2 * pixel + 1]], w[o % 2], sum));
-            pair.y[at + o] = round(sum, multiplier, pair.rounding.zero);
+            let each = pair.x.iter().zip(weights).map(|(x, w)| ([x[2 * pixel], x[2 * pixel + 1]], &w[..]));
+            pair.y[at + o] = round(sum(pair.bias[o], each, o % 2), multiplier, pair.rounding.zero);
         }
     }
+}
+
+/// The sum of output `o` of a tile of two; that of int4 weights is sixteen times as large until its end.
+fn sum<'w>(bias: i32, groups: impl Iterator<Item = ([u32; 2], &'w [u32])>, o: usize) -> i32 {
+    let (mut eight, mut four) = (bias, 0);
+    for (x, weights) in groups {
+        match *weights {
+            [word] => {
+                let [even, odd] = [word << 4, word].map(|word| both(word & 0xf0f0_f0f0)[o]);
+                four = smlad(x[1], odd, smlad(x[0], even, four));
+            }
+            _ => eight = group(x, weights[o], eight),
+        }
+    }
+    eight.wrapping_add(four >> 4)
 }
 
 /// See [`Column`].

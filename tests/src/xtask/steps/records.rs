@@ -19,13 +19,14 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Records of each operation.
 const COUNT: usize = 500;
 /// The operations that a target has kernels or inner products for.
-const OPERATIONS: [Opcode; 8] = [
+const OPERATIONS: [Opcode; 9] = [
     Opcode::ConvI8,
     Opcode::DepthwiseI8,
     Opcode::FullyConnectedI8,
     Opcode::ConvI16,
     Opcode::FullyConnectedI16,
     Opcode::ConvW4,
+    Opcode::DepthwiseW4,
     Opcode::FullyConnectedW4,
     Opcode::MatMulI8,
 ];
