@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use lacewing::format::{Layout, Op, Span};
 use lacewing::owned::Aligned;
 use lacewing::{Kernels, Model, Portable};
+use lacewing_convert::encode::Aim;
 use lacewing_convert::{Options, Precision, convert};
 use lacewing_targets::CortexM4;
 use lacewing_targets::wish::Family;
 
 fn written(tflite: &[u8], kernels: Family) -> Aligned {
-    let options = Options { kernels, ..Options::of(Precision::Int8) };
+    let aim = Aim { kernels, ..Aim::default() };
+    let options = Options { aim, ..Options::of(Precision::Int8) };
     Aligned::from(&convert(tflite, &options, &[], |_| {}).unwrap().file[..])
 }
 
