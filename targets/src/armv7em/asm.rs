@@ -470,7 +470,7 @@ struct ColumnArguments {
 /// See [`Column`]; it must fit.
 #[inline(always)]
 pub(super) fn column(column: &mut Column<'_>) {
-    let [passes, skip] = passes(column.x.len(), 4, 72);
+    let [passes, skip] = passes(column.x.len(), 6, 72);
     let outputs = column.y.len();
     let y = column.y.as_mut_ptr();
     let arguments = ColumnArguments {
@@ -512,7 +512,7 @@ unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
         "ldrd r10, r12, [sp, #24]",
         "ldr pc, [sp, #32]",
         "3:",
-        ".rept 4",
+        ".rept 6",
         "ldrd r2, r3, [r10], #8",
         "ldm r11!, {{r0, r1, r8, r9}}",
         "sxtb16 lr, r0",
