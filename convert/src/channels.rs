@@ -64,7 +64,8 @@ pub fn find(graph: &Graph, quantization: &Quantization) -> Result<Removal, Conve
             layer.folds && (unread || constants.get(input, channel).is_some_and(|c| layer.is_exact(c)))
         });
         groups.leave_one(graph);
-        if groups.count() == gone.count() {
+        // Where one channel must be left, more that goes elsewhere may keep others: what went before is no reason then.
+        if !groups.exceeds(&gone) {
             break;
         }
         gone = groups;

@@ -120,11 +120,17 @@ impl Groups {
         !self.stays[self.group(id, channel)]
     }
 
-    /// How many channels of all values go.
-    pub(super) fn count(&self) -> usize {
-        let values = self.first.len() - 1;
-        let goes = |id: usize| (0..self.first[id + 1] - self.first[id]).filter(move |c| self.goes(ValueId(id), *c));
-        (0..values).map(|id| goes(id).count()).sum()
+    /// Whether all channels go that go in another one of the same graph, and more.
+    pub(super) fn exceeds(&self, other: &Self) -> bool {
+        let goes = |groups: &Self| self.channels().map(|(id, c)| groups.goes(id, c)).collect::<Vec<_>>();
+        let (more, fewer) = (goes(self), goes(other));
+        more != fewer && more.iter().zip(fewer).all(|(more, fewer)| *more || !fewer)
+    }
+
+    /// All channels of all values.
+    fn channels(&self) -> impl Iterator<Item = (ValueId, usize)> {
+        let of = |(id, ends): (usize, &[usize])| (0..ends[1] - ends[0]).map(move |channel| (ValueId(id), channel));
+        self.first.windows(2).enumerate().flat_map(of)
     }
 
     /// The channels that stay, of each value that loses some.
