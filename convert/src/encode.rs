@@ -2,6 +2,8 @@
 
 pub mod numbers;
 
+use std::borrow::Cow;
+
 use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
@@ -134,13 +136,16 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
 }
 
 /// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
-fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Vec<i8> {
+fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Cow<'_, [i8]> {
+    if layout == Layout::PLAIN {
+        return weights.into();
+    }
     let depth = weights.len() as u32 / outputs;
     let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
     for (i, weight) in (0..).zip(weights) {
         ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
     }
-    ordered
+    ordered.into()
 }
 
 /// The value's place in the arena.

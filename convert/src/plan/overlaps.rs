@@ -62,11 +62,13 @@ pub(super) fn place_with(requests: &[Request], overlaps: &[Overlap]) -> Placemen
     let smallest = place(requests, overlaps);
     let live = live_bytes(requests, &[]);
     let needed = |overlap: &Overlap| {
-        let step = requests[overlap.below].first.max(requests[overlap.above].first);
-        let excess = live[step].saturating_sub(smallest.arena_bytes);
+        let excess = live[overlap.step(requests)].saturating_sub(smallest.arena_bytes);
         Overlap { bytes: overlap.bytes.min(excess), ..*overlap }
     };
     let needed: Vec<Overlap> = overlaps.iter().map(needed).collect();
+    if needed == overlaps {
+        return smallest;
+    }
     let Placement { offsets, arena_bytes, .. } = place(requests, &needed);
     if arena_bytes > smallest.arena_bytes { smallest } else { Placement { offsets, arena_bytes, ..smallest } }
 }

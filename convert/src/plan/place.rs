@@ -37,6 +37,13 @@ pub struct Overlap {
     pub bytes: usize,
 }
 
+impl Overlap {
+    /// The step that both share.
+    pub(super) fn step(&self, requests: &[Request]) -> usize {
+        requests[self.below].first.max(requests[self.above].first)
+    }
+}
+
 /// Where each request lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
@@ -87,52 +94,13 @@ struct Neighbor {
 
 impl Problem {
     fn new(requests: &[Request], overlaps: &[Overlap]) -> Self {
-        let unit = requests.iter().fold(0, |unit, r| gcd(unit, r.align)).max(1);
-        let sized = |r: &Request| Request { bytes: r.bytes.next_multiple_of(unit), align: r.align.max(1), ..*r };
-        let whole = |overlap: &Overlap| {
-            let apart = (requests[overlap.below].bytes - overlap.bytes).next_multiple_of(unit);
-            Overlap { bytes: sized(&requests[overlap.below]).bytes - apart, ..*overlap }
-        };
-        let mut problem = Self {
-            requests: requests.iter().map(sized).collect(),
-            overlaps: overlaps.iter().map(whole).collect(),
-            neighbors: vec![Vec::new(); requests.len()],
-        };
-        for (i, j) in (0..requests.len()).flat_map(|i| (0..i).map(move |j| (i, j))) {
-            if share_a_step(&requests[i], &requests[j]) {
-                problem.meet(i, j);
-                problem.meet(j, i);
-            }
-        }
-        for Overlap { below, above, bytes } in problem.overlaps.clone() {
-            problem.neighbor(above, below).iter_mut().for_each(|neighbor| neighbor.above -= bytes);
-            problem.neighbor(below, above).iter_mut().for_each(|neighbor| neighbor.below -= bytes);
-        }
-        problem
+        let (requests, overlaps) = whole_units(requests, overlaps);
+        let neighbors = neighbors(&requests, &overlaps);
+        Self { requests, overlaps, neighbors }
     }
 
-    fn meet(&mut self, this: usize, index: usize) {
-        let (above, below) = (self.requests[index].bytes, self.requests[this].bytes);
-        self.neighbors[this].push(Neighbor { index, above, below });
-    }
-
-    fn neighbor(&mut self, this: usize, index: usize) -> Option<&mut Neighbor> {
-        self.neighbors[this].iter_mut().find(|neighbor| neighbor.index == index)
-    }
-
-    /// Bytes live at each step from 0 to the last, less what may overlap there.
     fn live_bytes(&self) -> Vec<usize> {
-        let steps = self.requests.iter().map(|r| r.last + 1).max().unwrap_or(0);
-        let mut live = vec![0; steps];
-        for r in &self.requests {
-            live[r.first..=r.last].iter_mut().for_each(|bytes| *bytes += r.bytes);
-        }
-        let mut shared = vec![0; steps];
-        for Overlap { below, above, bytes } in &self.overlaps {
-            let most: &mut usize = &mut shared[self.requests[*below].first.max(self.requests[*above].first)];
-            *most = (*most).max(*bytes);
-        }
-        live.iter().zip(shared).map(|(live, shared)| live - shared).collect()
+        live(&self.requests, &self.overlaps)
     }
 
     fn lower_bound(&self) -> usize {
@@ -147,18 +115,58 @@ impl Neighbor {
     }
 }
 
+/// What shares a step with each request.
+fn neighbors(requests: &[Request], overlaps: &[Overlap]) -> Vec<Vec<Neighbor>> {
+    let mut near = vec![Vec::new(); requests.len()];
+    let order = sorted(requests, |r| r.first);
+    for (rank, &i) in order.iter().enumerate() {
+        for &j in order[rank + 1..].iter().take_while(|&&j| requests[j].first <= requests[i].last) {
+            for (this, index) in [(i, j), (j, i)] {
+                near[this].push(Neighbor { index, above: requests[index].bytes, below: requests[this].bytes });
+            }
+        }
+    }
+    for &Overlap { below, above, bytes } in overlaps {
+        near[above].iter_mut().filter(|n| n.index == below).for_each(|n| n.above -= bytes);
+        near[below].iter_mut().filter(|n| n.index == above).for_each(|n| n.below -= bytes);
+    }
+    near
+}
+
 /// Greatest common divisor; `gcd(0, b) = b`.
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Bytes live at each step, less what may overlap there.
+/// Bytes live at each step from 0 to the last, less what may overlap there, in whole units.
 pub(super) fn live_bytes(requests: &[Request], overlaps: &[Overlap]) -> Vec<usize> {
-    Problem::new(requests, overlaps).live_bytes()
+    let (requests, overlaps) = whole_units(requests, overlaps);
+    live(&requests, &overlaps)
 }
 
-fn share_a_step(a: &Request, b: &Request) -> bool {
-    a.first <= b.last && b.first <= a.last
+/// The same with sizes, and what may not overlap of each, rounded up to the largest alignment that all requests share.
+fn whole_units(requests: &[Request], overlaps: &[Overlap]) -> (Vec<Request>, Vec<Overlap>) {
+    let unit = requests.iter().fold(0, |unit, r| gcd(unit, r.align)).max(1);
+    let sized = |r: &Request| Request { bytes: r.bytes.next_multiple_of(unit), align: r.align.max(1), ..*r };
+    let whole = |overlap: &Overlap| {
+        let below = &requests[overlap.below];
+        let apart = (below.bytes - overlap.bytes).next_multiple_of(unit);
+        Overlap { bytes: sized(below).bytes - apart, ..*overlap }
+    };
+    (requests.iter().map(sized).collect(), overlaps.iter().map(whole).collect())
+}
+
+fn live(requests: &[Request], overlaps: &[Overlap]) -> Vec<usize> {
+    let steps = requests.iter().map(|r| r.last + 1).max().unwrap_or(0);
+    let (mut live, mut shared) = (vec![0; steps], vec![0; steps]);
+    for r in requests {
+        live[r.first..=r.last].iter_mut().for_each(|bytes| *bytes += r.bytes);
+    }
+    for overlap in overlaps {
+        let most: &mut usize = &mut shared[overlap.step(requests)];
+        *most = (*most).max(overlap.bytes);
+    }
+    live.iter().zip(shared).map(|(live, shared)| live - shared).collect()
 }
 
 /// The best placement so far.
@@ -406,6 +414,10 @@ mod tests {
 
     fn request(bytes: usize, first: usize, last: usize) -> Request {
         Request { bytes, first, last, align: 1 }
+    }
+
+    fn share_a_step(a: &Request, b: &Request) -> bool {
+        a.first <= b.last && b.first <= a.last
     }
 
     fn check(requests: &[Request], overlaps: &[Overlap], placement: &Placement) {
