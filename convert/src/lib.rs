@@ -43,13 +43,13 @@ use crate::calibrate::{Calibrator, calibrate};
 use crate::channels::Removed;
 use crate::encode::{Aim, Context, Encoded, encode};
 use crate::error::ConvertError;
-use crate::graph::{Graph, Node, Op};
+use crate::graph::{Graph, Node};
 use crate::import::ImportOptions;
 use crate::passes::{SimplifyOptions, simplify};
 use crate::plan::Plan;
 use crate::provenance::Origin;
 pub use crate::quantize::Precision;
-use crate::quantize::{Policy, Quantization, Width, is_quantized, quantize};
+use crate::quantize::{Policy, Quantization, Width, is_quantized, quantize, writes_states};
 use crate::reconstruct::{Rounding, reconstruct};
 use crate::reference::Reference;
 use crate::runner::{RunnerError, macs};
@@ -140,8 +140,7 @@ impl Conversion {
     #[must_use]
     pub fn narrowed(&self, policy: &Policy) -> Vec<&str> {
         let reads_int8 = |node: &&Node| self.quantization.params(node.inputs[0]).is_some_and(|p| p.width == Width::I8);
-        let recurrent =
-            self.graph.nodes.iter().filter(|node| matches!(node.op, Op::Lstm { .. } | Op::Gru { .. } | Op::Rnn { .. }));
+        let recurrent = self.graph.nodes.iter().filter(|node| writes_states(node));
         let wide = recurrent.filter(|node| policy.of(&node.name) == Precision::Int16);
         wide.filter(reads_int8).map(|node| node.name.as_str()).collect()
     }

@@ -25,6 +25,7 @@ pub(crate) use table::interpolated_table;
 pub(crate) use weights::largest_sum_of;
 pub use weights::{Bits, Exact, Weights};
 use wide::Wide;
+pub(crate) use wide::writes_states;
 
 /// Every number that the int8 program needs beside the graph. Without entries it means a float program.
 #[derive(Clone, Debug, Default)]

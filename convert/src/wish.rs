@@ -1,7 +1,7 @@
 //! What the target's kernels want of a node: the order of its weights, and bytes to work in.
 
 use lacewing::format::{DType, Place, Tensor};
-use lacewing_targets::wish::{Bits as WeightBits, Family, Wish};
+use lacewing_targets::wish::{Family, Wish};
 
 use crate::encode::shape4;
 use crate::graph::{Graph, Node, NodeId, Op, ValueId};
@@ -26,14 +26,10 @@ fn of(graph: &Graph, node: &Node, bits: Bits, kernels: Family) -> Option<Wish> {
         Op::Conv { window, groups } if is_depthwise(*groups, &input) => {
             kernels.depthwise(&input, &output, &window_of(window))
         }
-        Op::Conv { window, groups: 1 } => kernels.conv(
-            &input,
-            &window_of(window),
-            match bits {
-                Bits::Eight => WeightBits::Eight,
-                Bits::Four => WeightBits::Four,
-            },
-        ),
+        Op::Conv { window, groups: 1 } => match bits {
+            Bits::Eight => kernels.conv_i8(&input, &window_of(window)),
+            Bits::Four => kernels.conv_w4(&input, &window_of(window)),
+        },
         Op::FullyConnected if bits == Bits::Eight => kernels.fully_connected_i8(input.shape[3]),
         _ => None,
     }

@@ -33,26 +33,27 @@ impl<'a, T> Rows<'a, T> {
     #[inline]
     #[must_use]
     pub fn row(&self, y: usize) -> Option<&'a [T]> {
-        let after = y.checked_sub(self.first).filter(|after| *after < self.lines)?;
-        let line = match self.head.wrapping_add(after) {
-            line if line < self.lines => line,
-            line => line.wrapping_sub(self.lines),
-        };
-        let start = line.wrapping_mul(self.row_len);
+        let start = self.start(y, 1)?;
         self.data.get(start..start.wrapping_add(self.row_len))
     }
 
     /// Rows `y..y + count` of the image as one slice, if they are in the window and lie one after another.
     #[must_use]
     pub fn lines(&self, y: usize, count: usize) -> Option<&'a [T]> {
+        let start = self.start(y, count)?;
+        self.data.get(start..start.checked_add(count.checked_mul(self.row_len)?)?)
+    }
+
+    /// Where row `y` starts, if it and the `count - 1` after it are in the window.
+    #[inline(always)]
+    fn start(&self, y: usize, count: usize) -> Option<usize> {
         let after =
             y.checked_sub(self.first).filter(|after| after.checked_add(count).is_some_and(|end| end <= self.lines))?;
         let line = match self.head.wrapping_add(after) {
             line if line < self.lines => line,
             line => line.wrapping_sub(self.lines),
         };
-        let start = line.wrapping_mul(self.row_len);
-        self.data.get(start..start.checked_add(count.checked_mul(self.row_len)?)?)
+        Some(line.wrapping_mul(self.row_len))
     }
 }
 

@@ -12,15 +12,6 @@ pub struct Wish {
     pub scratch: u32,
 }
 
-/// Bits of a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bits {
-    /// int8.
-    Eight,
-    /// int4.
-    Four,
-}
-
 /// Kernels that a target has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,12 +33,21 @@ impl Family {
         }
     }
 
-    /// What a convolution in one group, in int8 with weights of `bits`, wants.
+    /// What a convolution in one group, in int8, wants.
     #[must_use]
-    pub fn conv(self, input: &Tensor, window: &Window, bits: Bits) -> Option<Wish> {
+    pub fn conv_i8(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable => None,
-            Self::Armv7em => crate::armv7em::conv(input, window, bits),
+            Self::Armv7em => crate::armv7em::conv::<2>(input, window),
+        }
+    }
+
+    /// The same with int4 weights.
+    #[must_use]
+    pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable => None,
+            Self::Armv7em => crate::armv7em::conv::<1>(input, window),
         }
     }
 

@@ -105,7 +105,7 @@ fn fail(error: impl std::fmt::Display) -> TestCaseError {
 
 /// Cuts the output into ranges of rows, and computes each from a ring of just the input rows that it reads.
 fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
-    let Some(window) = records::rows(&mut case.op.clone()).map(|rows| rows.window) else { return Ok(()) };
+    let Some(window) = records::spatial(&mut case.op.clone()).map(|op| op.window) else { return Ok(()) };
     let model: Model<'_> = Model::read(&case.file).map_err(fail)?;
     let mut arena = case.arena(model.arena_len());
     model.run(kernels, &mut arena).map_err(fail)?;

@@ -54,7 +54,8 @@ impl Wide {
         let before = self.held.iter().filter(|held| **held).count();
         for node in &graph.nodes {
             let output = node.outputs[0];
-            let written = is_source(node) && (ranges.extremes(output).is_some() || self.given.contains_key(&output));
+            let written =
+                writes_states(node) && (ranges.extremes(output).is_some() || self.given.contains_key(&output));
             self.held[output.0] |= written || self.moves(node);
         }
         for state in &graph.states {
@@ -72,7 +73,7 @@ impl Wide {
     fn choose(&mut self, graph: &Graph, ranges: &Ranges) {
         let mut classes = Classes::new(graph.values.len());
         for node in &graph.nodes {
-            let states = if is_source(node) { &activation_operands(node)[1..] } else { activation_operands(node) };
+            let states = if writes_states(node) { &activation_operands(node)[1..] } else { activation_operands(node) };
             if self.holds(node.outputs[0]) {
                 states.iter().for_each(|state| classes.join(*state, node.outputs[0]));
             }
@@ -111,7 +112,7 @@ fn given(graph: &Graph) -> HashMap<ValueId, Params> {
         let agreed = named.entry(classes.of(value)).or_insert(Some(params));
         *agreed = agreed.filter(|known| *known == params);
     }
-    let sources = graph.nodes.iter().filter(|node| is_source(node)).map(|node| node.outputs[0]);
+    let sources = graph.nodes.iter().filter(|node| writes_states(node)).map(|node| node.outputs[0]);
     sources.filter_map(|output| Some((output, named.get(&classes.of(output)).copied().flatten()?))).collect()
 }
 
@@ -123,7 +124,7 @@ fn roomy(largest: f32) -> Params {
 }
 
 /// Whether a node writes states in int16.
-fn is_source(node: &Node) -> bool {
+pub(crate) fn writes_states(node: &Node) -> bool {
     gates::have_integers(&node.op) && !node.float
 }
 
@@ -138,7 +139,7 @@ fn leading(graph: &Graph) -> Vec<bool> {
     let mut leading = vec![false; graph.values.len()];
     for node in graph.nodes.iter().rev() {
         let operands = activation_operands(node);
-        let states = match is_source(node) {
+        let states = match writes_states(node) {
             true => &operands[1..],
             false if carries(node) && leading[node.outputs[0].0] => operands,
             false => &[],

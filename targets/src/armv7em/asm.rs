@@ -309,21 +309,60 @@ pub(super) fn pair<const W: usize>(pair: &mut Pair<'_, W>) {
     }
 }
 
+/// How both loops over pairs begin: the arguments go to the frame, where `skip` becomes an address in the unrolled code at `3:`.
+macro_rules! pair_begin {
+    () => {
+        concat!(
+            "push {{r4-r11, lr}}\n",
+            "sub sp, #40\n",
+            "ldm r0!, {{r1-r8}}\n",
+            "stm sp, {{r1-r8}}\n",
+            "ldm r0, {{r1, r2, r11}}\n",
+            "adr.w r3, 3f\n",
+            "add r1, r3\n",
+            "orr r1, r1, #1\n",
+            "strd r1, r2, [sp, #32]\n",
+        )
+    };
+}
+
+/// How they end, from the four sums on: rounds, stores, and goes on to the next two outputs at `2:`.
+macro_rules! pair_end {
+    () => {
+        concat!(
+            "ldm sp, {{r0-r3}}\n",
+            "ldrd r8, r9, [r0]\n",
+            "ldr r10, [sp, #20]\n",
+            "add r0, r10\n",
+            "smmlar r4, r4, r8, r3\n",
+            "smmlar r5, r5, r8, r3\n",
+            "smmlar r6, r6, r9, r3\n",
+            "smmlar r7, r7, r9, r3\n",
+            "ssat r4, #8, r4\n",
+            "ssat r5, #8, r5\n",
+            "ssat r6, #8, r6\n",
+            "ssat r7, #8, r7\n",
+            "strb r5, [r2], #1\n",
+            "strb r7, [r2], #1\n",
+            "strb r4, [r1], #1\n",
+            "strb r6, [r1], #1\n",
+            "stm sp, {{r0-r2}}\n",
+            "ldr r3, [sp, #36]\n",
+            "cmp r1, r3\n",
+            "bne 2b\n",
+            "add sp, #40\n",
+            "pop {{r4-r11, pc}}\n",
+        )
+    };
+}
+
 /// A tile of 2 × 2: r4 to r7 are the sums, output by pixel; r0 to r3 activations, r8, r9 and lr weights, r10 and r11 point to both,
 /// r12 counts passes. 14 instructions for 16 products.
 #[unsafe(naked)]
 unsafe extern "C" fn pair_loop(arguments: *const PairArguments) {
     naked_asm!(
         arch!(),
-        "push {{r4-r11, lr}}",
-        "sub sp, #40",
-        "ldm r0!, {{r1-r8}}",
-        "stm sp, {{r1-r8}}",
-        "ldm r0, {{r1, r2, r11}}",
-        "adr.w r3, 3f",
-        "add r1, r3",
-        "orr r1, r1, #1",
-        "strd r1, r2, [sp, #32]",
+        pair_begin!(),
         "2:",
         "ldr r0, [sp, #16]",
         "ldrd r4, r6, [r0], #8",
@@ -351,28 +390,7 @@ unsafe extern "C" fn pair_loop(arguments: *const PairArguments) {
         ".endr",
         "subs r12, #1",
         "bne 3b",
-        "ldm sp, {{r0-r3}}",
-        "ldrd r8, r9, [r0]",
-        "ldr r10, [sp, #20]",
-        "add r0, r10",
-        "smmlar r4, r4, r8, r3",
-        "smmlar r5, r5, r8, r3",
-        "smmlar r6, r6, r9, r3",
-        "smmlar r7, r7, r9, r3",
-        "ssat r4, #8, r4",
-        "ssat r5, #8, r5",
-        "ssat r6, #8, r6",
-        "ssat r7, #8, r7",
-        "strb r5, [r2], #1",
-        "strb r7, [r2], #1",
-        "strb r4, [r1], #1",
-        "strb r6, [r1], #1",
-        "stm sp, {{r0-r2}}",
-        "ldr r3, [sp, #36]",
-        "cmp r1, r3",
-        "bne 2b",
-        "add sp, #40",
-        "pop {{r4-r11, pc}}",
+        pair_end!(),
     )
 }
 
@@ -382,15 +400,7 @@ unsafe extern "C" fn pair_loop(arguments: *const PairArguments) {
 unsafe extern "C" fn pair_loop_w4(arguments: *const PairArguments) {
     naked_asm!(
         arch!(),
-        "push {{r4-r11, lr}}",
-        "sub sp, #40",
-        "ldm r0!, {{r1-r8}}",
-        "stm sp, {{r1-r8}}",
-        "ldm r0, {{r1, r2, r11}}",
-        "adr.w r3, 3f",
-        "add r1, r3",
-        "orr r1, r1, #1",
-        "strd r1, r2, [sp, #32]",
+        pair_begin!(),
         "2:",
         "mov r4, #0",
         "mov r5, #0",
@@ -427,28 +437,7 @@ unsafe extern "C" fn pair_loop_w4(arguments: *const PairArguments) {
         "add r5, r8, r5, asr #4",
         "add r6, r9, r6, asr #4",
         "add r7, r9, r7, asr #4",
-        "ldm sp, {{r0-r3}}",
-        "ldrd r8, r9, [r0]",
-        "ldr r10, [sp, #20]",
-        "add r0, r10",
-        "smmlar r4, r4, r8, r3",
-        "smmlar r5, r5, r8, r3",
-        "smmlar r6, r6, r9, r3",
-        "smmlar r7, r7, r9, r3",
-        "ssat r4, #8, r4",
-        "ssat r5, #8, r5",
-        "ssat r6, #8, r6",
-        "ssat r7, #8, r7",
-        "strb r5, [r2], #1",
-        "strb r7, [r2], #1",
-        "strb r4, [r1], #1",
-        "strb r6, [r1], #1",
-        "stm sp, {{r0-r2}}",
-        "ldr r3, [sp, #36]",
-        "cmp r1, r3",
-        "bne 2b",
-        "add sp, #40",
-        "pop {{r4-r11, pc}}",
+        pair_end!(),
     )
 }
 

@@ -26,7 +26,7 @@ use lacewing::ops::{ConvI8, ConvW4, DepthwiseI8, DepthwiseW4, FullyConnectedI8};
 use lacewing::rows::{Rows, Work};
 use lacewing::{Fault, Kernels, ops};
 
-use crate::wish::{Bits, Wish};
+use crate::wish::Wish;
 use patch::Image;
 
 /// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
@@ -53,34 +53,22 @@ impl Kernels for CortexM4 {
 
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match conv::run::<2>(op, c, &mut work) {
-            Some(()) => Ok(()),
-            None => apart(|| ops::conv::run::<_, i8, _>(self, op, c, work)),
-        }
+        or_portable(conv::run::<2>(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
     }
 
     #[inline(always)]
     fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match conv::run::<1>(&op.0, c, &mut work) {
-            Some(()) => Ok(()),
-            None => apart(|| ops::conv::run::<_, W4, _>(self, &op.0, c, work)),
-        }
+        or_portable(conv::run::<1>(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
     }
 
     #[inline(always)]
     fn depthwise_w4(&self, op: &DepthwiseW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match depthwise::run::<W4>(&op.0, c, &mut work) {
-            Some(()) => Ok(()),
-            None => apart(|| ops::depthwise::run::<_, W4>(&op.0, c, work)),
-        }
+        or_portable(depthwise::run::<W4>(&op.0, c, &mut work), || ops::depthwise::run::<_, W4>(&op.0, c, work))
     }
 
     #[inline(always)]
     fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        match depthwise::run::<i8>(op, c, &mut work) {
-            Some(()) => Ok(()),
-            None => apart(|| ops::depthwise::run::<_, i8>(op, c, work)),
-        }
+        or_portable(depthwise::run::<i8>(op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
     }
 
     #[inline(always)]
@@ -92,25 +80,20 @@ impl Kernels for CortexM4 {
         output: &mut [i8],
         scratch: &mut [u8],
     ) -> Result<(), Fault> {
-        match fully_connected::run(op, c, input, output, scratch) {
-            Some(()) => Ok(()),
-            None => apart(|| ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)),
-        }
+        or_portable(fully_connected::run(op, c, input, output, scratch), || {
+            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
+        })
     }
 }
 
 /// A deeper fully connected layer is not widened, which would take much memory for little: it runs over inner products.
 const DEEP: u32 = 1024;
 
-/// What a convolution in one group wants.
-pub(crate) fn conv(input: &Tensor, window: &Window, bits: Bits) -> Option<Wish> {
+/// What a convolution in one group wants whose weights take `W` words for two outputs by four: 2 of int8, 1 of int4.
+pub(crate) fn conv<const W: usize>(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
-    let direct = Image::new(Rows::whole(&[], 0), input, window, 0).is_direct();
-    match bits {
-        Bits::Eight => conv::wish::<2>(depth, direct),
-        Bits::Four => conv::wish::<1>(depth, direct),
-    }
+    conv::wish::<W>(depth, Image::new(Rows::whole(&[], 0), input, window, 0).is_direct())
 }
 
 /// What a depthwise convolution wants.
@@ -121,6 +104,12 @@ pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Opt
 /// What a fully connected layer wants.
 pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
     (depth <= DEEP).then(|| fully_connected::wish(depth))
+}
+
+/// What is not done is left to the portable body.
+#[inline(always)]
+fn or_portable(done: Option<()>, body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    done.map_or_else(|| apart(body), Ok)
 }
 
 /// Calls a portable body as a function of its own, so that its stack is not added to that of the kernel that is run instead.

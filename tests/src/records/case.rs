@@ -47,7 +47,7 @@ impl Case {
     #[must_use]
     pub fn placed(&self, input_at: u32, output_at: u32) -> Option<Self> {
         let mut op = self.op.clone();
-        let Rows { input, output, scratch, .. } = rows(&mut op)?;
+        let Spatial { input, output, scratch, .. } = spatial(&mut op)?;
         (input.offset, output.offset) = (input_at, output_at);
         let end = |tensor: &Tensor| tensor.span().map_or(0, |span| span.offset + span.len);
         let mut arena_len = end(input).max(end(output));
@@ -89,25 +89,13 @@ impl Case {
     /// The bytes that the record may change.
     #[must_use]
     pub fn changes(&self) -> [Span; 2] {
-        let scratch = match &self.op {
-            Op::ConvI8(op) => op.scratch,
-            Op::DepthwiseI8(op) => op.scratch,
-            Op::FullyConnectedI8(op) => op.scratch,
-            Op::ConvI16(op) => op.scratch,
-            Op::DepthwiseI16(op) => op.scratch,
-            Op::FullyConnectedI16(op) => op.scratch,
-            Op::ConvW4(op) => op.0.scratch,
-            Op::DepthwiseW4(op) => op.0.scratch,
-            Op::FullyConnectedW4(op) => op.0.scratch,
-            _ => Span::EMPTY,
-        };
-        [scratch, self.op.output().span().unwrap_or(Span::EMPTY)]
+        [self.op.scratch(), self.op.output().span().unwrap_or(Span::EMPTY)]
     }
 }
 
 /// What records that compute row by row have in common.
 #[derive(Debug)]
-pub struct Rows<'a> {
+pub struct Spatial<'a> {
     /// Taps, strides, dilation, padding.
     pub window: Window,
     /// What they read.
@@ -119,10 +107,10 @@ pub struct Rows<'a> {
 }
 
 /// The parts of a record that computes row by row.
-pub fn rows(op: &mut Op) -> Option<Rows<'_>> {
+pub fn spatial(op: &mut Op) -> Option<Spatial<'_>> {
     macro_rules! parts {
         ($op:expr, $scratch:expr) => {
-            Some(Rows { window: $op.window, input: &mut $op.input, output: &mut $op.output, scratch: $scratch })
+            Some(Spatial { window: $op.window, input: &mut $op.input, output: &mut $op.output, scratch: $scratch })
         };
     }
     match op {

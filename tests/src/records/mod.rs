@@ -20,7 +20,7 @@ mod scene;
 mod softmax;
 mod window;
 
-pub use case::{Case, Rows as RowsOf, constants, rows};
+pub use case::{Case, Spatial, constants, spatial};
 
 /// Random records of one operation.
 ///
