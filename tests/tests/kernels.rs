@@ -132,19 +132,18 @@ fn overlapping<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError
     let (from, to) = (bytes(&case.op.inputs()[0]), bytes(case.op.output()));
     let wanted = oracle::run(&case.op, Constants(constants(&case.file)), &case.inputs);
     let step = case.op.output().dtype().expect("a typed output").size();
-    for (shared, at, nearer) in
-        [(below, [to - below, 0], [to - below - step, 0]), (above, [0, from - above], [0, from - above - step])]
-    {
-        if shared > 0 {
-            let over = case.placed(at[0], at[1]).expect("a record of rows");
-            let model: Model<'_> = Model::read(&over.file).map_err(fail)?;
-            let mut arena = over.arena(model.arena_len());
-            model.run(kernels, &mut arena).map_err(fail)?;
-            wanted.check(&over.output(&arena)).map_err(fail)?;
-            let refused = case.placed(nearer[0], nearer[1]).expect("a record of rows");
-            let flaw = Model::<'_>::read(&refused.file).map(|_: Model<'_>| ()).map_err(|error| error.flaw);
-            prop_assert_eq!(flaw, Err(Flaw::Overlap));
-        }
+    let sides: [(u32, u32, fn(u32) -> [u32; 2]); 2] =
+        [(to, below, |apart| [apart, 0]), (from, above, |apart| [0, apart])];
+    for (first, shared, at) in sides.into_iter().filter(|(_, shared, _)| *shared > 0) {
+        let placed = |[input, output]: [u32; 2]| case.placed(input, output).expect("a record of rows");
+        let over = placed(at(first - shared));
+        let model: Model<'_> = Model::read(&over.file).map_err(fail)?;
+        let mut arena = over.arena(model.arena_len());
+        model.run(kernels, &mut arena).map_err(fail)?;
+        wanted.check(&over.output(&arena)).map_err(fail)?;
+        let refused = placed(at(first - shared - step));
+        let flaw = Model::<'_>::read(&refused.file).map(|_: Model<'_>| ()).map_err(|error| error.flaw);
+        prop_assert_eq!(flaw, Err(Flaw::Overlap));
     }
     Ok(())
 }
