@@ -125,6 +125,9 @@ fn rows<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Where input and output begin that lie so far apart.
+type Apart = fn(u32) -> [u32; 2];
+
 /// Computes with output and input over each other as far as they may be, from both sides; a byte further is refused.
 fn overlapping<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError> {
     let SafeOverlap { below, above } = case.op.safe_overlap();
@@ -132,8 +135,7 @@ fn overlapping<K: Kernels>(kernels: &K, case: &Case) -> Result<(), TestCaseError
     let (from, to) = (bytes(&case.op.inputs()[0]), bytes(case.op.output()));
     let wanted = oracle::run(&case.op, Constants(constants(&case.file)), &case.inputs);
     let step = case.op.output().dtype().expect("a typed output").size();
-    let sides: [(u32, u32, fn(u32) -> [u32; 2]); 2] =
-        [(to, below, |apart| [apart, 0]), (from, above, |apart| [0, apart])];
+    let sides: [(u32, u32, Apart); 2] = [(to, below, |apart| [apart, 0]), (from, above, |apart| [0, apart])];
     for (first, shared, at) in sides.into_iter().filter(|(_, shared, _)| *shared > 0) {
         let placed = |[input, output]: [u32; 2]| case.placed(input, output).expect("a record of rows");
         let over = placed(at(first - shared));
