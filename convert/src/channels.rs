@@ -11,7 +11,7 @@ mod groups;
 mod layer;
 mod links;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 

@@ -62,7 +62,8 @@ impl<'a> Context<'a> {
         Aim { kernels, optimize }: Aim,
     ) -> Result<Self, ConvertError> {
         let options = PlanOptions { optimize, ..PlanOptions::default() };
-        let scratch = |node| wish(graph, &quantization, node, kernels).map_or(0, |wish| wish.scratch as usize);
+        let scratch =
+            |node, banded| wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| wish.scratch as usize);
         let plan = plan(graph, |value| quantization.element_bytes(value), scratch, options)?;
         Ok(Self { graph, quantization, plan, items, kernels })
     }
@@ -93,7 +94,14 @@ pub fn encode(context: &Context<'_>) -> Result<Encoded, ConvertError> {
     let mut writer = Writer { context, node: NodeId(0), builder: Builder::default(), layers: Vec::new() };
     for (id, node) in nodes(context.graph) {
         writer.node = id;
+        let band = context.plan.bands().iter().find(|band| band.nodes.contains(&id.0));
+        if band.is_some_and(|band| band.nodes.start == id.0) {
+            writer.builder.end_plain()?;
+        }
         ops::encode(node, &mut writer)?;
+        if let Some(band) = band.filter(|band| band.nodes.end == id.0 + 1) {
+            writer.builder.end_band(&band.turns)?;
+        }
     }
     let Writer { mut builder, layers, .. } = writer;
     let metadata = metadata::write(&items(context, &layers));
@@ -152,7 +160,11 @@ fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Cow<'_, [i8]> {
 fn tensor(context: &Context<'_>, value: ValueId) -> Tensor {
     let offset = context.plan.offset(value).expect("only constants are outside the arena") as u32;
     let place = if context.plan.is_state(value) { Place::State } else { Place::Arena };
-    Tensor::new(place, dtype(context, value), offset, shape4(context.graph.shape(value)))
+    let tensor = Tensor::new(place, dtype(context, value), offset, shape4(context.graph.shape(value)));
+    match context.plan.lines(value) {
+        0 => tensor,
+        lines => tensor.ring(lines),
+    }
 }
 
 fn dtype(context: &Context<'_>, value: ValueId) -> DType {
@@ -265,7 +277,12 @@ impl Writer<'_> {
     /// The order of the node's weights that the target's kernels want, or else `usual`.
     pub(crate) fn layout(&self, usual: Layout) -> Layout {
         let Context { graph, quantization, kernels, .. } = self.context;
-        wish(graph, quantization, self.node, *kernels).map_or(usual, |wish| wish.layout)
+        wish(graph, quantization, self.node, (*kernels, false)).map_or(usual, |wish| wish.layout)
+    }
+
+    /// The bytes where the node adds up rows.
+    pub(crate) fn sums(&self) -> Span {
+        self.context.plan.sums(self.node)
     }
 
     /// The bytes that the node works in.

@@ -116,10 +116,10 @@ impl<'g> Trace<'g> {
         let held = |params: &Option<Params>, x: f32| params.map_or(x, |params| params.real(params.integer(x)));
         let door = |(input, params): (&ArrayD<f32>, _)| input.iter().map(|x| held(params, *x)).collect();
         let inputs = sample.iter().zip(&self.doors).map(door).collect();
-        let mut records = Vec::with_capacity(self.ops.len());
-        runner.run_with(&sample, |record, arena| {
+        let mut records = vec![Vec::new(); self.ops.len()];
+        runner.run_with(&sample, |record, bytes| {
             let (scale, zero) = self.layers.get(record).and_then(Layer::quantization).unwrap_or((1.0, 0));
-            records.push(reals(arena, self.ops[record].output(), scale, zero));
+            records[record] = reals(bytes, self.ops[record].output().dtype(), scale, zero);
         })?;
         Ok(Written { inputs, records })
     }

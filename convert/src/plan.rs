@@ -9,7 +9,9 @@
 //! A reshape's output is an alias of its input, so quantization must give both the same scale and zero point.
 //!
 //! The output of a convolution or a pool may lie over the rows of its input that are read no more, as far as [`Optimize`] wants it.
+//! For the smallest arena, nodes run in [bands](Band) where that lowers the peak; a band is one step.
 
+mod bands;
 mod overlaps;
 mod place;
 
@@ -17,6 +19,8 @@ use lacewing::format::Span;
 use thiserror::Error;
 
 use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
+pub use bands::Band;
+use bands::Sizes;
 pub use place::{Overlap, Placement, Request, place};
 
 /// As many tensors as a device can follow at once.
@@ -54,7 +58,7 @@ impl Default for PlanOptions {
 /// its kernel starts anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Optimize {
-    /// The smallest arena.
+    /// The smallest arena, in bands of rows where these make it smaller.
     Ram,
     /// Outputs lie over inputs where that makes the arena smaller and still leaves room for four rows at once.
     #[default]
@@ -84,12 +88,15 @@ pub struct Plan {
     aliases: Vec<bool>,
     last_uses: Vec<Vec<bool>>,
     scratch: Vec<Span>,
+    sums: Vec<Span>,
+    lines: Vec<u16>,
+    bands: Vec<Band>,
     live_bytes: Vec<usize>,
     /// Bytes at the front of the arena that hold the states.
     pub state_bytes: usize,
     /// Size of the arena: states, inputs, outputs, scratch and all between.
     pub arena_bytes: usize,
-    /// The largest sum of live bytes at one step, what may overlap counted once; no arena for this order of nodes is smaller.
+    /// The largest sum of live bytes at one step, what may overlap counted once; no arena for this order of nodes and these bands is smaller.
     pub lower_bound_bytes: usize,
 }
 
@@ -130,14 +137,29 @@ impl Plan {
         self.scratch[node.0]
     }
 
-    /// Bytes live at each step; the last step is the reading of the outputs.
+    /// Where the node adds up rows, if it does in a band.
+    pub fn sums(&self, node: NodeId) -> Span {
+        self.sums[node.0]
+    }
+
+    /// Lines of the ring that a value is; 0 if it is there as a whole.
+    pub fn lines(&self, value: ValueId) -> u16 {
+        self.lines[value.0]
+    }
+
+    /// The bands, in the order of their nodes.
+    pub fn bands(&self) -> &[Band] {
+        &self.bands
+    }
+
+    /// Bytes live at each node, all those of a band alike; the last are those at the reading of the outputs.
     pub fn live_bytes(&self) -> &[usize] {
         &self.live_bytes
     }
 }
 
 /// Plans the memory of `graph`, whose nodes run in their order; `elem_bytes` is the size of one element of a value,
-/// `scratch` are the bytes that a node works in.
+/// `scratch` are the bytes that a node works in, as a whole or as a member of a band.
 ///
 /// # Errors
 ///
@@ -145,7 +167,7 @@ impl Plan {
 pub fn plan(
     graph: &Graph,
     elem_bytes: impl Fn(ValueId) -> usize,
-    scratch: impl Fn(NodeId) -> usize,
+    scratch: impl Fn(NodeId, bool) -> usize,
     options: PlanOptions,
 ) -> Result<Plan, PlanError> {
     let bytes: Vec<usize> = (0..graph.values.len())
@@ -153,16 +175,22 @@ pub fn plan(
         .collect();
     let mut sharing = Sharing::new(graph, &bytes);
     sharing.join_aliases();
+    if options.optimize == Optimize::Ram {
+        sharing.bands = sharing.best_bands(&scratch, options.align);
+    }
     sharing.join_in_place();
     check_live(graph, &sharing)?;
-    let scratch: Vec<usize> = (0..graph.nodes.len()).map(|node| scratch(NodeId(node))).collect();
+    let scratch: Vec<usize> =
+        (0..graph.nodes.len()).map(|node| scratch(NodeId(node), sharing.band_of(node).is_some())).collect();
     Ok(sharing.place(&scratch, options))
 }
 
 fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {
-    for (step, live) in sharing.live().into_iter().enumerate() {
+    let live = sharing.live();
+    for (node, step) in sharing.steps().into_iter().enumerate() {
+        let live = live[step];
         if live > MAX_LIVE {
-            let node = graph.nodes.get(step).map_or("the outputs".into(), |node| node.name.clone());
+            let node = graph.nodes.get(node).map_or("the outputs".into(), |node| node.name.clone());
             return Err(PlanError::TooManyLive { node, live });
         }
     }
@@ -170,6 +198,7 @@ fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {
 }
 
 /// Which values share bytes, and the life of the bytes. A storage is named by the first value in it.
+#[derive(Clone)]
 struct Sharing<'a> {
     graph: &'a Graph,
     bytes: &'a [usize],
@@ -177,10 +206,11 @@ struct Sharing<'a> {
     storage: Vec<usize>,
     /// The values in each storage.
     values: Vec<Vec<usize>>,
-    /// First and last step of each storage; `None` for those joined to another and for constants.
+    /// First and last node of each storage; `None` for those joined to another and for constants.
     lives: Vec<Option<(usize, usize)>>,
     in_place: Vec<Option<usize>>,
     aliases: Vec<bool>,
+    bands: Vec<Band>,
 }
 
 impl<'a> Sharing<'a> {
@@ -193,7 +223,44 @@ impl<'a> Sharing<'a> {
             lives: lives(graph),
             in_place: vec![None; graph.nodes.len()],
             aliases: vec![false; graph.nodes.len()],
+            bands: Vec::new(),
         }
+    }
+
+    /// The bands that lower the peak which the plan without bands has.
+    fn best_bands(&self, scratch: impl Fn(NodeId, bool) -> usize, align: usize) -> Vec<Band> {
+        let mut plain = self.clone();
+        plain.join_in_place();
+        let works: Vec<usize> = (0..self.graph.nodes.len()).map(|node| scratch(NodeId(node), false)).collect();
+        let (storages, requests) = plain.requests(&works, align);
+        let mut live = place::live_bytes(&requests, &plain.overlaps(&storages, Optimize::Ram));
+        live.resize(self.graph.nodes.len() + 1, 0);
+        bands::choose(self.sizes(), &live, &self.lives, |node| scratch(NodeId(node), true))
+    }
+
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes { graph: self.graph, bytes: self.bytes, storage: &self.storage, aliases: &self.aliases }
+    }
+
+    fn band_of(&self, node: usize) -> Option<&Band> {
+        self.bands.iter().find(|band| band.nodes.contains(&node))
+    }
+
+    /// The step of each node, and that of the reading of the outputs. A band is one step.
+    fn steps(&self) -> Vec<usize> {
+        let begins = |node: usize| self.band_of(node).is_none_or(|band| band.nodes.start == node);
+        let mut next = 0;
+        let step = |node| {
+            next += usize::from(begins(node));
+            next - 1
+        };
+        (0..=self.graph.nodes.len()).map(step).collect()
+    }
+
+    /// The bytes of a storage: of a ring those of its lines.
+    fn size(&self, storage: usize) -> usize {
+        let ring = self.bands.iter().find_map(|band| band.lines.get(&storage));
+        ring.map_or(self.bytes[storage], |lines| *lines as usize * self.sizes().row(ValueId(storage)))
     }
 
     /// A reshape is its input under another shape, except straight from a graph input to a graph output:
@@ -220,7 +287,11 @@ impl<'a> Sharing<'a> {
     /// An elementwise node writes over an operand that dies there.
     fn join_in_place(&mut self) {
         for (i, node) in self.graph.nodes.iter().enumerate() {
-            self.in_place[i] = (0..node.inputs.len()).find(|&operand| self.may_overwrite(i, node, operand));
+            let may = |operand: &usize| match self.band_of(i) {
+                None => self.may_overwrite(i, node, *operand),
+                Some(band) => band.overwrites(self.storage[node.inputs[*operand].0], self.storage[node.outputs[0].0]),
+            };
+            self.in_place[i] = (0..node.inputs.len()).find(may);
             if let Some(operand) = self.in_place[i] {
                 self.join(node.inputs[operand].0, node.outputs[0].0);
             }
@@ -256,36 +327,46 @@ impl<'a> Sharing<'a> {
 
     /// How many tensors are live at each step.
     fn live(&self) -> Vec<usize> {
+        let steps = self.steps();
         let mut live = vec![0; self.graph.nodes.len() + 1];
         for &(first, last) in self.lives.iter().flatten() {
-            live[first..=last].iter_mut().for_each(|count| *count += 1);
+            live[steps[first]..=steps[last]].iter_mut().for_each(|count| *count += 1);
         }
         live
     }
 
+    /// The storages, and what wants a place: each of them, then the scratch of each step and the sums, where there are any.
+    fn requests(&self, scratch: &[usize], align: usize) -> (Vec<usize>, Vec<Request>) {
+        let steps = self.steps();
+        let request = |bytes, first: usize, last: usize| Request { bytes, first, last, align: align.max(1) };
+        let (storages, mut requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
+            .filter_map(|s| self.lives[s].map(|(first, last)| (s, request(self.size(s), steps[first], steps[last]))))
+            .unzip();
+        let works = works(&steps, scratch).into_iter().enumerate();
+        requests.extend(works.filter(|(_, bytes)| *bytes > 0).map(|(step, bytes)| request(bytes, step, step)));
+        let sums = self.bands.iter().flat_map(|band| &band.sums);
+        requests.extend(
+            sums.map(|(node, bytes)| Request { align: SUM_ALIGN, ..request(*bytes, steps[*node], steps[*node]) }),
+        );
+        (storages, requests)
+    }
+
     fn place(self, scratch: &[usize], options: PlanOptions) -> Plan {
-        let end = self.graph.nodes.len();
         let states = place_states(self.graph, self.bytes);
         let state_bytes =
             states.last().map_or(0, |(state, at)| (at + self.bytes[state.input.0]).next_multiple_of(STATE_ALIGN));
-        let request = |bytes, first, last| Request { bytes, first, last, align: options.align.max(1) };
-        let (storages, mut requests): (Vec<usize>, Vec<Request>) = (0..self.lives.len())
-            .filter_map(|s| self.lives[s].map(|(first, last)| (s, request(self.bytes[s], first, last))))
-            .unzip();
-        requests.extend(
-            scratch.iter().enumerate().map(|(step, bytes)| request(*bytes, step, step)).filter(|r| r.bytes > 0),
-        );
+        let (storages, requests) = self.requests(scratch, options.align);
         let overlaps = self.overlaps(&storages, options.optimize);
         let placement = overlaps::place_with(&requests, &overlaps);
-        let mut live_bytes = place::live_bytes(&requests, &self.overlaps(&storages, Optimize::Ram));
-        live_bytes.resize(end + 1, 0);
-        live_bytes.iter_mut().for_each(|bytes| *bytes += state_bytes);
+        let live = place::live_bytes(&requests, &self.overlaps(&storages, Optimize::Ram));
+        let at = |step: usize| state_bytes + live.get(step).copied().unwrap_or(0);
+        let steps = self.steps();
+        let live_bytes: Vec<usize> = steps.iter().map(|step| at(*step)).collect();
+        let mut placed = placement.offsets.iter().map(|offset| state_bytes + offset);
         let mut offsets = vec![None; self.storage.len()];
-        for (&storage, &offset) in storages.iter().zip(&placement.offsets) {
-            offsets[storage] = Some(state_bytes + offset);
-        }
-        let working = placement.offsets[storages.len()..].iter().map(|offset| state_bytes + offset);
-        let scratch = scratch_spans(scratch, working);
+        storages.iter().zip(placed.by_ref()).for_each(|(storage, offset)| offsets[*storage] = Some(offset));
+        let scratch = scratch_spans(&steps, scratch, placed.by_ref());
+        let sums = self.sums(placed);
         for (state, offset) in states {
             (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
@@ -293,6 +374,8 @@ impl<'a> Sharing<'a> {
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
             scratch,
+            sums,
+            lines: self.lines(),
             lower_bound_bytes: live_bytes.iter().copied().max().unwrap_or(0),
             live_bytes,
             state_bytes,
@@ -300,7 +383,23 @@ impl<'a> Sharing<'a> {
             storage: self.storage,
             in_place: self.in_place,
             aliases: self.aliases,
+            bands: self.bands,
         }
+    }
+
+    /// The lines of each value; 0 for those that are no rings.
+    fn lines(&self) -> Vec<u16> {
+        let of = |storage: &usize| self.bands.iter().find_map(|band| band.lines.get(storage)).map_or(0, |n| *n as u16);
+        self.storage.iter().map(of).collect()
+    }
+
+    /// The sums of each node, with their offsets in the order of the bands.
+    fn sums(&self, offsets: impl Iterator<Item = usize>) -> Vec<Span> {
+        let mut sums = vec![Span::EMPTY; self.graph.nodes.len()];
+        for ((node, bytes), offset) in self.bands.iter().flat_map(|band| &band.sums).zip(offsets) {
+            sums[*node] = Span { offset: offset as u32, len: *bytes as u32 };
+        }
+        sums
     }
 
     fn last_uses(&self) -> Vec<Vec<bool>> {
@@ -314,14 +413,27 @@ impl<'a> Sharing<'a> {
     }
 }
 
-/// The spans of all scratch bytes, of which those that are not empty have an offset each.
-fn scratch_spans(bytes: &[usize], mut offsets: impl Iterator<Item = usize>) -> Vec<Span> {
-    let span = |bytes: &usize| match bytes {
-        0 => Span::EMPTY,
-        bytes => Span { offset: offsets.next().expect("a place for each") as u32, len: *bytes as u32 },
-    };
-    bytes.iter().map(span).collect()
+/// The bytes that each step's nodes work in, one after the other.
+fn works(steps: &[usize], scratch: &[usize]) -> Vec<usize> {
+    let mut works = vec![0; steps.len()];
+    steps.iter().zip(scratch).for_each(|(step, bytes)| works[*step] = (*bytes).max(works[*step]));
+    works
 }
+
+/// The scratch of each node; the steps that have any have an offset each.
+fn scratch_spans(steps: &[usize], scratch: &[usize], offsets: &mut impl Iterator<Item = usize>) -> Vec<Span> {
+    let works = works(steps, scratch);
+    let starts: Vec<usize> =
+        works.iter().map(|bytes| if *bytes > 0 { offsets.next().unwrap_or(0) } else { 0 }).collect();
+    let span = |(step, bytes): (&usize, &usize)| match bytes {
+        0 => Span::EMPTY,
+        bytes => Span { offset: starts[*step] as u32, len: *bytes as u32 },
+    };
+    steps.iter().zip(scratch).map(span).collect()
+}
+
+/// Alignment of the sums of pools in bytes, those of int16.
+const SUM_ALIGN: usize = 8;
 
 /// Alignment of the states, and of what follows them, in bytes.
 const STATE_ALIGN: usize = 16;
@@ -386,7 +498,7 @@ mod tests {
     }
 
     fn planned(graph: &Graph) -> Plan {
-        plan(graph, |_| 1, |_| 0, PlanOptions::default()).unwrap()
+        plan(graph, |_| 1, |_, _| 0, PlanOptions::default()).unwrap()
     }
 
     #[test]
@@ -408,7 +520,7 @@ mod tests {
         let a = node(&mut g, SOFTMAX, &[ValueId(0)], &[1, 20]);
         let b = node(&mut g, Op::FullyConnected, &[a], &[1, 60]);
         g.outputs.push(b);
-        let plan = plan(&g, |_| 1, |node| [0, 40][node.0], PlanOptions::default()).unwrap();
+        let plan = plan(&g, |_| 1, |node, _| [0, 40][node.0], PlanOptions::default()).unwrap();
         assert_eq!((plan.arena_bytes, plan.live_bytes()), (120, &[120, 120, 60][..]));
         assert_eq!((plan.scratch(NodeId(0)), plan.scratch(NodeId(1)).len), (Span::EMPTY, 40));
         let at = |value: ValueId, len| Span { offset: plan.offset(value).unwrap() as u32, len };
@@ -451,7 +563,7 @@ mod tests {
         let best = node(&mut g, ARG_MAX, &[q], &[1, 1]);
         g.outputs.push(best);
         let sizes = [4, 1, 4];
-        let plan = plan(&g, |v| sizes[v.0], |_| 0, PlanOptions::default()).unwrap();
+        let plan = plan(&g, |v| sizes[v.0], |_, _| 0, PlanOptions::default()).unwrap();
         assert_eq!([plan.in_place(NodeId(0)), plan.in_place(NodeId(1))], [None, None]);
         assert_eq!(plan.arena_bytes, 500);
     }
@@ -519,11 +631,11 @@ mod tests {
     fn more_tensors_than_the_device_follows_are_refused_by_name() {
         let mut g = start(4);
         let parts: Vec<_> = (0..33).map(|_| node(&mut g, Op::Reshape, &[ValueId(0)], &[4])).collect();
-        assert!(plan(&g, |_| 1, |_| 0, PlanOptions::default()).is_ok(), "all are one storage");
+        assert!(plan(&g, |_| 1, |_, _| 0, PlanOptions::default()).is_ok(), "all are one storage");
         let parts: Vec<_> = parts.iter().map(|&p| node(&mut g, SOFTMAX, &[p], &[1, 4])).collect();
         let joined = node(&mut g, Op::Concat { axis: 0 }, &parts, &[33, 4]);
         g.outputs.push(joined);
-        let error = plan(&g, |_| 1, |_| 0, PlanOptions::default()).unwrap_err();
+        let error = plan(&g, |_| 1, |_, _| 0, PlanOptions::default()).unwrap_err();
         assert_eq!(error, PlanError::TooManyLive { node: "n64".into(), live: 33 });
     }
 

@@ -54,9 +54,9 @@ impl FloatProgram {
         let sample = doors::arranged(graph, sample);
         graph.inputs.iter().zip(&sample).for_each(|(value, input)| see(*value, input.iter().copied().collect()));
         let (ops, layers) = (&self.ops, &self.layers);
-        let outputs = self.runner.run_with(&sample, |record, arena| {
+        let outputs = self.runner.run_with(&sample, |record, bytes| {
             let value = graph.nodes[layers[record].0].outputs[0];
-            see(value, reals(arena, ops[record].output(), 1.0, 0));
+            see(value, reals(bytes, ops[record].output().dtype(), 1.0, 0));
         })?;
         graph.outputs.iter().zip(outputs).for_each(|(value, output)| see(*value, output.into_iter().collect()));
         Ok(())

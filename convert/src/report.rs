@@ -3,7 +3,6 @@
 //! The page is a template with the [`Report`] in it as JSON; a script in the template draws everything from that. What comes from the
 //! model is data to the page, never markup.
 
-mod program;
 mod share;
 
 use std::collections::HashMap;
@@ -14,10 +13,10 @@ use serde::Serialize;
 
 use crate::error::ConvertError;
 use crate::isolated::LayerSteps;
+use crate::program::{self, Step, Tensor};
 use crate::runner::Runner;
 use crate::spread::Spread;
 use crate::verify::{LayerNoise, Verification};
-pub use program::{Kind, Step, Tensor};
 pub use share::{Accuracy, Share};
 
 const PAGE: &str = include_str!("report/page.html");
@@ -129,7 +128,7 @@ impl Report {
         let (model, verification) = (runner.model(), findings.verification);
         let verified = verification.samples > 0;
         let (steps, tensors) = program::read(&model);
-        let lower_bound_bytes = steps.iter().map(|step| step.live_bytes).max().unwrap_or(0);
+        let lower_bound_bytes = program::lower_bound(&steps);
         Ok(Report {
             model: findings.model.into(),
             producer: producer(&model),

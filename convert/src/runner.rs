@@ -1,8 +1,10 @@
 //! Running a file on the host: real numbers in, real numbers out, every layer to be seen.
 
-use lacewing::format::{Port, Tensor};
+use std::collections::HashMap;
+
+use lacewing::format::{DType, Op, Port, Span, Tensor};
 use lacewing::owned::Aligned;
-use lacewing::{Model, ReadError, RunError};
+use lacewing::{Model, Ran, ReadError, RunError};
 use lacewing_targets::host;
 use ndarray::ArrayD;
 
@@ -11,6 +13,7 @@ use ndarray::ArrayD;
 pub struct Runner {
     file: Aligned,
     arena: Aligned,
+    ops: Vec<Op>,
 }
 
 /// Why a file does not run on these inputs.
@@ -46,7 +49,8 @@ impl Runner {
         model.verify()?;
         let mut arena = Aligned::zeroed(model.arena_len());
         model.reset(&mut arena)?;
-        Ok(Self { file, arena })
+        let ops = model.ops().collect();
+        Ok(Self { file, arena, ops })
     }
 
     /// Starts a stream anew: gives the model's states their first value.
@@ -79,10 +83,10 @@ impl Runner {
     /// # Errors
     /// [`RunnerError::Input`] if the elements do not fit the model's inputs.
     pub fn run(&mut self, inputs: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, RunnerError> {
-        self.run_with(inputs, |_, _| {})
+        self.run_seeing(inputs, &mut |_| {})
     }
 
-    /// As [`Runner::run`], and calls `after(record, arena)` when each record has run.
+    /// As [`Runner::run`], and calls `after(record, output)` with the bytes of its whole output when each record has run.
     ///
     /// # Errors
     /// As [`Runner::run`].
@@ -91,20 +95,40 @@ impl Runner {
         inputs: &[ArrayD<f32>],
         mut after: impl FnMut(usize, &[u8]),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
+        let ops = std::mem::take(&mut self.ops);
+        let mut rings: HashMap<usize, Vec<u8>> = HashMap::new();
+        let outputs = self.run_seeing(inputs, &mut |Ran { record, turn, arena }| {
+            let op = &ops[record];
+            let (Some(turn), Some(turns)) = (turn, op.turns()) else { return after(record, bytes(arena, op.output())) };
+            if turns.writes(turn) {
+                let row = op.output().row(turn).and_then(Span::range).and_then(|range| arena.get(range));
+                rings.entry(record).or_default().extend_from_slice(row.unwrap_or_default());
+            }
+            if turn + 1 == turns.count {
+                after(record, &rings.remove(&record).unwrap_or_default());
+            }
+        });
+        self.ops = ops;
+        outputs
+    }
+
+    fn run_seeing(
+        &mut self,
+        inputs: &[ArrayD<f32>],
+        after: &mut dyn FnMut(Ran<'_>),
+    ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
         let model: Model<'_> = Model::read(&self.file)?;
         for (index, port) in model.inputs().enumerate() {
             fill(&mut self.arena, &port, inputs.get(index))?;
         }
-        host::run(&model, &mut self.arena, &mut after)?;
+        host::run(&model, &mut self.arena, after)?;
         Ok(model.outputs().map(|port| read(&self.arena, &port)).collect())
     }
 
     /// The bytes of all outputs, in order, as the last run left them.
     #[must_use]
     pub fn output_bytes(&self) -> Vec<u8> {
-        let range = |port: Port<'_>| port.tensor.span().and_then(lacewing::format::Span::range);
-        let bytes = |port| range(port).and_then(|range| self.arena.get(range)).unwrap_or_default();
-        self.model().outputs().flat_map(bytes).copied().collect()
+        self.model().outputs().flat_map(|port| bytes(&self.arena, &port.tensor)).copied().collect()
     }
 }
 
@@ -113,11 +137,15 @@ pub(crate) fn macs(model: &Model<'_>) -> u64 {
     model.ops().map(|op| op.macs()).sum()
 }
 
-/// The real numbers of a tensor in the arena, `scale · (q − zero)` for int8 and int16.
+/// The bytes of a tensor in the arena.
+fn bytes<'a>(arena: &'a [u8], tensor: &Tensor) -> &'a [u8] {
+    tensor.span().and_then(Span::range).and_then(|range| arena.get(range)).unwrap_or_default()
+}
+
+/// The real numbers of a tensor's bytes, `scale · (q − zero)` for int8 and int16.
 #[must_use]
-pub fn reals(arena: &[u8], tensor: &Tensor, scale: f32, zero: i8) -> Vec<f32> {
-    let bytes = tensor.span().and_then(|span| span.range()).and_then(|range| arena.get(range)).unwrap_or_default();
-    let Some(dtype) = tensor.dtype() else { return Vec::new() };
+pub fn reals(bytes: &[u8], dtype: Option<DType>, scale: f32, zero: i8) -> Vec<f32> {
+    let Some(dtype) = dtype else { return Vec::new() };
     let mut numbers = vec![0.0; bytes.len() / dtype.size() as usize];
     host::reals(bytes, dtype, (scale, zero), &mut numbers);
     numbers
@@ -140,6 +168,6 @@ fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Resul
 
 fn read(arena: &[u8], port: &Port<'_>) -> ArrayD<f32> {
     let shape: Vec<usize> = port.shape().iter().map(|dim| *dim as usize).collect();
-    let numbers = reals(arena, &port.tensor, port.scale, port.zero);
+    let numbers = reals(bytes(arena, &port.tensor), port.tensor.dtype(), port.scale, port.zero);
     ArrayD::from_shape_vec(shape, numbers).unwrap_or_else(|_| ArrayD::zeros(vec![0]))
 }

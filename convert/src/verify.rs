@@ -166,12 +166,12 @@ fn found(
     sample: &Sample,
 ) -> Result<Found, ConvertError> {
     let tensors = reference.run(sample)?;
-    let got = runner.run_with(&doors::arranged(graph, sample), |record, arena| {
+    let got = runner.run_with(&doors::arranged(graph, sample), |record, bytes| {
         let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
         probe.seen = unseen(probe.layer, &ops[record]);
         let Some(wanted) = arranged(&tensors, probe.original, probe.kept) else { return };
         let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
-        probe.seen.add(&wanted, &reals(arena, ops[record].output(), scale, zero));
+        probe.seen.add(&wanted, &reals(bytes, ops[record].output().dtype(), scale, zero));
     })?;
     let layers = probes.iter().flatten().map(|probe| probe.seen.clone()).collect();
     let mut found = Found { layers, output: Noise::default(), classes: [None; 2], agrees: false };

@@ -8,20 +8,28 @@ use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::ops::{is_depthwise, window_of};
 use crate::quantize::{Bits, Quantization, Width};
 
-/// The wish for a node in int8 with int8 or int4 weights; `None` for any other, and where the kernels have none.
-pub(crate) fn wish(graph: &Graph, quantization: &Quantization, id: NodeId, kernels: Family) -> Option<Wish> {
+/// The wish for a node, as a whole or row by row in a band, in int8 with int8 or int4 weights; `None` for any other, and where the kernels have none.
+pub(crate) fn wish(
+    graph: &Graph,
+    quantization: &Quantization,
+    id: NodeId,
+    (kernels, banded): (Family, bool),
+) -> Option<Wish> {
     let node = &graph.nodes[id.0];
     let weights = quantization.weights(id)?;
     let narrow = |value: &ValueId| quantization.params(*value).is_some_and(|params| params.width == Width::I8);
     if !weights.zeros.is_empty() || !narrow(&node.inputs[0]) || !narrow(&node.outputs[0]) {
         return None;
     }
-    of(graph, node, weights.bits, kernels)
+    of(graph, node, weights.bits, (kernels, banded))
 }
 
-fn of(graph: &Graph, node: &Node, bits: Bits, kernels: Family) -> Option<Wish> {
+fn of(graph: &Graph, node: &Node, bits: Bits, (kernels, banded): (Family, bool)) -> Option<Wish> {
     let tensor = |value: ValueId| Tensor::new(Place::Arena, DType::I8, 0, shape4(graph.shape(value)));
-    let (input, output) = (tensor(node.inputs[0]), tensor(node.outputs[0]));
+    let (input, mut output) = (tensor(node.inputs[0]), tensor(node.outputs[0]));
+    if banded {
+        output.shape[1] = 1;
+    }
     match &node.op {
         Op::Conv { window, groups } if is_depthwise(*groups, &input) => {
             kernels.depthwise(&input, &output, &window_of(window))

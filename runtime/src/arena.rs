@@ -143,11 +143,13 @@ pub struct Memory<'a> {
     arena: &'a mut [u8],
     /// The file's constants.
     pub constants: Constants<'a>,
+    /// In a band, the turn that the record has.
+    pub turn: Option<u32>,
 }
 
 impl<'a> Memory<'a> {
-    pub(crate) fn new(arena: &'a mut [u8], constants: Constants<'a>) -> Self {
-        Self { arena, constants }
+    pub(crate) fn new(arena: &'a mut [u8], constants: Constants<'a>, turn: Option<u32>) -> Self {
+        Self { arena, constants, turn }
     }
 
     /// The numbers of `input`, apart from those of `output`, and the scratch bytes.
@@ -182,6 +184,17 @@ impl<'a> Memory<'a> {
             None => i,
         };
         Ok((cast(input).ok_or(Fault)?, cast_mut(o).ok_or(Fault)?, s))
+    }
+
+    /// The row of `input` whose turn it is, apart from all of `output`, and the scratch bytes.
+    ///
+    /// # Errors
+    /// [`Fault`] if they overlap or lie outside, or outside a band.
+    pub fn row<T: Pod>(&mut self, input: &Tensor, output: &Tensor, scratch: Span) -> Result<Apart<'_, T, T>, Fault> {
+        let row = input.row(self.turn.ok_or(Fault)?).ok_or(Fault)?;
+        let row = Span { offset: row.offset.wrapping_sub(input.offset), ..row };
+        let whole = Span { offset: 0, len: output.span().ok_or(Fault)?.len };
+        self.parts([(input, row), (output, whole)], scratch)
     }
 
     /// The operand of an elementwise operation, `None` if it is the output itself, and the output.
@@ -224,11 +237,12 @@ impl<'a> Memory<'a> {
     /// # Errors
     /// [`Fault`] if it lies outside.
     pub fn around<T: Pod>(&mut self, output: &Tensor) -> Result<(Others<'_>, &mut [T]), Fault> {
-        let out = range(output)?;
+        let turn = self.turn;
+        let out = now(output, turn)?;
         let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
         let (bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;
         let arena = Outside { before, after, end: out.end };
-        Ok((Others { arena, constants: self.constants, output: *output }, cast_mut(bytes).ok_or(Fault)?))
+        Ok((Others { arena, constants: self.constants, output: *output, turn }, cast_mut(bytes).ok_or(Fault)?))
     }
 }
 
@@ -238,6 +252,7 @@ pub struct Others<'a> {
     arena: Outside<'a>,
     constants: Constants<'a>,
     output: Tensor,
+    turn: Option<u32>,
 }
 
 impl<'a> Others<'a> {
@@ -250,7 +265,7 @@ impl<'a> Others<'a> {
         match (same, self.constants.instead(input)?) {
             (true, _) => Ok(None),
             (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
-            (false, None) => self.arena.get(range(input)?).and_then(cast).map(Some).ok_or(Fault),
+            (false, None) => self.arena.get(now(input, self.turn)?).and_then(cast).map(Some).ok_or(Fault),
         }
     }
 
@@ -294,6 +309,14 @@ fn range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
     tensor.span().and_then(Span::range).ok_or(Fault)
 }
 
+/// The range of a tensor, or of its row in a band.
+fn now(tensor: &Tensor, turn: Option<u32>) -> Result<Range<usize>, Fault> {
+    match turn {
+        None => range(tensor),
+        Some(turn) => tensor.row(turn).and_then(Span::range).ok_or(Fault),
+    }
+}
+
 /// The range of a part of a tensor.
 fn part(tensor: &Tensor, part: Span) -> Result<Range<usize>, Fault> {
     let (whole, part) = (range(tensor)?, part.range().ok_or(Fault)?);
@@ -327,7 +350,7 @@ mod tests {
     #[test]
     fn views_are_disjoint_or_in_place() {
         let mut bytes = Arena::<32>::new();
-        let mut memory = Memory::new(&mut bytes, Constants::new(&[]));
+        let mut memory = Memory::new(&mut bytes, Constants::new(&[]), None);
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(8, 8), Span::EMPTY).is_ok());
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(7, 8), Span::EMPTY).is_err());
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(30, 8), Span::EMPTY).is_err());

@@ -29,8 +29,6 @@ pub enum Flaw {
     OpSet,
     /// The header's work differs from the program's.
     Work,
-    /// Bytes are left after the program.
-    Trailing,
     /// A tensor of the wrong type, or at an offset that its type does not allow.
     Type,
     /// A tensor or scratch outside the arena.
@@ -63,7 +61,6 @@ impl Flaw {
             Self::Record => "a record that does not decode",
             Self::OpSet => "the op set differs from the program",
             Self::Work => "the stated work differs from the program's",
-            Self::Trailing => "bytes after the last record",
             Self::Type => "a tensor of the wrong type or alignment",
             Self::Range => "a tensor outside the arena",
             Self::NotLive => "a record reads a tensor that is not live",

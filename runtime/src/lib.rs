@@ -56,4 +56,4 @@ pub use error::{Fault, Flaw, ReadError, RunError};
 pub use format::{AllOps, OpSet, Opcode, Ops};
 pub use int::Int;
 pub use kernels::{Kernels, Portable};
-pub use model::{MAX_LIVE, Model, Session};
+pub use model::{MAX_LIVE, Model, Ran, Session};

@@ -1,5 +1,6 @@
 //! Reading a file with every check, and running it.
 
+mod band;
 mod check;
 mod session;
 
@@ -12,12 +13,24 @@ use crate::format::{
     ALIGN, AllOps, DType, HEADER_LEN, Header, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
 };
 use crate::kernels::Kernels;
+use band::Band;
 use check::Check;
 
 pub use session::Session;
 
 /// Tensors that may be live at once.
 pub const MAX_LIVE: usize = 32;
+
+/// A record that has run.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran<'a> {
+    /// Its number in the program.
+    pub record: usize,
+    /// Which turn it had, if it is one of a band.
+    pub turn: Option<u32>,
+    /// The arena after it.
+    pub arena: &'a [u8],
+}
 
 /// A checked model. Borrows the file's bytes; weights and program are read in place.
 ///
@@ -29,7 +42,6 @@ pub struct Model<'m, O = AllOps> {
     inputs: u8,
     outputs: u8,
     states: u8,
-    records: u16,
     /// Where the first port is, and where the segments and records start, in the program.
     ports: usize,
     segments: usize,
@@ -64,17 +76,8 @@ impl<'m, O: Ops> Model<'m, O> {
         if let Some(missing) = header.ops.first_missing_in(O::OPS) {
             return Err(ReadError::new(16, Flaw::Unsupported(missing)));
         }
-        let mut model = Self {
-            file,
-            header,
-            inputs: 0,
-            outputs: 0,
-            states: 0,
-            records: 0,
-            ports: 0,
-            segments: 0,
-            ops: PhantomData,
-        };
+        let mut model =
+            Self { file, header, inputs: 0, outputs: 0, states: 0, ports: 0, segments: 0, ops: PhantomData };
         model.check()?;
         Ok(model)
     }
@@ -116,15 +119,13 @@ impl<'m, O: Ops> Model<'m, O> {
             }
             *at = rest;
         }
-        let (segment, rest) = take::<Segment>(at)?;
-        let Segment::Plain { records } = segment else { return Err(Flaw::Segment) };
-        (self.segments, self.records, *at) = (self.position(rest), records, rest);
-        for _ in 0..records {
-            let (checked, rest) = dispatch::<O, _>(at, &mut check)?;
-            checked?;
+        self.segments = self.position(at);
+        while !at.is_empty() {
+            let (segment, rest) = take::<Segment<'_>>(at)?;
             *at = rest;
+            check_segment::<O>(segment, at, &mut check)?;
         }
-        check.end(outputs_at, outputs, at)
+        check.finish(outputs_at, outputs)
     }
 
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
@@ -161,10 +162,10 @@ impl<'m, O: Ops> Model<'m, O> {
     /// # Errors
     /// [`RunError`] for an arena that is too short or not at a multiple of 16.
     pub fn run<K: Kernels>(&self, kernels: &K, arena: &mut [u8]) -> Result<(), RunError> {
-        self.run_with(kernels, arena, |_, _| {})
+        self.run_with(kernels, arena, |_| {})
     }
 
-    /// As [`Model::run`], and calls `after(record, arena)` when each record has run: for tools that look at every layer.
+    /// As [`Model::run`], and calls `after` when each record has run, in a band when it had a turn: for tools that look at every layer.
     ///
     /// # Errors
     /// As [`Model::run`].
@@ -172,7 +173,7 @@ impl<'m, O: Ops> Model<'m, O> {
         &self,
         kernels: &K,
         arena: &mut [u8],
-        mut after: impl FnMut(usize, &[u8]),
+        mut after: impl FnMut(Ran<'_>),
     ) -> Result<(), RunError> {
         let needed = self.header.arena_len;
         let arena = arena.get_mut(..needed as usize).ok_or(RunError::ArenaTooSmall { needed })?;
@@ -180,13 +181,32 @@ impl<'m, O: Ops> Model<'m, O> {
             return Err(RunError::ArenaUnaligned);
         }
         let mut at = self.program().get(self.segments..).unwrap_or_default();
-        for index in 0..usize::from(self.records) {
-            let step = Step { kernels, memory: Memory::new(arena, self.constants()) };
-            at = match dispatch::<O, _>(at, step) {
-                Ok((Ok(()), rest)) => rest,
-                _ => return Err(RunError::Record { at: self.position(at).saturating_add(HEADER_LEN) as u32 }),
-            };
-            after(index, arena);
+        let mut run = Run { kernels, arena, constants: self.constants(), ops: PhantomData::<O> };
+        let mut first = 0usize;
+        while !at.is_empty() {
+            let failed = |at: &[u8]| RunError::Record { at: self.position(at).saturating_add(HEADER_LEN) as u32 };
+            let (segment, rest) = take::<Segment<'_>>(at).map_err(|_| failed(at))?;
+            at = rest;
+            match segment {
+                Segment::Plain { records } => {
+                    for index in 0..usize::from(records) {
+                        at = run.step(at, None).map_err(|_| failed(at))?;
+                        after(Ran { record: first.wrapping_add(index), turn: None, arena: run.arena });
+                    }
+                    first = first.wrapping_add(records.into());
+                }
+                Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
+                    let band = Band { members, turns, records: at };
+                    let turn = |at, member, turn| {
+                        let rest = run.step(at, Some(turn))?;
+                        after(Ran { record: first.wrapping_add(member), turn: Some(turn), arena: run.arena });
+                        Ok(rest)
+                    };
+                    at = band.walk(turn).map_err(|_| failed(at))?.rest;
+                    first = first.wrapping_add(members.into());
+                }
+                _ => return Err(failed(at)),
+            }
         }
         Ok(())
     }
@@ -228,10 +248,34 @@ impl<'m, O: Ops> Model<'m, O> {
     /// The operations, in order, for tools.
     pub fn ops(&self) -> impl Iterator<Item = crate::format::Op> + use<'m, O> {
         let mut at = self.program().get(self.segments..).unwrap_or_default();
-        (0..self.records).map_while(move |_| {
+        let mut left = 0u16;
+        core::iter::from_fn(move || {
+            while left == 0 {
+                let (segment, rest) = take::<Segment<'_>>(at).ok()?;
+                (left, at) = (segment.records(), rest);
+            }
             let (op, rest) = crate::format::Op::read(at).ok()?;
-            at = rest;
+            (left, at) = (left.wrapping_sub(1), rest);
             Some(op)
+        })
+    }
+
+    /// The records that run together row by row, and their turns as [`Segment::Band`] has them, for tools.
+    pub fn bands(&self) -> impl Iterator<Item = (core::ops::Range<usize>, &'m [u8])> + use<'m, O> {
+        let mut at = self.program().get(self.segments..).unwrap_or_default();
+        let mut end = 0usize;
+        core::iter::from_fn(move || {
+            let (segment, mut rest) = take::<Segment<'_>>(at).ok()?;
+            let start = end;
+            for _ in 0..segment.records() {
+                (rest, end) = (crate::format::Op::read(rest).ok()?.1, end.wrapping_add(1));
+            }
+            at = rest;
+            Some((segment, start..end))
+        })
+        .filter_map(|(segment, records)| match segment {
+            Segment::Band { turns, .. } => Some((records, turns)),
+            _ => None,
         })
     }
 
@@ -273,6 +317,43 @@ impl<'m, O: Ops> Model<'m, O> {
 
 fn take<'m, T: serde::Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Flaw> {
     postcard::take_from_bytes(bytes).map_err(|_| Flaw::Record)
+}
+
+fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
+    match segment {
+        Segment::Plain { records } => {
+            for _ in 0..records {
+                let (checked, rest) = dispatch::<O, _>(at, &mut *check)?;
+                checked?;
+                *at = rest;
+            }
+        }
+        Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
+            check.count_band();
+            *at = Band { members, turns, records: at }.check::<O>(check)?;
+        }
+        _ => return Err(Flaw::Segment),
+    }
+    Ok(())
+}
+
+/// What records run with.
+struct Run<'a, 'm, K, O> {
+    kernels: &'a K,
+    arena: &'a mut [u8],
+    constants: Constants<'m>,
+    ops: PhantomData<O>,
+}
+
+impl<K: Kernels, O: Ops> Run<'_, '_, K, O> {
+    /// Runs the record at the front of `at`, as a whole or at its turn in a band; gives what follows it.
+    fn step<'p>(&mut self, at: &'p [u8], turn: Option<u32>) -> Result<&'p [u8], Flaw> {
+        let step = Step { kernels: self.kernels, memory: Memory::new(self.arena, self.constants, turn) };
+        match dispatch::<O, _>(at, step)? {
+            (Ok(()), rest) => Ok(rest),
+            (Err(Fault), _) => Err(Flaw::Record),
+        }
+    }
 }
 
 /// Runs a record.

@@ -6,13 +6,13 @@
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::DType;
 use lacewing::ops::quantize::{dequantize, quantize};
-use lacewing::{Model, Portable, RunError};
+use lacewing::{Model, Portable, Ran, RunError};
 
 /// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own.
 ///
 /// # Errors
 /// As [`Model::run`].
-pub fn run(model: &Model<'_>, arena: &mut [u8], after: &mut dyn FnMut(usize, &[u8])) -> Result<(), RunError> {
+pub fn run(model: &Model<'_>, arena: &mut [u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
     model.run_with(&Portable, arena, after)
 }
 

@@ -7,8 +7,10 @@ use lacewing::ops::*;
 
 use crate::generator::Generator;
 
+mod bands;
 mod int16;
 mod int4;
+pub use bands::bands;
 pub use int4::int4;
 pub use int16::int16;
 

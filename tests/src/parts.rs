@@ -74,12 +74,16 @@ fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
     for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
         at = postcard::take_from_bytes::<Port<'_>>(at).ok()?.1;
     }
-    let (segment, mut at) = postcard::take_from_bytes::<Segment>(at).ok()?;
-    let (Segment::Plain { records } | Segment::Band { records, .. } | Segment::Repeat { records, .. }) = segment;
     let (mut ops, mut work) = (OpSet::NONE, 0u64);
-    for _ in 0..records {
-        let Ok((op, rest)) = Op::read(at) else { break };
-        (ops, work, at) = (ops.with(op.opcode()), work.saturating_add(op.work()), rest);
+    while let Ok((segment, records)) = postcard::take_from_bytes::<Segment<'_>>(at) {
+        at = records;
+        if let Segment::Band { .. } = segment {
+            ops = ops.with_bands();
+        }
+        for _ in 0..segment.records() {
+            let Ok((op, rest)) = Op::read(at) else { return Some((ops, work)) };
+            (ops, work, at) = (ops.with(op.opcode()), work.saturating_add(op.work()), rest);
+        }
     }
     Some((ops, work))
 }
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn parts_make_the_file_again() {
-        for file in [models::tiny(), models::every_operation(), models::int4()] {
+        for file in [models::tiny(), models::every_operation(), models::int4(), models::bands()] {
             let again = Parts::of(&file).file();
             // All but the checksums: that of the body is not restated.
             assert_eq!(again[..56], file[..56]);

@@ -12,12 +12,13 @@ use lacewing_tests::generator::Generator;
 use lacewing_tests::models;
 
 /// The files that this version makes.
-fn made() -> [(&'static str, Vec<u8>); 4] {
+fn made() -> [(&'static str, Vec<u8>); 5] {
     [
         ("v1-tiny", models::tiny()),
         ("v1-every-operation", models::every_operation()),
         ("v1-int16", models::int16()),
         ("v1-int4", models::int4()),
+        ("v1-bands", models::bands()),
     ]
 }
 

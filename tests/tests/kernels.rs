@@ -34,6 +34,11 @@ macro_rules! every_kernels {
             }
 
             #[test]
+            fn turns_in_a_band_equal_the_whole_layer() {
+                each_operation(|case| case.by_turns().map_or(Ok(()), |band| whole(&$kernels, &band)));
+            }
+
+            #[test]
             fn rows_in_any_ranges_equal_the_whole_layer() {
                 each_operation(|case| rows(&$kernels, case));
             }

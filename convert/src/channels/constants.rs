@@ -84,10 +84,10 @@ fn observed(graph: &Graph, quantization: &Quantization) -> Result<HashMap<ValueI
     let ops: Vec<_> = runner.model().ops().collect();
     let zeros: Vec<_> = graph.inputs.iter().map(|id| ArrayD::zeros(IxDyn(graph.shape(*id)))).collect();
     let mut seen = HashMap::new();
-    runner.run_with(&zeros, |record, arena| {
+    runner.run_with(&zeros, |record, bytes| {
         let value = graph.nodes[layers[record].0].outputs[0];
         let (scale, zero) = quantization.params(value).map_or((1.0, 0), |params| (params.scale, params.zero));
-        seen.insert(value, reals(arena, ops[record].output(), scale, zero));
+        seen.insert(value, reals(bytes, ops[record].output().dtype(), scale, zero));
     })?;
     for node in graph.nodes.iter().filter(|node| node.op == Op::Reshape) {
         reshape(node, quantization, &mut seen);

@@ -64,7 +64,7 @@ fn without(graph: &Graph) -> Graph {
 }
 
 /// Whether the made-up ranges suffice for an integer program.
-fn has_integers(graph: &Graph) -> bool {
+pub(crate) fn has_integers(graph: &Graph) -> bool {
     let (graph, numbers) = quantize(graph, &Ranges::made_up(graph), &Policy::default()).unwrap();
     Context::new(&graph, numbers, Vec::new()).is_ok_and(|context| encode(&context).is_ok())
 }
@@ -181,7 +181,7 @@ fn weights_of_two_layers_stay_one() {
 
 /// One block of a random net.
 #[derive(Clone, Debug)]
-struct Block {
+pub(crate) struct Block {
     kind: usize,
     channels: usize,
     /// Padding, whether the stride is 2, whether limits follow.
@@ -192,7 +192,7 @@ struct Block {
     held: usize,
 }
 
-fn block() -> impl Strategy<Value = Block> {
+pub(crate) fn block() -> impl Strategy<Value = Block> {
     (0..7usize, 1..6usize, (0..2usize, any::<bool>(), any::<bool>()), any::<u8>(), 0..4usize)
         .prop_map(|(kind, channels, window, zero, held)| Block { kind, channels, window, zero, held })
 }
@@ -240,24 +240,29 @@ fn held(b: &mut Build, x: ValueId, held: usize) -> ValueId {
     b.op(Op::Unary(Function::Dequantize { scale, zero }), &[q])
 }
 
+/// A net of blocks over an image of `size` rows and columns; a fully connected layer follows if it is `flat`.
+pub(crate) fn net(blocks: &[Block], [size, channels]: [usize; 2], flat: bool) -> Graph {
+    let mut b = Build::nhwc();
+    let mut x = b.input(&[1, size, size, channels]);
+    for block in blocks {
+        x = add(&mut b, x, block);
+        x = held(&mut b, x, block.held);
+    }
+    if flat {
+        let n = b.graph_mut().shape(x).iter().product();
+        x = b.shaped(Op::Reshape, &[x], &[1, n]);
+        let [w, c] = weights(&mut b, &[3, n], |row| row == 1);
+        x = b.op(Op::FullyConnected, &[x, w, c]);
+    }
+    b.output(x)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn no_net_changes(blocks in prop::collection::vec(block(), 1..7), channels in 1..4usize, flat in any::<bool>()) {
-        let mut b = Build::nhwc();
-        let mut x = b.input(&[1, 5, 5, channels]);
-        for block in &blocks {
-            x = add(&mut b, x, block);
-            x = held(&mut b, x, block.held);
-        }
-        if flat {
-            let n = b.graph_mut().shape(x).iter().product();
-            x = b.shaped(Op::Reshape, &[x], &[1, n]);
-            let [w, c] = weights(&mut b, &[3, n], |row| row == 1);
-            x = b.op(Op::FullyConnected, &[x, w, c]);
-        }
-        let graph = b.output(x);
+        let graph = net(&blocks, [5, channels], flat);
         prop_assume!(has_integers(&graph));
         without(&graph);
     }

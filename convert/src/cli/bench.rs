@@ -96,7 +96,7 @@ pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Fail
 fn timed(model: &Model<'_>, arena: &mut [u8]) -> Result<Duration, Failure> {
     fill(&mut Session::new(*model, Portable, arena)?);
     let start = Instant::now();
-    host::run(model, arena, &mut |_, _| ())?;
+    host::run(model, arena, &mut |_| ())?;
     Ok(start.elapsed())
 }
 

@@ -142,7 +142,7 @@ fn written_graph(onnx: &[u8], runner: &Runner, import: &ImportOptions) -> Result
 fn refuse_pruned(graph: &Graph, runner: &Runner) -> Result<(), Failure> {
     let steps = program::steps(&runner.model());
     let written: HashMap<&str, Option<u32>> =
-        steps.iter().map(|step| (step.name.as_str(), step.output.len())).collect();
+        steps.iter().map(|step| (step.name.as_str(), Some(step.shape.iter().product()))).collect();
     let differs = |node: &Node| {
         let len = graph.shape(node.outputs[0]).iter().product::<usize>() as u32;
         written.get(node.name.as_str()).is_some_and(|written| *written != Some(len))

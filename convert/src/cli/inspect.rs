@@ -14,7 +14,7 @@ use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, grouped, hex, shape, short};
-use super::program::{self, Step};
+use super::program;
 use super::survey;
 use super::terminal::{Paint, Terminal};
 
@@ -70,24 +70,28 @@ fn ports(model: &Model<'_>, terminal: &Terminal) {
 }
 
 /// The operations with a bar of the live bytes; the full bar is the arena.
-fn operations(steps: &[Step], arena: usize, terminal: &Terminal) {
+fn operations(steps: &[program::Step], arena: usize, terminal: &Terminal) {
     let mut table = terminal.table(["operation", "node", "output", "MAC", "live", "of the arena"], 3..5);
     for step in steps {
         let filled = (step.live_bytes * BAR).div_ceil((arena as u64).max(1)).min(BAR);
         let mark = if step.in_place { " in place" } else { "" };
+        let band = step.band.map(|band| format!("{} ", band + 1)).unwrap_or_default();
         table.add_row([
-            format!("{}{mark}", step.op),
+            format!("{band}{}{mark}", step.op),
             short(&step.name),
-            shape(&step.output.shape),
+            shape(&step.shape),
             grouped(step.macs),
             grouped(step.live_bytes),
             "█".repeat(filled as usize),
         ]);
     }
     terminal.say(table);
+    if steps.iter().any(|step| step.band.is_some()) {
+        terminal.say("Operations with the same number in front run together, row by row.");
+    }
 }
 
-fn sizes(model: &Model<'_>, steps: &[Step], terminal: &Terminal) {
+fn sizes(model: &Model<'_>, steps: &[program::Step], terminal: &Terminal) {
     let header = model.header();
     let bound = program::lower_bound(steps) as usize;
     let mut table = terminal.table(["memory", ""], 1..2);
@@ -125,7 +129,7 @@ fn recipe(preprocessing: &Preprocessing) -> String {
     toml::to_string(preprocessing).unwrap_or_default().trim_end().to_string()
 }
 
-fn described(model: &Model<'_>, steps: &[Step]) -> Value {
+fn described(model: &Model<'_>, steps: &[program::Step]) -> Value {
     let header = model.header();
     let mut object = json!({
         "format_version": VERSION,
@@ -139,7 +143,7 @@ fn described(model: &Model<'_>, steps: &[Step]) -> Value {
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "outputs": model.outputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
         "states": model.states().map(|port| program::port_json(&port)).collect::<Vec<_>>(),
-        "ops": steps.iter().map(program::step_json).collect::<Vec<_>>(),
+        "ops": steps,
     });
     if let Value::Object(object) = &mut object {
         metadata::read(model.metadata_bytes()).into_iter().for_each(|item| insert(object, item));

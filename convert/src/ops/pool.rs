@@ -12,8 +12,9 @@ use crate::graph::{Op, PoolKind, ValueId, Window};
 use crate::import::window::{self, Windowed, Windows};
 use crate::import::{Lowering, OnnxNode};
 use crate::quantize::{Params, Width};
-use lacewing::format::{Op as Record, Requant};
+use lacewing::format::{Op as Record, Requant, Span};
 use lacewing::ops::AveragePoolF32;
+use lacewing::ops::average_rows::AverageRows;
 use lacewing::ops::pool::{AveragePool, MaxPool};
 
 /// The mean of what is there.
@@ -194,7 +195,7 @@ fn encode_average<T: Numbers>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError>
 where
-    Record: From<AveragePool<T>>,
+    Record: From<AveragePool<T>> + From<AverageRows<T>>,
 {
     let divisor = |count: usize| if kind == PoolKind::Sum { 1.0 } else { count as f64 };
     let real = |count: usize| f64::from(input.scale) / (divisor(count) * f64::from(output.scale));
@@ -214,7 +215,10 @@ where
         input_zero: zero(input),
         requant,
     };
-    to.push(record)
+    match to.sums() {
+        Span::EMPTY => to.push(record),
+        sums => to.push(AverageRows { pool: record, sums }),
+    }
 }
 
 fn taps(window: &Window) -> usize {

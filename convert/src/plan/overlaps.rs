@@ -33,23 +33,33 @@ impl Sharing<'_> {
             ];
             Some(both).filter(|_| self.dies_at(input.0, step) && born(output, step))
         };
-        self.graph.nodes.iter().enumerate().filter_map(pair).flatten().collect()
+        let plain = self.graph.nodes.iter().enumerate().filter(|(node, _)| self.band_of(*node).is_none());
+        let banded = self.bands.iter().flat_map(|band| band.overlaps.iter().map(move |pair| (&band.nodes, pair)));
+        let banded = banded.filter_map(|(nodes, (output, input, bytes))| {
+            let life = |value: &ValueId| self.lives[self.storage[value.0]];
+            let (born, dies) = (life(output)?.0, life(input)?.1);
+            let overlap = Overlap { below: position(*output)?, above: position(*input)?, bytes: *bytes };
+            Some(overlap).filter(|_| nodes.contains(&born) && nodes.contains(&dies))
+        });
+        plain.filter_map(pair).flatten().chain(banded).collect()
     }
+}
+
+/// A value as the program has it, but for its place.
+pub(super) fn tensor(graph: &Graph, value: ValueId, bytes: &[usize]) -> Tensor {
+    let shape = graph.shape(value);
+    let dtype = match bytes[value.0] / shape.iter().product::<usize>().max(1) {
+        1 => DType::I8,
+        2 => DType::I16,
+        _ => DType::F32,
+    };
+    Tensor::new(Place::Arena, dtype, 0, shape4(shape))
 }
 
 /// How far a node's output may lie over its first input if as many rows are to be written at once.
 fn safe_overlap(graph: &Graph, node: &Node, bytes: &[usize], optimize: Optimize) -> Option<SafeOverlap> {
     let (Op::Conv { window, .. } | Op::Pool { window, .. }) = &node.op else { return None };
-    let tensor = |value: ValueId| {
-        let shape = graph.shape(value);
-        let dtype = match bytes[value.0] / shape.iter().product::<usize>().max(1) {
-            1 => DType::I8,
-            2 => DType::I16,
-            _ => DType::F32,
-        };
-        Tensor::new(Place::Arena, dtype, 0, shape4(shape))
-    };
-    let (input, output) = (tensor(node.inputs[0]), tensor(node.outputs[0]));
+    let [input, output] = [node.inputs[0], node.outputs[0]].map(|value| tensor(graph, value, bytes));
     let SafeOverlap { below, above } = SafeOverlap::of_rows(&input, &output, &window_of(window));
     let [_, rows, ..] = output.shape;
     let spare = (rows_at_once(optimize, rows) - 1) * (output.span()?.len / rows.max(1));

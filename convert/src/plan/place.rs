@@ -33,7 +33,7 @@ pub struct Overlap {
     pub below: usize,
     /// The request whose first bytes it may lie over.
     pub above: usize,
-    /// How many bytes both may have in common; fewer than `below` has.
+    /// How many bytes at the end of `below` may lie over it; fewer than `below` has.
     pub bytes: usize,
 }
 
@@ -164,7 +164,7 @@ fn live(requests: &[Request], overlaps: &[Overlap]) -> Vec<usize> {
     }
     for overlap in overlaps {
         let most: &mut usize = &mut shared[overlap.step(requests)];
-        *most = (*most).max(overlap.bytes);
+        *most = (*most).max(overlap.bytes.min(requests[overlap.above].bytes));
     }
     live.iter().zip(shared).map(|(live, shared)| live - shared).collect()
 }

@@ -17,6 +17,9 @@ use crate::arena::{Pod, bytes_of};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
+    /// Segments that are complete, with their records.
+    segments: Vec<u8>,
+    /// Records of the segment that is being written.
     records: Vec<u8>,
     count: u16,
     ops: OpSet,
@@ -68,10 +71,34 @@ impl Builder {
         Ok(())
     }
 
+    /// Makes a plain segment of the operations since the last one, if there are any.
+    ///
+    /// # Errors
+    /// Never; [`TooLarge`] is what postcard might give.
+    pub fn end_plain(&mut self) -> Result<(), TooLarge> {
+        if self.count == 0 { Ok(()) } else { self.end(&Segment::Plain { records: self.count }) }
+    }
+
+    /// Makes a band of the operations since the last segment, with its turns as [`Segment::Band`] has them.
+    ///
+    /// # Errors
+    /// As [`Builder::end_plain`].
+    pub fn end_band(&mut self, turns: &[u8]) -> Result<(), TooLarge> {
+        self.ops = self.ops.with_bands();
+        self.end(&Segment::Band { records: self.count, turns })
+    }
+
+    fn end(&mut self, segment: &Segment<'_>) -> Result<(), TooLarge> {
+        self.segments.extend(postcard::to_allocvec(segment).map_err(|_| TooLarge)?);
+        self.segments.append(&mut self.records);
+        self.count = 0;
+        Ok(())
+    }
+
     /// Appends an operation to the program.
     ///
     /// # Errors
-    /// [`TooLarge`] after 65,535 records.
+    /// [`TooLarge`] after 65,535 records in a segment.
     pub fn push(&mut self, op: &Op) -> Result<(), TooLarge> {
         self.count = self.count.checked_add(1).ok_or(TooLarge)?;
         self.ops = self.ops.with(op.opcode());
@@ -87,12 +114,13 @@ impl Builder {
     /// # Errors
     /// [`TooLarge`] if a section exceeds its limit.
     pub fn finish(
-        self,
+        mut self,
         inputs: &[Port<'_>],
         outputs: &[Port<'_>],
         arena_len: u32,
         metadata: &[u8],
     ) -> Result<Vec<u8>, TooLarge> {
+        self.end_plain()?;
         let program = self.program(inputs, outputs)?;
         let mut file = alloc::vec![0; HEADER_LEN];
         section(&mut file, &program)?;
@@ -122,9 +150,7 @@ impl Builder {
             program.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
         }
         program.extend_from_slice(&self.states);
-        let segment = Segment::Plain { records: self.count };
-        program.extend(postcard::to_allocvec(&segment).map_err(|_| TooLarge)?);
-        program.extend_from_slice(&self.records);
+        program.extend_from_slice(&self.segments);
         Ok(program)
     }
 }

@@ -8,6 +8,7 @@ mod opset;
 mod overlap;
 mod port;
 mod tensor;
+mod turns;
 
 #[cfg(feature = "encode")]
 pub mod encode;
@@ -22,9 +23,10 @@ pub use ops::{Op, Opcode, Record};
 pub(crate) use ops::{Visit, dispatch};
 pub use opset::{AllOps, OpSet, Ops};
 pub use overlap::SafeOverlap;
-pub(crate) use overlap::row_bytes;
 pub use port::{Port, Segment};
+pub(crate) use tensor::row_bytes;
 pub use tensor::{DType, Place, Requant, Span, Tensor, Window};
+pub use turns::Turns;
 
 /// Alignment of sections, of the file in memory and of the arena, in bytes.
 pub const ALIGN: usize = 16;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OpSet, Ops, Place, SafeOverlap, Span, Tensor};
+use super::{OpSet, Ops, Place, SafeOverlap, Span, Tensor, Turns};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::kernels::Kernels;
@@ -86,6 +86,8 @@ macro_rules! for_each_op {
             69 ConvW4,
             70 DepthwiseW4,
             71 FullyConnectedW4,
+            72 AverageRowsI8,
+            73 AverageRowsI16,
         }
     };
 }
@@ -117,6 +119,16 @@ pub trait Record: Serialize + for<'de> Deserialize<'de> {
     /// How far the output may lie over the only input, if this is the last to read it.
     fn safe_overlap(&self) -> SafeOverlap {
         SafeOverlap::NONE
+    }
+
+    /// How it runs row by row, if it can.
+    fn turns(&self) -> Option<Turns> {
+        None
+    }
+
+    /// Whether it runs in no other way.
+    fn needs_band(&self) -> bool {
+        false
     }
 
     /// Multiply-accumulates of the operation as written.
@@ -273,6 +285,14 @@ macro_rules! define {
             pub fn scratch(&self) -> Span {
                 match self {
                     $(Self::$name(record) => record.scratch(),)*
+                }
+            }
+
+            /// How it runs row by row, if it can.
+            #[must_use]
+            pub fn turns(&self) -> Option<Turns> {
+                match self {
+                    $(Self::$name(record) => record.turns(),)*
                 }
             }
 

@@ -9,8 +9,8 @@ pub struct OpSet(u128);
 impl OpSet {
     /// The empty set.
     pub const NONE: Self = Self(0);
-    /// Every operation that this crate knows.
-    pub const ALL: Self = Opcode::all();
+    /// Every operation that this crate knows, and bands.
+    pub const ALL: Self = Opcode::all().with_bands();
 
     /// The set with these bits; bit `i` is the opcode with the number `i`.
     #[must_use]
@@ -34,6 +34,18 @@ impl OpSet {
     #[must_use]
     pub const fn has(self, opcode: Opcode) -> bool {
         self.0 >> (opcode as u8 & 127) & 1 == 1
+    }
+
+    /// The set with bands: that records run row by row, [`Segment::Band`](super::Segment::Band). The bit is 127.
+    #[must_use]
+    pub const fn with_bands(self) -> Self {
+        Self(self.0 | 1 << 127)
+    }
+
+    /// Whether records may run row by row.
+    #[must_use]
+    pub const fn has_bands(self) -> bool {
+        self.0 >> 127 == 1
     }
 
     /// The number of the first operation of `self` that `other` lacks.

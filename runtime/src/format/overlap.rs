@@ -1,6 +1,6 @@
 //! Output and input in the same bytes, in part.
 
-use super::{Span, Tensor, Window};
+use super::{Span, Tensor, Window, row_bytes};
 use crate::ops::Axis;
 
 /// How many bytes an output may share with the input that it is computed from row by row, if nothing reads the input afterwards.
@@ -61,18 +61,6 @@ impl SafeOverlap {
         let (below, above) = (end(output) <= from(input, self.below), end(input) <= from(output, self.above));
         (below && output.offset <= input.offset) || (above && input.offset <= output.offset)
     }
-
-    /// The most bytes in common.
-    #[must_use]
-    pub fn most(&self) -> u32 {
-        self.below.max(self.above)
-    }
-}
-
-/// Bytes of one row of one image.
-pub(crate) fn row_bytes(tensor: &Tensor) -> Option<u32> {
-    let [_, _, w, c] = tensor.shape;
-    w.checked_mul(c)?.checked_mul(tensor.dtype()?.size())
 }
 
 #[cfg(test)]

@@ -41,18 +41,19 @@ impl<'m> Port<'m> {
 
 /// A run of records that are executed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Segment {
+pub enum Segment<'m> {
     /// One record after another, each a whole layer.
     Plain {
         /// Number of records.
         records: u16,
     },
-    /// Records run row by row over rings of lines. Defined, not executed yet: refused by `read`.
+    /// Records run row by row over rings of lines; see [`Turns`](super::Turns).
     Band {
-        /// Number of records.
+        /// Number of records, at most 32.
         records: u16,
-        /// Output rows of the last record.
-        rows: u32,
+        /// Pairs of bytes, the first and the last of records that follow each other and have one turn each.
+        #[serde(borrow)]
+        turns: &'m [u8],
     },
     /// Records run `trips` times. Defined, not executed yet: refused by `read`.
     Repeat {
@@ -61,4 +62,13 @@ pub enum Segment {
         /// How often.
         trips: u32,
     },
+}
+
+impl Segment<'_> {
+    /// The number of records that follow it.
+    #[must_use]
+    pub const fn records(&self) -> u16 {
+        let (Self::Plain { records } | Self::Band { records, .. } | Self::Repeat { records, .. }) = self;
+        *records
+    }
 }

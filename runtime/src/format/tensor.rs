@@ -57,11 +57,13 @@ pub enum Place {
 
 /// A tensor of at most four dimensions, `[n, height, width, channels]`, leading ones for lower ranks.
 ///
-/// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then offset and shape as varints.
+/// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then lines, offset and shape as varints.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tensor {
     flags: u8,
+    /// Rows of a ring that are there at once, row `y` as line `y mod lines`; 0 for a tensor that is there as a whole.
+    pub lines: u16,
     /// Byte offset in the place.
     pub offset: u32,
     /// Dimensions.
@@ -72,7 +74,13 @@ impl Tensor {
     /// A tensor at `offset` of `place`.
     #[must_use]
     pub const fn new(place: Place, dtype: DType, offset: u32, shape: [u32; 4]) -> Self {
-        Self { flags: dtype as u8 | (place as u8) << 3, offset, shape }
+        Self { flags: dtype as u8 | (place as u8) << 3, lines: 0, offset, shape }
+    }
+
+    /// The same image as a ring of lines in the arena.
+    #[must_use]
+    pub const fn ring(self, lines: u16) -> Self {
+        Self { flags: self.flags & !0x18 | (Place::Ring as u8) << 3, lines, ..self }
     }
 
     /// The same tensor, marked as read for the last time.
@@ -115,20 +123,40 @@ impl Tensor {
         n.checked_mul(h)?.checked_mul(w)?.checked_mul(c)
     }
 
-    /// The bytes that the tensor takes in its place; `None` if they exceed `u32` or the flags name no type.
+    /// The bytes that the tensor takes in its place, of a ring those of its lines; `None` if they exceed `u32` or the flags name no type.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
-        let len = self.len()?.checked_mul(self.dtype()?.size())?;
+        let len = match self.place() {
+            Place::Ring => row_bytes(self)?.checked_mul(self.lines.into())?,
+            _ => self.len()?.checked_mul(self.dtype()?.size())?,
+        };
         self.offset.checked_add(len)?;
         Some(Span { offset: self.offset, len })
+    }
+
+    /// The bytes of row `y` of the first image.
+    #[must_use]
+    pub fn row(&self, y: u32) -> Option<Span> {
+        let (line, len) = (y.checked_rem(self.lines.into()).unwrap_or(y), row_bytes(self)?);
+        Some(Span { offset: self.offset.checked_add(line.checked_mul(len)?)?, len })
     }
 }
 
 impl core::fmt::Debug for Tensor {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let last = if self.is_last() { " last" } else { "" };
-        write!(f, "{:?}@{:?}+{}{:?}{last}", self.dtype(), self.place(), self.offset, self.shape)
+        write!(f, "{:?}@{:?}+{}{:?}", self.dtype(), self.place(), self.offset, self.shape)?;
+        if self.lines > 0 {
+            write!(f, "%{}", self.lines)?;
+        }
+        f.write_str(last)
     }
+}
+
+/// Bytes of one row of one image.
+pub(crate) fn row_bytes(tensor: &Tensor) -> Option<u32> {
+    let [_, _, w, c] = tensor.shape;
+    w.checked_mul(c)?.checked_mul(tensor.dtype()?.size())
 }
 
 /// A range of bytes, of the constants or of the arena. Offset and length are in bytes.

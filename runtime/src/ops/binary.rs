@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, Turns};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::requant::{Rounding, Wide};
@@ -49,6 +49,10 @@ impl Record for AddI8 {
 
     fn in_place(&self, _input: usize) -> bool {
         true
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_elements(self.inputs(), self.output())
     }
 
     fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
@@ -96,6 +100,10 @@ impl Record for AddI16 {
 
     fn in_place(&self, _input: usize) -> bool {
         true
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_elements(self.inputs(), self.output())
     }
 
     fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
@@ -158,6 +166,10 @@ macro_rules! record_mul {
                 true
             }
 
+            fn turns(&self) -> Option<Turns> {
+                Turns::of_elements(self.inputs(), self.output())
+            }
+
             fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {
                 if !<$element>::SHIFTS.contains(&self.shift) {
                     return Err(Flaw::Parameter);
@@ -204,6 +216,10 @@ macro_rules! record_f32 {
 
             fn in_place(&self, _input: usize) -> bool {
                 true
+            }
+
+            fn turns(&self) -> Option<Turns> {
+                Turns::of_elements(self.inputs(), self.output())
             }
 
             fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {

@@ -15,7 +15,7 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut};
 use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Window};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
@@ -94,6 +94,10 @@ macro_rules! record {
                 SafeOverlap::of_rows(&self.input, &self.output, &self.window)
             }
 
+            fn turns(&self) -> Option<Turns> {
+                Turns::of_window(&self.input, &self.output, &self.window)
+            }
+
             fn scratch(&self) -> Span {
                 self.scratch
             }
@@ -152,6 +156,10 @@ impl Record for ConvF32 {
 
     fn safe_overlap(&self) -> SafeOverlap {
         SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_window(&self.input, &self.output, &self.window)
     }
 
     fn macs(&self) -> u64 {

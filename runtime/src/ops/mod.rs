@@ -1,6 +1,7 @@
 //! The operations, one file each: equation, record, check, portable kernel.
 
 pub mod argmax;
+pub mod average_rows;
 pub mod binary;
 pub mod binary_function;
 pub mod concat;
@@ -38,6 +39,7 @@ use crate::error::Flaw;
 use crate::format::Tensor;
 
 pub use argmax::{ArgMaxF32, ArgMaxI8, ArgMaxI16};
+pub use average_rows::{AverageRowsI8, AverageRowsI16};
 pub use binary::{AddF32, AddI8, AddI16, MulF32, MulI8, MulI16, SubF32};
 pub use binary_function::{BinaryF32, BinaryFunction};
 pub use concat::{ConcatF32, ConcatI8, ConcatI16};

@@ -10,7 +10,7 @@ use super::clamp;
 use super::spatial::{check as check_window, each_image, each_pool, taps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Window};
+use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::Work;
@@ -69,6 +69,10 @@ macro_rules! record_average {
                 SafeOverlap::of_rows(&self.input, &self.output, &self.window)
             }
 
+            fn turns(&self) -> Option<Turns> {
+                Turns::of_window(&self.input, &self.output, &self.window)
+            }
+
             fn work(&self) -> u64 {
                 taps(&self.output, &self.window)
             }
@@ -104,6 +108,10 @@ impl Record for AveragePoolF32 {
 
     fn safe_overlap(&self) -> SafeOverlap {
         SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_window(&self.input, &self.output, &self.window)
     }
 
     fn work(&self) -> u64 {
@@ -158,6 +166,10 @@ macro_rules! record_max {
 
             fn safe_overlap(&self) -> SafeOverlap {
                 SafeOverlap::of_rows(&self.input, &self.output, &self.window)
+            }
+
+            fn turns(&self) -> Option<Turns> {
+                Turns::of_window(&self.input, &self.output, &self.window)
             }
 
             fn work(&self) -> u64 {

@@ -50,7 +50,7 @@ pub(super) fn taps(output: &Tensor, window: &Window) -> u64 {
 }
 
 /// Calls `kernel` with the work of each image of the batch: all rows, or as many at once as can be written where output and input share
-/// bytes, from the side on which the output lies.
+/// bytes, from the side on which the output lies. In a band, with the work of one row.
 pub(super) fn each_image<T: Pod>(
     memory: &mut Memory<'_>,
     input: &Tensor,
@@ -59,10 +59,10 @@ pub(super) fn each_image<T: Pod>(
     scratch: Span,
     mut kernel: impl FnMut(Work<'_, T>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut lines = Lines::new(input, output, window).ok_or(Fault)?;
-    while let Some(Now { reads, rows, parts: [from, to] }) = lines.take() {
+    let mut lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
+    while let Some(Now { first, head, rows, parts: [from, to] }) = lines.take() {
         let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
-        let input = Rows::ring(data, lines.row_len as usize, reads as usize, 0);
+        let input = Rows::ring(data, lines.row_len as usize, first as usize, head as usize);
         kernel(Work { input, rows, output, scratch })?;
     }
     Ok(())
@@ -80,6 +80,8 @@ struct Lines {
     shared: Option<[u32; 2]>,
     /// Rows of an image.
     rows: u32,
+    /// Lines of the rings that input and output are; 0 for whole tensors.
+    rings: [u32; 2],
     /// Images, the present one, and the rows of it that are left.
     batch: u32,
     image: u32,
@@ -88,8 +90,9 @@ struct Lines {
 
 /// Rows that can be written at once.
 struct Now {
-    /// The first input row that they read.
-    reads: u32,
+    /// The first input row that they read, and the line of the input's part where it is.
+    first: u32,
+    head: u32,
     rows: Range<u32>,
     /// The bytes of input and output.
     parts: [Span; 2],
@@ -97,13 +100,16 @@ struct Now {
 
 impl Lines {
     #[inline(never)]
-    fn new(input: &Tensor, output: &Tensor, window: &Window) -> Option<Self> {
+    fn new(input: &Tensor, output: &Tensor, window: &Window, turn: Option<u32>) -> Option<Self> {
         let shared = input.place() != Place::Constant && input.span()?.overlaps(output.span()?);
-        let shared = shared.then_some([input.offset, output.offset]);
+        let shared = shared.then_some([input.offset, output.offset]).filter(|_| turn.is_none());
+        let rings = [input.lines.into(), output.lines.into()];
         let ([batch, _, w, c], [_, rows, ..]) = (input.shape, output.shape);
         let (from, to) = (row_bytes(input)?, row_bytes(output)?);
         let axis = Axis::vertical(window, input);
-        Some(Self { axis, row_len: w.checked_mul(c)?, from, to, shared, rows, batch, image: 0, left: 0..rows })
+        let left = turn.map_or(0..rows, |turn| turn..turn.wrapping_add(1));
+        let batch = if turn.is_some() { 1 } else { batch };
+        Some(Self { axis, row_len: w.checked_mul(c)?, from, to, shared, rows, rings, batch, image: 0, left })
     }
 
     #[inline(never)]
@@ -117,12 +123,19 @@ impl Lines {
         }
         let rows = self.next_rows();
         let reads = self.axis.reads(rows.start).start..self.axis.reads(rows.end.wrapping_sub(1)).end;
-        let part = |rows: &Range<u32>, all: u32, len: u32| Span {
-            offset: self.image.wrapping_mul(all).wrapping_add(rows.start).wrapping_mul(len),
-            len: (rows.len() as u32).wrapping_mul(len),
+        let part = |start: u32, count: u32, len| Span { offset: start.wrapping_mul(len), len: count.wrapping_mul(len) };
+        let [from, to] = self.rings;
+        let read = match reads.start.checked_rem(from) {
+            Some(_) => part(0, from, self.from),
+            None => {
+                let start = self.image.wrapping_mul(self.axis.input).wrapping_add(reads.start);
+                part(start, reads.len() as u32, self.from)
+            }
         };
-        let parts = [part(&reads, self.axis.input, self.from), part(&rows, self.rows, self.to)];
-        Some(Now { reads: reads.start, rows, parts })
+        let line = rows.start.checked_rem(to).unwrap_or(self.image.wrapping_mul(self.rows).wrapping_add(rows.start));
+        let head = reads.start.checked_rem(from).unwrap_or(0);
+        let parts = [read, part(line, rows.len() as u32, self.to)];
+        Some(Now { first: reads.start, head, rows, parts })
     }
 
     /// Takes the rows that can be written at once, at least one, from the front of those left or from their back.
@@ -159,7 +172,7 @@ pub(super) fn rows_mut<T>(output: &mut [T], width: u32, channels: u32) -> Result
 }
 
 /// One axis of a window, in signed arithmetic.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
     kernel: u32,
     stride: u32,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clamp;
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, Turns};
 use crate::kernels::Kernels;
 
 /// Any function in int8.
@@ -328,6 +328,10 @@ impl Record for TableI8 {
         true
     }
 
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_elements(self.inputs(), self.output())
+    }
+
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         constants.exactly::<i8>(self.table, 256)?;
         check(&self.input, &self.output, DType::I8)
@@ -354,6 +358,10 @@ impl Record for TableI16 {
 
     fn in_place(&self, _input: usize) -> bool {
         true
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_elements(self.inputs(), self.output())
     }
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
@@ -403,6 +411,10 @@ impl Record for UnaryF32 {
 
     fn in_place(&self, _input: usize) -> bool {
         true
+    }
+
+    fn turns(&self) -> Option<Turns> {
+        Turns::of_elements(self.inputs(), self.output())
     }
 
     fn check(&self, _constants: Constants<'_>) -> Result<(), Flaw> {

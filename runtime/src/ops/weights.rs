@@ -115,6 +115,10 @@ macro_rules! packed {
             self.0.safe_overlap()
         }
 
+        fn turns(&self) -> Option<crate::format::Turns> {
+            self.0.turns()
+        }
+
         fn scratch(&self) -> Span {
             self.0.scratch()
         }

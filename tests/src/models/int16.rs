@@ -114,7 +114,7 @@ fn bias_i64(chain: &mut Chain, len: usize) -> Span {
     chain.builder.constant(&bias)
 }
 
-fn rounding(chain: &mut Chain, count: usize) -> Requant<i16> {
+pub(super) fn rounding(chain: &mut Chain, count: usize) -> Requant<i16> {
     let multipliers: Vec<i32> = chain.numbers.by_ref().take(count).map(|b| (1 << 29) + (i32::from(b) << 20)).collect();
     let [lo, hi] = LIMITS;
     Requant { multipliers: chain.builder.constant(&multipliers), shift: 38, zero: 0, lo, hi }

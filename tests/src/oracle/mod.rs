@@ -45,6 +45,8 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::FullyConnectedF32(op) => linear::fully_connected_f32(op, constants, first().f32()),
         Op::AveragePoolI8(op) => pool::average_int(op, constants, first()),
         Op::AveragePoolI16(op) => pool::average_int(op, constants, first()),
+        Op::AverageRowsI8(op) => pool::average_int(&op.pool, constants, first()),
+        Op::AverageRowsI16(op) => pool::average_int(&op.pool, constants, first()),
         Op::AveragePoolF32(op) => pool::average_f32(op, first().f32()),
         Op::MaxPoolI8(op) => pool::max_int(op, first()),
         Op::MaxPoolI16(op) => pool::max_int(op, first()),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lacewing::format::encode::Builder;
-use lacewing::format::{Op, Place, Port, Span, Tensor, Window};
+use lacewing::format::{Header, Op, Place, Port, Span, Tensor, Window};
 use lacewing::owned::Aligned;
 
 use super::fill::Fill;
@@ -27,8 +27,20 @@ impl fmt::Debug for Case {
 }
 
 impl Case {
-    pub(super) fn new(mut builder: Builder, op: Op, inputs: Vec<Values>, arena_len: u32) -> Self {
+    /// A record that runs in no other way is a band by itself.
+    pub(super) fn new(builder: Builder, op: Op, inputs: Vec<Values>, arena_len: u32) -> Self {
+        let turns = match op {
+            Op::AverageRowsI8(_) | Op::AverageRowsI16(_) => op.turns().map(|turns| turns.count),
+            _ => None,
+        };
+        Self::in_turns(builder, op, inputs, (arena_len, turns))
+    }
+
+    fn in_turns(mut builder: Builder, op: Op, inputs: Vec<Values>, (arena_len, turns): (u32, Option<u32>)) -> Self {
         builder.push(&op).expect("one record fits");
+        if let Some(turns) = turns {
+            builder.end_band(&vec![0; 2 * turns as usize]).expect("a small band");
+        }
         let mut doors: Vec<Tensor> = Vec::new();
         for input in op.inputs().iter().filter(|input| input.place() == Place::Arena) {
             if doors.iter().all(|door| door.span() != input.span()) {
@@ -60,6 +72,19 @@ impl Case {
         Some(Self::new(builder, op, self.inputs.clone(), arena_len))
     }
 
+    /// The same record as a band by itself; `None` if it cannot be one.
+    #[must_use]
+    pub fn by_turns(&self) -> Option<Self> {
+        let output = self.op.output().span()?;
+        let shared =
+            |input: &Tensor| input.place() == Place::Arena && input.span().is_some_and(|at| at.overlaps(output));
+        let turns = self.op.turns().filter(|_| !self.op.inputs().iter().any(shared))?.count;
+        let mut builder = Builder::default();
+        builder.constant(constants(&self.file));
+        let arena_len = Header::parse(&self.file).ok()?.arena_len;
+        Some(Self::in_turns(builder, self.op.clone(), self.inputs.clone(), (arena_len, Some(turns))))
+    }
+
     /// An arena of arbitrary bytes in which the inputs stand.
     ///
     /// # Panics
@@ -88,8 +113,9 @@ impl Case {
 
     /// The bytes that the record may change.
     #[must_use]
-    pub fn changes(&self) -> [Span; 2] {
-        [self.op.scratch(), self.op.output().span().unwrap_or(Span::EMPTY)]
+    pub fn changes(&self) -> [Span; 3] {
+        let sums = self.op.turns().map_or(Span::EMPTY, |turns| turns.sums);
+        [self.op.scratch(), sums, self.op.output().span().unwrap_or(Span::EMPTY)]
     }
 }
 

@@ -43,6 +43,8 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::AveragePoolI8 => pool::average::<i8>(),
         Opcode::AveragePoolI16 => pool::average::<i16>(),
         Opcode::AveragePoolF32 => pool::average_f32(),
+        Opcode::AverageRowsI8 => pool::average_rows::<i8>(),
+        Opcode::AverageRowsI16 => pool::average_rows::<i16>(),
         Opcode::MaxPoolI8 => pool::max::<i8>(),
         Opcode::MaxPoolI16 => pool::max::<i16>(),
         Opcode::MaxPoolF32 => pool::max_f32(),

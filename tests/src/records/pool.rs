@@ -1,6 +1,7 @@
 //! Random pools.
 
-use lacewing::format::{DType, Op};
+use lacewing::format::{DType, Op, Window};
+use lacewing::ops::average_rows::AverageRows;
 use lacewing::ops::pool::{AveragePool, MaxPool};
 use lacewing::ops::{AveragePoolF32, MaxPoolF32};
 use proptest::prelude::*;
@@ -30,6 +31,30 @@ where
                 requant: scene.requant(rounding, geometry.window.kernel.iter().product()),
             };
             scene.finish(op)
+        })
+        .boxed()
+}
+
+/// Of whole images, with the sums behind the tensors.
+pub(super) fn average_rows<T: Element>() -> BoxedStrategy<Case>
+where
+    Op: From<AverageRows<T>>,
+{
+    (1u32..9, 1u32..9, CHANNELS, rounding::<T>(), T::zero(), setting(apart()))
+        .prop_map(|(h, w, channels, rounding, input_zero, (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let shape = [1, h, w, channels];
+            let values = scene.values(dtype::<T>(), shape.iter().product());
+            let window = Window { kernel: [h, w], stride: [1; 2], dilation: [1; 2], pad: [0; 2] };
+            let pool = AveragePool {
+                input: scene.input(source, values, shape),
+                output: scene.output(dtype::<T>(), [1, 1, 1, channels]),
+                window,
+                input_zero,
+                requant: scene.requant(rounding, h * w),
+            };
+            let sums = scene.scratch(channels * size_of::<T::Sum>() as u32);
+            scene.finish(AverageRows { pool, sums })
         })
         .boxed()
 }

@@ -91,9 +91,9 @@ impl Scene {
         }
     }
 
-    /// Bytes to work in; whole words of them are aligned.
+    /// Bytes to work in; whole words and pairs of words of them are aligned.
     pub(super) fn scratch(&mut self, len: u32) -> Span {
-        let align = if len.is_multiple_of(4) { 4 } else { 1 };
+        let align = [8, 4].into_iter().find(|align| len.is_multiple_of(*align)).unwrap_or(1);
         Span { offset: self.allocate(align, len), len }
     }
 
