@@ -25,6 +25,8 @@ pub struct Aim {
     pub kernels: Family,
     /// Memory or time.
     pub optimize: Optimize,
+    /// Instead, the least time with an arena of at most so many bytes; the smallest arena if that is none.
+    pub ram: Option<usize>,
 }
 
 /// Finished values of all stages before.
@@ -59,12 +61,20 @@ impl<'a> Context<'a> {
         graph: &'a Graph,
         quantization: Quantization,
         items: Vec<Item>,
-        Aim { kernels, optimize }: Aim,
+        Aim { kernels, optimize, ram }: Aim,
     ) -> Result<Self, ConvertError> {
-        let options = PlanOptions { optimize, ..PlanOptions::default() };
         let scratch =
             |node, banded| wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| wish.scratch as usize);
-        let plan = plan(graph, |value| quantization.element_bytes(value), scratch, options)?;
+        let planned = |optimize| {
+            let options = PlanOptions { optimize, ..PlanOptions::default() };
+            plan(graph, |value| quantization.element_bytes(value), scratch, options)
+        };
+        let mut plan = planned(if ram.is_some() { Optimize::Speed } else { optimize })?;
+        for smaller in [Optimize::Balanced, Optimize::Ram] {
+            if ram.is_some_and(|most| plan.arena_bytes > most) {
+                plan = planned(smaller)?;
+            }
+        }
         Ok(Self { graph, quantization, plan, items, kernels })
     }
 

@@ -55,7 +55,7 @@ pub(super) struct Args {
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
     target: String,
-    /// What matters more in the plan of the memory; `ram` if --max-ram is given, `balanced` otherwise
+    /// What matters more in the plan of the memory: if --max-ram is given the least time within it, `balanced` otherwise
     #[arg(long, value_enum)]
     optimize: Option<OptimizeArg>,
     /// Leave out the channels that matter least until this share of multiply-accumulates is saved; needs --calib
@@ -280,7 +280,7 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
-            aim: Aim { kernels: self.kernels(), optimize: self.optimize() },
+            aim: Aim { kernels: self.kernels(), optimize: self.optimize(), ram: self.ram() },
             prune: self.prune,
         }
     }
@@ -290,9 +290,13 @@ impl Args {
             Some(OptimizeArg::Ram) => Optimize::Ram,
             Some(OptimizeArg::Balanced) => Optimize::Balanced,
             Some(OptimizeArg::Speed) => Optimize::Speed,
-            None if self.budget.budget().ram.is_some() => Optimize::Ram,
             None => Optimize::default(),
         }
+    }
+
+    /// The arena that the plan is to keep to, unless it is told what matters more.
+    fn ram(&self) -> Option<usize> {
+        self.budget.budget().ram.filter(|_| self.optimize.is_none())
     }
 
     fn board(&self) -> Option<&'static Board> {
