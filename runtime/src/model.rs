@@ -9,9 +9,10 @@ use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, HEADER_LEN, Header, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
+    ALIGN, AllOps, DType, HEADER_LEN, Header, Opcode, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
 };
 use crate::kernels::Kernels;
+use crate::profile::{After, Profiler};
 use check::Check;
 
 pub use session::Session;
@@ -161,7 +162,7 @@ impl<'m, O: Ops> Model<'m, O> {
     /// # Errors
     /// [`RunError`] for an arena that is too short or not at a multiple of 16.
     pub fn run<K: Kernels>(&self, kernels: &K, arena: &mut [u8]) -> Result<(), RunError> {
-        self.run_with(kernels, arena, |_, _| {})
+        self.run_profiled(kernels, arena, &mut ())
     }
 
     /// As [`Model::run`], and calls `after(record, arena)` when each record has run: for tools that look at every layer.
@@ -172,7 +173,20 @@ impl<'m, O: Ops> Model<'m, O> {
         &self,
         kernels: &K,
         arena: &mut [u8],
-        mut after: impl FnMut(usize, &[u8]),
+        after: impl FnMut(usize, &[u8]),
+    ) -> Result<(), RunError> {
+        self.run_profiled(kernels, arena, &mut After(after))
+    }
+
+    /// As [`Model::run`], and tells `profiler` of each record.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn run_profiled<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        arena: &mut [u8],
+        profiler: &mut P,
     ) -> Result<(), RunError> {
         let needed = self.header.arena_len;
         let arena = arena.get_mut(..needed as usize).ok_or(RunError::ArenaTooSmall { needed })?;
@@ -181,12 +195,22 @@ impl<'m, O: Ops> Model<'m, O> {
         }
         let mut at = self.program().get(self.segments..).unwrap_or_default();
         for index in 0..usize::from(self.records) {
+            let record = at;
+            if P::ACTIVE
+                && let Some(opcode) = opcode(record)
+            {
+                profiler.before(index, opcode);
+            }
             let step = Step { kernels, memory: Memory::new(arena, self.constants()) };
             at = match dispatch::<O, _>(at, step) {
                 Ok((Ok(()), rest)) => rest,
                 _ => return Err(RunError::Record { at: self.position(at).saturating_add(HEADER_LEN) as u32 }),
             };
-            after(index, arena);
+            if P::ACTIVE
+                && let Some(opcode) = opcode(record)
+            {
+                profiler.after(index, opcode, arena);
+            }
         }
         Ok(())
     }
@@ -273,6 +297,12 @@ impl<'m, O: Ops> Model<'m, O> {
 
 fn take<'m, T: serde::Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Flaw> {
     postcard::take_from_bytes(bytes).map_err(|_| Flaw::Record)
+}
+
+/// The opcode at the front of a record.
+#[inline(always)]
+fn opcode(record: &[u8]) -> Option<Opcode> {
+    record.first().and_then(|number| Opcode::from_number(*number))
 }
 
 /// Runs a record.

@@ -1,7 +1,7 @@
-//! `cargo xtask`: install what the tests need, run a model on an emulated board, run everything.
+//! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`),
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `profile`),
 //! then the commands (`install`, `qemu`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
@@ -14,12 +14,14 @@ mod elf;
 mod emulator;
 mod firmware;
 mod install;
+mod lacewing;
 mod model;
 mod no_panic;
 mod onnx;
 mod paths;
 mod plugin;
 mod process;
+mod profile;
 mod qemu;
 mod steps;
 mod sysroot;

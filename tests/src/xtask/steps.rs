@@ -143,13 +143,6 @@ fn missing_triples() -> Result<Vec<&'static str>> {
     Ok(missing)
 }
 
-/// The command `lacewing`, built in release.
-fn lacewing(arguments: &[&str]) -> Command {
-    let mut command = workspace(&["run", "--release", "--quiet", "-p", "lacewing-convert", "--"]);
-    command.args(arguments);
-    command
-}
-
 /// What a firmware run needs that is not there.
 fn missing_for_boards() -> Result<Option<String>> {
     let programs = ["qemu-system-arm", "qemu-system-riscv32", "gcc"];

@@ -5,10 +5,10 @@
 #![no_main]
 
 use lacewing::{Arena, Model};
-use lacewing_emulated::code;
 use lacewing_emulated::host::{self, Sink, Source};
+use lacewing_emulated::{code, marks};
 
-include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+include!(concat!(env!("OUT_DIR"), "/chosen.rs"));
 
 const ROOM: usize = 128 * 1024;
 
@@ -40,7 +40,10 @@ fn main() -> ! {
 
 fn run(file: &[u8], arena: &mut [u8]) {
     let Ok(model) = Model::<lacewing::AllOps>::read(file) else { host::exit(code::READ) };
-    if model.run(&Chosen, arena).is_err() {
+    marks::begin();
+    let result = model.run_profiled(&Chosen, arena, &mut Watch::default());
+    marks::end();
+    if result.is_err() {
         host::exit(code::RUN);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use lacewing::{Model, Opcode, Portable};
 use lacewing_targets::Board;
-use lacewing_targets::boards::{BOARDS, target};
+use lacewing_targets::boards::{emulated, target};
 use lacewing_targets::wish::Family;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -42,7 +42,7 @@ pub(super) fn step() -> Result<Outcome> {
     let cases: Vec<Case> = cases
         .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
         .collect::<Result<_>>()?;
-    for board in BOARDS.iter().filter(own) {
+    for board in emulated().filter(own) {
         check(board, &cases).with_context(|| format!("records on {}", board.name))?;
     }
     Ok(Outcome::Passed)
