@@ -1,20 +1,22 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `profile`),
-//! then the commands (`install`, `qemu`, `no_panic`, `onnx`, `test`).
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `profile`, `mca`),
+//! then the commands (`install`, `qemu`, `bench`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod bare_metal;
+mod bench;
 mod door;
 mod elf;
 mod emulator;
 mod firmware;
 mod install;
 mod lacewing;
+mod mca;
 mod model;
 mod no_panic;
 mod onnx;
@@ -43,6 +45,8 @@ enum Task {
     Test(test::Args),
     /// Run a model on an emulated board and measure it
     Qemu(qemu::Args),
+    /// Measure models on microcontrollers, beside what others need and our goals
+    BenchMcu(bench::Args),
     /// Prove by linking that the runtime cannot panic
     NoPanic,
     /// Convert and run ONNX's backend suite
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         Task::Install => install::command(),
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
+        Task::BenchMcu(args) => bench::command(&args),
         Task::NoPanic => no_panic::command(),
         Task::Onnx(args) => onnx::command(&args),
     };

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::firmware::Firmware;
 use super::model::ModelFile;
+use super::plugin::Counted;
 use super::profile::Profile;
 use super::{door, elf, emulator};
 
@@ -109,6 +110,8 @@ pub(super) struct Measured {
     pub(super) report: Report,
     /// All outputs in order.
     pub(super) output: Vec<u8>,
+    pub(super) firmware: Firmware,
+    pub(super) counted: Counted,
 }
 
 /// Builds, runs and measures.
@@ -147,7 +150,7 @@ pub(super) fn measure(
         stack_bytes: stack,
         output_sha256: sha256(&output),
     };
-    Ok(Measured { report, output })
+    Ok(Measured { report, output, firmware, counted })
 }
 
 impl fmt::Display for Report {
