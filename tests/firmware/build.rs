@@ -11,7 +11,10 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let board = board();
     fs::write(out.join("memory.x"), memory_x(board)).expect("OUT_DIR is writable");
-    fs::write(out.join("chosen.rs"), kernels(board) + watch()).expect("OUT_DIR is writable");
+    fs::write(out.join("kernels.rs"), kernels(board)).expect("OUT_DIR is writable");
+    fs::write(out.join("watch.rs"), watch()).expect("OUT_DIR is writable");
+    fs::write(out.join("room.rs"), format!("const ROOM: usize = {};\n", board.ram.len / 8 * 7))
+        .expect("OUT_DIR is writable");
     // Where cortex-m-rt looks for the handlers of a chip's interrupts: there are none.
     fs::write(out.join("device.x"), "").expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search={}", out.display());

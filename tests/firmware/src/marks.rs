@@ -31,13 +31,27 @@ pub fn end() {
     }
 }
 
-/// Tells the plugin which record runs: part `index + 1` of the window is record `index`.
+/// Tells the plugin which record runs: part `index + 1` of the work is record `index`, those of all models counted through.
 #[derive(Default)]
-pub struct Notes;
+pub struct Notes {
+    /// Records of the models before.
+    first: usize,
+    /// Records of this model so far.
+    told: usize,
+}
+
+impl Notes {
+    /// Another model runs from here on.
+    pub fn next_model(&mut self) {
+        self.first = self.first.wrapping_add(self.told);
+        self.told = 0;
+    }
+}
 
 impl Profiler for Notes {
     fn before(&mut self, index: usize, _: Opcode) {
-        note(index.wrapping_add(1));
+        self.told = self.told.max(index.wrapping_add(1));
+        note(self.first.wrapping_add(index).wrapping_add(1));
     }
 
     fn after(&mut self, _: usize, _: Opcode, _: &[u8]) {

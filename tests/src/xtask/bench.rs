@@ -10,7 +10,7 @@ use lacewing_targets::{Board, boards};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::lacewing::{self, Optimize};
+use super::converter::{self, Optimize};
 use super::mca::{Hot, Tools};
 use super::model::ModelFile;
 use super::qemu;
@@ -202,7 +202,7 @@ impl Bench {
 
     fn converted(&self, job: &Job, board: &Board, optimize: Optimize) -> Result<PathBuf> {
         let lace = self.folder.path().join(&job.name).with_extension("lace");
-        lacewing::convert(&job.path, board, optimize, &lace)?;
+        converter::convert(&job.path, board.target, optimize, &lace)?;
         Ok(lace)
     }
 

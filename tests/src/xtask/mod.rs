@@ -1,21 +1,22 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `profile`, `mca`),
-//! then the commands (`install`, `qemu`, `bench`, `no_panic`, `onnx`, `test`).
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
+//! then the commands (`install`, `qemu`, `bench`, `sizes`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod bare_metal;
+mod batch;
 mod bench;
+mod converter;
 mod door;
 mod elf;
 mod emulator;
 mod firmware;
 mod install;
-mod lacewing;
 mod mca;
 mod model;
 mod no_panic;
@@ -25,6 +26,7 @@ mod plugin;
 mod process;
 mod profile;
 mod qemu;
+mod sizes;
 mod steps;
 mod sysroot;
 mod test;
@@ -47,6 +49,8 @@ enum Task {
     Qemu(qemu::Args),
     /// Measure models on microcontrollers, beside what others need and our goals
     BenchMcu(bench::Args),
+    /// Say what firmwares take of flash and RAM, against the budget
+    Sizes(sizes::Args),
     /// Prove by linking that the runtime cannot panic
     NoPanic,
     /// Convert and run ONNX's backend suite
@@ -60,6 +64,7 @@ pub fn main() -> ExitCode {
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
         Task::BenchMcu(args) => bench::command(&args),
+        Task::Sizes(args) => sizes::command(&args),
         Task::NoPanic => no_panic::command(),
         Task::Onnx(args) => onnx::command(&args),
     };

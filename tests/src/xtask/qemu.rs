@@ -153,6 +153,13 @@ pub(super) fn measure(
     Ok(Measured { report, output, firmware, counted })
 }
 
+impl Report {
+    /// The name of the model's file.
+    pub(super) fn name(&self) -> String {
+        Path::new(&self.model).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { board, instructions, text_bytes, rodata_bytes, .. } = self;

@@ -40,11 +40,12 @@ fn three_nops() {
 /// Three nops in record 1, and one outside.
 #[inline(never)]
 fn noted() {
+    let mut notes = marks::Notes::default();
     marks::begin();
-    marks::Notes.before(1, Opcode::ConvI8);
+    notes.before(1, Opcode::ConvI8);
     // SAFETY: nops change nothing.
     unsafe { asm!("nop", "nop", "nop") };
-    marks::Notes.after(1, Opcode::ConvI8, &[]);
+    notes.after(1, Opcode::ConvI8, &[]);
     // SAFETY: as above.
     unsafe { asm!("nop") };
     marks::end();

@@ -10,7 +10,8 @@ use lacewing_emulated::{code, marks, stack};
 
 lacewing::include_model!(mod model = concat!(env!("OUT_DIR"), "/model.lace"));
 
-include!(concat!(env!("OUT_DIR"), "/chosen.rs"));
+include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+include!(concat!(env!("OUT_DIR"), "/watch.rs"));
 
 type Loaded = Session<'static, Chosen, model::Ops>;
 

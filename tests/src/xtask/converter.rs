@@ -5,7 +5,6 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use lacewing_targets::Board;
 use serde::{Deserialize, Serialize};
 
 use super::{paths, process};
@@ -40,9 +39,18 @@ pub(super) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Converts a quantized model for a board.
-pub(super) fn convert(model: &Path, board: &Board, optimize: Optimize, lace: &Path) -> Result<()> {
-    let mut convert = command(&["convert", "--target", board.target, "--optimize", optimize.name()]);
+/// Writes a quantized model for a target.
+pub(super) fn convert(model: &Path, target: &str, optimize: Optimize, lace: &Path) -> Result<()> {
+    let mut convert = command(&["convert", "--target", target, "--optimize", optimize.name()]);
     convert.arg(model.canonicalize()?).arg("-o").arg(lace);
+    process::output(&mut convert).map(drop)
+}
+
+/// Writes the demo's model for a target: its images are bytes that stand for 0..1.
+pub(super) fn convert_demo(target: &str, precision: &str, lace: &Path) -> Result<()> {
+    let folder = paths::root().join("convert/demo");
+    let mut convert = command(&["convert", "--target", target, "--precision", precision]);
+    convert.args(["--input-scale", "0.00392156862745098"]);
+    convert.arg(folder.join("fashion.onnx")).arg("-o").arg(lace).arg("--calib").arg(folder.join("calib.npz"));
     process::output(&mut convert).map(drop)
 }
