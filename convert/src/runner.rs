@@ -97,7 +97,7 @@ impl Runner {
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
         let ops = std::mem::take(&mut self.ops);
         let mut rings: HashMap<usize, Vec<u8>> = HashMap::new();
-        let outputs = self.run_seeing(inputs, &mut |Ran { record, turn, arena }| {
+        let outputs = self.run_seeing(inputs, &mut |Ran { record, turn, arena, .. }| {
             let op = &ops[record];
             let (Some(turn), Some(turns)) = (turn, op.turns()) else { return after(record, bytes(arena, op.output())) };
             if turns.writes(turn) {

@@ -48,6 +48,7 @@ mod model;
 pub mod ops;
 #[cfg(feature = "std")]
 pub mod owned;
+pub mod profile;
 pub mod requant;
 pub mod rows;
 
@@ -57,3 +58,4 @@ pub use format::{AllOps, OpSet, Opcode, Ops};
 pub use int::Int;
 pub use kernels::{Kernels, Portable};
 pub use model::{MAX_LIVE, Model, Ran, Session};
+pub use profile::Profiler;

@@ -10,9 +10,10 @@ use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, HEADER_LEN, Header, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
+    ALIGN, AllOps, DType, HEADER_LEN, Header, Opcode, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
 };
 use crate::kernels::Kernels;
+use crate::profile::{After, Profiler};
 use band::Band;
 use check::Check;
 
@@ -26,6 +27,8 @@ pub const MAX_LIVE: usize = 32;
 pub struct Ran<'a> {
     /// Its number in the program.
     pub record: usize,
+    /// Its operation.
+    pub opcode: Opcode,
     /// Which turn it had, if it is one of a band.
     pub turn: Option<u32>,
     /// The arena after it.
@@ -162,7 +165,7 @@ impl<'m, O: Ops> Model<'m, O> {
     /// # Errors
     /// [`RunError`] for an arena that is too short or not at a multiple of 16.
     pub fn run<K: Kernels>(&self, kernels: &K, arena: &mut [u8]) -> Result<(), RunError> {
-        self.run_with(kernels, arena, |_| {})
+        self.run_profiled(kernels, arena, &mut ())
     }
 
     /// As [`Model::run`], and calls `after` when each record has run, in a band when it had a turn: for tools that look at every layer.
@@ -173,7 +176,20 @@ impl<'m, O: Ops> Model<'m, O> {
         &self,
         kernels: &K,
         arena: &mut [u8],
-        mut after: impl FnMut(Ran<'_>),
+        after: impl FnMut(Ran<'_>),
+    ) -> Result<(), RunError> {
+        self.run_profiled(kernels, arena, &mut After(after))
+    }
+
+    /// As [`Model::run`], and tells `profiler` of each record, in a band at each of its turns.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn run_profiled<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        arena: &mut [u8],
+        profiler: &mut P,
     ) -> Result<(), RunError> {
         let needed = self.header.arena_len;
         let arena = arena.get_mut(..needed as usize).ok_or(RunError::ArenaTooSmall { needed })?;
@@ -181,7 +197,7 @@ impl<'m, O: Ops> Model<'m, O> {
             return Err(RunError::ArenaUnaligned);
         }
         let mut at = self.program().get(self.segments..).unwrap_or_default();
-        let mut run = Run { kernels, arena, constants: self.constants(), ops: PhantomData::<O> };
+        let mut run = Run { kernels, arena, constants: self.constants(), profiler, ops: PhantomData::<O> };
         let mut first = 0usize;
         while !at.is_empty() {
             let failed = |at: &[u8]| RunError::Record { at: self.position(at).saturating_add(HEADER_LEN) as u32 };
@@ -190,23 +206,17 @@ impl<'m, O: Ops> Model<'m, O> {
             match segment {
                 Segment::Plain { records } => {
                     for index in 0..usize::from(records) {
-                        at = run.step(at, None).map_err(|_| failed(at))?;
-                        after(Ran { record: first.wrapping_add(index), turn: None, arena: run.arena });
+                        at = run.step(at, first.wrapping_add(index), None).map_err(|_| failed(at))?;
                     }
-                    first = first.wrapping_add(records.into());
                 }
                 Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
                     let band = Band { members, turns, records: at };
-                    let turn = |at, member, turn| {
-                        let rest = run.step(at, Some(turn))?;
-                        after(Ran { record: first.wrapping_add(member), turn: Some(turn), arena: run.arena });
-                        Ok(rest)
-                    };
+                    let turn = |at, member, turn| run.step(at, first.wrapping_add(member), Some(turn));
                     at = band.walk(turn).map_err(|_| failed(at))?.rest;
-                    first = first.wrapping_add(members.into());
                 }
                 _ => return Err(failed(at)),
             }
+            first = first.wrapping_add(segment.records().into());
         }
         Ok(())
     }
@@ -338,22 +348,35 @@ fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mu
 }
 
 /// What records run with.
-struct Run<'a, 'm, K, O> {
+struct Run<'a, 'm, K, P, O> {
     kernels: &'a K,
     arena: &'a mut [u8],
     constants: Constants<'m>,
+    profiler: &'a mut P,
     ops: PhantomData<O>,
 }
 
-impl<K: Kernels, O: Ops> Run<'_, '_, K, O> {
+impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
     /// Runs the record at the front of `at`, as a whole or at its turn in a band; gives what follows it.
-    fn step<'p>(&mut self, at: &'p [u8], turn: Option<u32>) -> Result<&'p [u8], Flaw> {
-        let step = Step { kernels: self.kernels, memory: Memory::new(self.arena, self.constants, turn) };
-        match dispatch::<O, _>(at, step)? {
-            (Ok(()), rest) => Ok(rest),
-            (Err(Fault), _) => Err(Flaw::Record),
+    fn step<'p>(&mut self, at: &'p [u8], record: usize, turn: Option<u32>) -> Result<&'p [u8], Flaw> {
+        let opcode = if P::ACTIVE { opcode(at) } else { None };
+        if let Some(opcode) = opcode {
+            self.profiler.before(record, opcode);
         }
+        let step = Step { kernels: self.kernels, memory: Memory::new(self.arena, self.constants, turn) };
+        let (ran, rest) = dispatch::<O, _>(at, step)?;
+        ran.map_err(|Fault| Flaw::Record)?;
+        if let Some(opcode) = opcode {
+            self.profiler.after(Ran { record, opcode, turn, arena: self.arena });
+        }
+        Ok(rest)
     }
+}
+
+/// The opcode at the front of a record.
+#[inline(always)]
+fn opcode(record: &[u8]) -> Option<Opcode> {
+    record.first().and_then(|number| Opcode::from_number(*number))
 }
 
 /// Runs a record.

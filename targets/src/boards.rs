@@ -1,7 +1,7 @@
 //! Boards and targets as constants.
 //!
 //! A *target* is an instruction set that the converter may write for (`--target cortex-m4f`).
-//! A *board* is a target with memories, a clock and an emulator. A board's memory map is stated
+//! A *board* is a target with memories and a clock; some have an emulator, and some *are* one, named as QEMU names them. A board's memory map is stated
 //! here and nowhere else: linker scripts, size checks and the emulator's arguments follow from it.
 
 use crate::wish::Family;
@@ -70,11 +70,11 @@ pub struct Board {
     pub ram: Memory,
     /// The processor's clock in Hz, where the board has a defined one.
     pub clock_hz: Option<u32>,
-    /// The emulator that stands in for it.
-    pub emulator: Emulator,
+    /// The emulator that stands in for it, if there is one.
+    pub emulator: Option<Emulator>,
 }
 
-/// All boards.
+/// All boards: the emulated ones first. Clocks are the highest of the chip's data sheet, or the emulated machine's.
 pub const BOARDS: &[Board] = &[
     Board {
         name: "mps2-an386",
@@ -154,9 +154,104 @@ pub const BOARDS: &[Board] = &[
         flash: memory(0x8000_0000, 4 * MIB),
         ram: memory(0x8040_0000, 4 * MIB),
         clock_hz: None,
-        emulator: Emulator { program: "qemu-system-riscv32", machine: "virt", args: &["-bios", "none"] },
+        emulator: Some(Emulator { program: "qemu-system-riscv32", machine: "virt", args: &["-bios", "none"] }),
+    },
+    Board {
+        name: "microbit-v2",
+        about: "nRF52833 of the BBC micro:bit v2, Cortex-M4F",
+        target: "cortex-m4f",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0000_0000, 512 * KIB),
+        ram: memory(0x2000_0000, 128 * KIB),
+        clock_hz: Some(64_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "nrf52840",
+        about: "Nordic's nRF52840, Cortex-M4F",
+        target: "cortex-m4f",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0000_0000, MIB),
+        ram: memory(0x2000_0000, 256 * KIB),
+        clock_hz: Some(64_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "stm32f446",
+        about: "ST's STM32F446RE, Cortex-M4F",
+        target: "cortex-m4f",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0800_0000, 512 * KIB),
+        ram: memory(0x2000_0000, 128 * KIB),
+        clock_hz: Some(180_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "stm32h743",
+        about: "ST's STM32H743ZI, Cortex-M7, its AXI SRAM",
+        target: "cortex-m7",
+        triple: "thumbv7em-none-eabihf",
+        flash: memory(0x0800_0000, 2 * MIB),
+        ram: memory(0x2400_0000, 512 * KIB),
+        clock_hz: Some(480_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "pico",
+        about: "RP2040 of the Raspberry Pi Pico, Cortex-M0+",
+        target: "cortex-m0plus",
+        triple: "thumbv6m-none-eabi",
+        flash: memory(0x1000_0000, 2 * MIB),
+        ram: memory(0x2000_0000, 264 * KIB),
+        clock_hz: Some(133_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "pico2",
+        about: "RP2350 of the Raspberry Pi Pico 2, its Cortex-M33",
+        target: "cortex-m33",
+        triple: "thumbv8m.main-none-eabihf",
+        flash: memory(0x1000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 520 * KIB),
+        clock_hz: Some(150_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "pico2-riscv",
+        about: "RP2350 of the Raspberry Pi Pico 2, its RISC-V Hazard3",
+        target: "rv32imc",
+        triple: "riscv32imac-unknown-none-elf",
+        flash: memory(0x1000_0000, 4 * MIB),
+        ram: memory(0x2000_0000, 520 * KIB),
+        clock_hz: Some(150_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "corstone-300",
+        about: "Arm's Corstone-300 with Cortex-M55, its tightly coupled memories",
+        target: "cortex-m55",
+        triple: "thumbv8m.main-none-eabihf",
+        flash: memory(0x0000_0000, 512 * KIB),
+        ram: memory(0x2000_0000, 512 * KIB),
+        clock_hz: Some(32_000_000),
+        emulator: None,
+    },
+    Board {
+        name: "esp32c3",
+        about: "Espressif's ESP32-C3 with 4 MiB of flash, RISC-V",
+        target: "rv32imc",
+        triple: "riscv32imc-unknown-none-elf",
+        flash: memory(0x4200_0000, 4 * MIB),
+        ram: memory(0x3FC8_0000, 384 * KIB),
+        clock_hz: Some(160_000_000),
+        emulator: None,
     },
 ];
+
+/// The boards that an emulator stands in for.
+pub fn emulated() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.emulator.is_some())
+}
 
 /// The bare-metal compilation targets that the crates are built for, those of [`BOARDS`] and their
 /// soft-float siblings.
@@ -168,6 +263,7 @@ pub const BARE_METAL_TRIPLES: &[&str] = &[
     "thumbv8m.main-none-eabi",
     "thumbv8m.main-none-eabihf",
     "riscv32imc-unknown-none-elf",
+    "riscv32imac-unknown-none-elf",
 ];
 
 /// The target of that name.
@@ -197,8 +293,8 @@ const fn memory(start: u32, len: u32) -> Memory {
     Memory { start, len }
 }
 
-const fn arm(machine: &'static str) -> Emulator {
-    Emulator { program: "qemu-system-arm", machine, args: &[] }
+const fn arm(machine: &'static str) -> Option<Emulator> {
+    Some(Emulator { program: "qemu-system-arm", machine, args: &[] })
 }
 
 #[cfg(test)]
@@ -227,5 +323,6 @@ mod tests {
     fn boards_are_found_by_name() {
         assert_eq!(board("microbit").map(|b| b.ram.len), Some(16 * KIB));
         assert_eq!(board("nowhere"), None);
+        assert!(emulated().any(|board| board.name == "microbit") && emulated().all(|board| board.name != "pico"));
     }
 }

@@ -1,5 +1,5 @@
-//! Writes the linker script of the board named by `LACEWING_BOARD`, chooses its kernels, and copies the model named by
-//! `LACEWING_MODEL`, if there is one, to where `include_model!` finds it.
+//! Writes the linker script of the board named by `LACEWING_BOARD`, chooses its kernels and whether `LACEWING_PROFILE` wants records told
+//! apart, and copies the model named by `LACEWING_MODEL`, if there is one, to where `include_model!` finds it.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -12,6 +12,9 @@ fn main() {
     let board = board();
     fs::write(out.join("memory.x"), memory_x(board)).expect("OUT_DIR is writable");
     fs::write(out.join("kernels.rs"), kernels(board)).expect("OUT_DIR is writable");
+    fs::write(out.join("watch.rs"), watch()).expect("OUT_DIR is writable");
+    fs::write(out.join("room.rs"), format!("const ROOM: usize = {};\n", board.ram.len / 8 * 7))
+        .expect("OUT_DIR is writable");
     // Where cortex-m-rt looks for the handlers of a chip's interrupts: there are none.
     fs::write(out.join("device.x"), "").expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search={}", out.display());
@@ -33,6 +36,15 @@ fn board() -> &'static Board {
 fn kernels(board: &Board) -> String {
     let target = boards::target(board.target).expect("every board has a target");
     format!("use lacewing_targets::{} as Chosen;\n", target.kernels.type_name())
+}
+
+/// Names what is told of each record `Watch`.
+fn watch() -> &'static str {
+    println!("cargo:rerun-if-env-changed=LACEWING_PROFILE");
+    match env::var_os("LACEWING_PROFILE") {
+        Some(_) => "use lacewing_emulated::marks::Notes as Watch;\n",
+        None => "type Watch = ();\n",
+    }
 }
 
 fn copy_model(out: &Path) {

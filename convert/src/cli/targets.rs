@@ -23,7 +23,7 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         targets.add_row([target.name, target.about]);
     });
     terminal.say(targets);
-    let mut boards = terminal.table(["board", "target", "flash", "RAM", "clock", "what it is"], 2..5);
+    let mut boards = terminal.table(["board", "target", "flash", "RAM", "clock", "emulator", "what it is"], 2..5);
     BOARDS.iter().for_each(|board| {
         boards.add_row(row(board));
     });
@@ -39,12 +39,15 @@ pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
             "flash_bytes": board.flash.len,
             "ram_bytes": board.ram.len,
             "clock_hz": board.clock_hz,
+            "emulator": board.emulator.map(|emulator| emulator.machine),
         })).collect::<Vec<_>>(),
     }))
 }
 
-fn row(board: &Board) -> [String; 6] {
+fn row(board: &Board) -> [String; 7] {
+    let Board { name, about, target, flash, ram, .. } = *board;
     let clock = board.clock_hz.map_or("–".to_string(), |hz| format!("{} MHz", hz / 1_000_000));
+    let emulator = board.emulator.map_or("–", |emulator| emulator.machine);
     let size = |len: u32| bytes(len as usize);
-    [board.name.into(), board.target.into(), size(board.flash.len), size(board.ram.len), clock, board.about.into()]
+    [name.into(), target.into(), size(flash.len), size(ram.len), clock, emulator.into(), about.into()]
 }

@@ -4,6 +4,7 @@ use super::Model;
 use crate::error::RunError;
 use crate::format::{ALIGN, AllOps, Ops};
 use crate::kernels::Kernels;
+use crate::profile::Profiler;
 
 /// A model, its kernels and its arena together.
 #[derive(Debug)]
@@ -62,6 +63,14 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// As [`Model::run`].
     pub fn run(&mut self) -> Result<(), RunError> {
         self.model.run(&self.kernels, self.arena)
+    }
+
+    /// Runs the model once, and tells `profiler` of each record.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub fn run_profiled(&mut self, profiler: &mut impl Profiler) -> Result<(), RunError> {
+        self.model.run_profiled(&self.kernels, self.arena, profiler)
     }
 
     /// The bytes of output `index`, as the last run left them.

@@ -33,14 +33,25 @@ impl BareMetal {
     }
 
     /// `cargo SUBCOMMAND --target …` in `folder`, with the artifacts under [`Self::target_dir`].
+    ///
+    /// Where packages lie is left out of what they compile to, so that sizes are the same on every machine.
     pub(super) fn cargo(&self, folder: &Path, subcommand: &str) -> Result<Command> {
         let mut cargo = process::cargo(folder);
-        cargo.args([subcommand, "--target", self.triple]).env("CARGO_TARGET_DIR", self.target_dir());
+        let name = self.triple.replace(['-', '.'], "_").to_uppercase();
+        cargo.args([subcommand, "--target", self.triple]).env("CARGO_TARGET_DIR", self.target_dir()).env(
+            format!("CARGO_TARGET_{name}_RUSTFLAGS"),
+            format!("--remap-path-prefix={}=", paths::cargo_home().display()),
+        );
         if let Some(rustc) = &self.rustc {
-            let name = self.triple.replace(['-', '.'], "_").to_uppercase();
             cargo.env("RUSTC", rustc).env(format!("CARGO_TARGET_{name}_LINKER"), linker()?);
         }
         Ok(cargo)
+    }
+
+    /// Name and version.
+    pub(super) fn version(&self) -> Result<String> {
+        let rustc = self.rustc.clone().unwrap_or_else(|| "rustc".into());
+        Ok(process::output(Command::new(rustc).arg("-V"))?.trim().to_owned())
     }
 
     /// One folder for all bare-metal builds of a compiler: artifacts of two do not mix.

@@ -1,8 +1,10 @@
-//! Sizes of a firmware.
+//! Sizes of a firmware, and its functions.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use object::read::elf::{ElfFile32, SectionHeader};
-use object::{Endianness, Object, ObjectSection, elf};
+use object::{Architecture, Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind, elf};
 
 /// Bytes that a firmware takes in flash, without the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,31 @@ pub(super) fn sizes(file: &[u8], model: &[u8]) -> Result<Sizes> {
     Ok(sizes)
 }
 
+/// The functions of a firmware, by address.
+#[derive(Debug, Default)]
+pub(super) struct Functions(BTreeMap<u64, (u64, String)>);
+
+impl Functions {
+    /// Those that the symbol table names.
+    pub(super) fn read(file: &[u8]) -> Result<Self> {
+        let file = ElfFile32::<Endianness>::parse(file).context("the firmware is not an ELF file")?;
+        // Bit 0 of an address says that it is Thumb code.
+        let thumb = u64::from(file.architecture() == Architecture::Arm);
+        let symbols = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
+        let functions = symbols.map(|symbol| {
+            let name = format!("{:#}", rustc_demangle::demangle(symbol.name()?));
+            Ok((symbol.address() & !thumb, (symbol.size(), name)))
+        });
+        Ok(Self(functions.collect::<Result<_>>()?))
+    }
+
+    /// The name of the function that holds the instruction at `address`.
+    pub(super) fn at(&self, address: u64) -> Option<&str> {
+        let (start, (size, name)) = self.0.range(..=address).next_back()?;
+        (address - start < *size).then_some(name)
+    }
+}
+
 /// How often `needle`, which starts at a multiple of four, occurs.
 fn occurrences(hay: &[u8], needle: &[u8]) -> usize {
     let starts = (0..hay.len()).step_by(4);
@@ -47,6 +74,15 @@ fn occurrences(hay: &[u8], needle: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_are_found_by_the_addresses_in_them() {
+        let functions = Functions([(16, (8, "f".to_owned())), (32, (4, "g".to_owned()))].into());
+        assert_eq!(
+            [15, 16, 23, 24, 35].map(|address| functions.at(address)),
+            [None, Some("f"), Some("f"), None, Some("g")]
+        );
+    }
 
     #[test]
     fn models_are_found_at_multiples_of_four() {

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use lacewing_targets::Board;
 
 use super::firmware::Firmware;
 use super::plugin::{self, Counted};
@@ -26,7 +27,8 @@ pub(super) fn run(firmware: &Firmware, input: Option<&[u8]>, limit: Duration) ->
 }
 
 fn command(firmware: &Firmware) -> Result<Command> {
-    let emulator = firmware.board.emulator;
+    let Board { name, emulator, .. } = firmware.board;
+    let emulator = emulator.with_context(|| format!("{name} has no emulator"))?;
     let plugin = plugin::provide()?;
     let mut qemu = Command::new(emulator.program);
     qemu.current_dir(firmware.folder.path())

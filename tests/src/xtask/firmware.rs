@@ -23,6 +23,11 @@ impl Firmware {
     ///
     /// All boards share one target directory, so builds take turns.
     pub(super) fn build(board: &'static Board, name: &str, model: Option<&Path>) -> Result<Self> {
+        Self::watched(board, name, model, false)
+    }
+
+    /// The same, and tells the plugin which record runs if it is to `profile`.
+    pub(super) fn watched(board: &'static Board, name: &str, model: Option<&Path>, profile: bool) -> Result<Self> {
         let compiler = BareMetal::find(board.triple)?;
         let folder = tempfile::tempdir()?;
         let package = paths::root().join("tests/firmware");
@@ -30,6 +35,9 @@ impl Firmware {
         cargo.args(["--release", "--quiet", "--bin", name]).env("LACEWING_BOARD", board.name);
         if let Some(model) = model {
             cargo.env("LACEWING_MODEL", model.canonicalize()?);
+        }
+        if profile {
+            cargo.env("LACEWING_PROFILE", "records");
         }
         let _lock = paths::lock(&compiler.target_dir(), "firmware")?;
         process::run(&mut cargo).with_context(|| format!("cannot build the firmware for {}", board.name))?;

@@ -1,26 +1,32 @@
-//! `cargo xtask`: install what the tests need, run a model on an emulated board, run everything.
+//! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`),
-//! then the commands (`install`, `qemu`, `no_panic`, `onnx`, `test`).
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
+//! then the commands (`install`, `qemu`, `bench`, `sizes`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 mod bare_metal;
+mod batch;
+mod bench;
+mod converter;
 mod door;
 mod elf;
 mod emulator;
 mod firmware;
 mod install;
+mod mca;
 mod model;
 mod no_panic;
 mod onnx;
 mod paths;
 mod plugin;
 mod process;
+mod profile;
 mod qemu;
+mod sizes;
 mod steps;
 mod sysroot;
 mod test;
@@ -41,6 +47,10 @@ enum Task {
     Test(test::Args),
     /// Run a model on an emulated board and measure it
     Qemu(qemu::Args),
+    /// Measure models on microcontrollers, beside what others need and our goals
+    BenchMcu(bench::Args),
+    /// Say what firmwares take of flash and RAM, against the budget
+    Sizes(sizes::Args),
     /// Prove by linking that the runtime cannot panic
     NoPanic,
     /// Convert and run ONNX's backend suite
@@ -53,6 +63,8 @@ pub fn main() -> ExitCode {
         Task::Install => install::command(),
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
+        Task::BenchMcu(args) => bench::command(&args),
+        Task::Sizes(args) => sizes::command(&args),
         Task::NoPanic => no_panic::command(),
         Task::Onnx(args) => onnx::command(&args),
     };

@@ -21,8 +21,13 @@ impl ModelFile {
     /// Reads the file and checks the model.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file = Self { aligned: Aligned::new(&bytes) };
-        file.model().with_context(|| format!("{} is not a model", path.display()))?;
+        Self::new(&bytes).with_context(|| format!("{} is not a model", path.display()))
+    }
+
+    /// Checks the model in these bytes.
+    pub(super) fn new(bytes: &[u8]) -> Result<Self> {
+        let file = Self { aligned: Aligned::new(bytes) };
+        file.model()?;
         Ok(file)
     }
 

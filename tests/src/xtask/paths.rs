@@ -17,6 +17,12 @@ pub(super) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Where cargo keeps what it downloads.
+pub(super) fn cargo_home() -> PathBuf {
+    let named = env::var_os("CARGO_HOME").map(PathBuf::from);
+    named.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"))).unwrap_or_else(|| ".cargo".into())
+}
+
 /// What is built once for all checkouts: `LACEWING_CACHE`, or `lacewing` in the user's cache.
 pub(super) fn cache_dir() -> PathBuf {
     let named = |name| env::var_os(name).map(PathBuf::from);

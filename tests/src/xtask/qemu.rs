@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::firmware::Firmware;
 use super::model::ModelFile;
+use super::plugin::Counted;
+use super::profile::Profile;
 use super::{door, elf, emulator};
 
 /// Run a model on an emulated board and measure it.
@@ -26,7 +28,10 @@ What is measured:
   rodata_bytes  constants, vector table, initial values of variables; without the model's file
   arena_bytes   what the model needs, with inputs, outputs and scratch
   stack_bytes   the deepest stack while the model is read and run
-  output_sha256 over the raw bytes of all outputs, in order")]
+  output_sha256 over the raw bytes of all outputs, in order
+With --profile a second firmware is run, which tells the counter of every record:
+  layers        of each record, its decoding included
+  functions     of each function of the firmware; what the compiler inlined counts where it stands")]
 pub(super) struct Args {
     /// The board, for example mps2-an386
     #[arg(long, value_parser = parse_board)]
@@ -43,24 +48,27 @@ pub(super) struct Args {
     /// Give up after so many seconds
     #[arg(long, default_value_t = 300)]
     timeout: u64,
+    /// Say where the instructions go: by layer and by function
+    #[arg(long)]
+    profile: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 /// What is measured of a model on a board.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Report {
-    board: &'static str,
+    pub(super) board: &'static str,
     model: String,
-    macs: u64,
+    pub(super) macs: u64,
     inferences: u64,
-    instructions: u64,
-    instructions_per_mac: Option<f64>,
-    text_bytes: u64,
-    rodata_bytes: u64,
-    arena_bytes: usize,
-    stack_bytes: u32,
+    pub(super) instructions: u64,
+    pub(super) instructions_per_mac: Option<f64>,
+    pub(super) text_bytes: u64,
+    pub(super) rodata_bytes: u64,
+    pub(super) arena_bytes: usize,
+    pub(super) stack_bytes: u32,
     pub(super) output_sha256: String,
 }
 
@@ -68,39 +76,62 @@ pub(super) struct Report {
 pub(super) fn command(args: &Args) -> Result<()> {
     let file = ModelFile::open(&args.model)?;
     let input = args.input.as_ref();
-    let input = input.map(|path| door::inputs(&file.model()?, path));
+    let input = input.map(|path| door::inputs(&file.model()?, path)).transpose()?;
     let limit = Duration::from_secs(args.timeout);
-    let (report, output) = measure(args.board, &args.model, &file, input.transpose()?, limit)?;
+    let Measured { report, output, .. } = measure(args.board, &args.model, &file, input.clone(), limit)?;
     if let Some(path) = &args.output {
         door::write_outputs(&file.model()?, &output, path)?;
     }
-    let json = serde_json::to_value(&report)?;
-    if args.json {
+    let profile = args.profile.then(|| {
+        let firmware = Firmware::watched(args.board, "infer", Some(&args.model), true)?;
+        Profile::take(&firmware, &file.model()?, input.as_deref(), limit)
+    });
+    print(&report, profile.transpose()?.as_ref(), args.json)
+}
+
+fn print(report: &Report, profile: Option<&Profile>, as_json: bool) -> Result<()> {
+    let mut json = serde_json::to_value(report)?;
+    if as_json {
+        if let Some(profile) = profile {
+            json["profile"] = serde_json::to_value(profile)?;
+        }
         println!("{json}");
         return Ok(());
     }
     for (key, value) in json.as_object().into_iter().flatten() {
         println!("{key:22}{}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
+    profile.into_iter().for_each(Profile::print);
     Ok(())
 }
 
-/// Builds, runs and measures; the report and all outputs in order.
+/// A measured run.
+pub(super) struct Measured {
+    pub(super) report: Report,
+    /// All outputs in order.
+    pub(super) output: Vec<u8>,
+    pub(super) firmware: Firmware,
+    pub(super) counted: Counted,
+}
+
+/// Builds, runs and measures.
 pub(super) fn measure(
     board: &'static Board,
     path: &Path,
     file: &ModelFile,
     input: Option<Vec<u8>>,
     limit: Duration,
-) -> Result<(Report, Vec<u8>)> {
+) -> Result<Measured> {
     file.check_fits(board)?;
     let firmware = Firmware::build(board, "infer", Some(path))?;
     let sizes = elf::sizes(&fs::read(firmware.elf())?, file.bytes())?;
     let counted = emulator::run(&firmware, input.as_deref(), limit)?;
     let device = DeviceReport::read(&firmware.folder.path().join("report.bin"))?;
+    let DeviceReport { inferences, from_file, stack } = device;
     ensure!(
-        device.from_file == input.is_some() && u64::from(device.inferences) == counted.windows,
-        "the device did other work than it was told: {device:?}, {counted:?}"
+        from_file == input.is_some() && u64::from(inferences) == counted.windows,
+        "the device did other work than it was told: {device:?}, {} windows",
+        counted.windows
     );
     ensure!(counted.windows > 0, "the device made no inference");
     let output = fs::read(firmware.folder.path().join("output.bin"))?;
@@ -116,10 +147,17 @@ pub(super) fn measure(
         text_bytes: sizes.text,
         rodata_bytes: sizes.rodata,
         arena_bytes: file.model()?.arena_len(),
-        stack_bytes: device.stack,
+        stack_bytes: stack,
         output_sha256: sha256(&output),
     };
-    Ok((report, output))
+    Ok(Measured { report, output, firmware, counted })
+}
+
+impl Report {
+    /// The name of the model's file.
+    pub(super) fn name(&self) -> String {
+        Path::new(&self.model).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 impl fmt::Display for Report {
@@ -158,9 +196,9 @@ impl DeviceReport {
     }
 }
 
-fn parse_board(name: &str) -> Result<&'static Board, String> {
-    boards::board(name).ok_or_else(|| {
-        let names: Vec<_> = boards::BOARDS.iter().map(|board| board.name).collect();
-        format!("the boards are {}", names.join(", "))
+pub(super) fn parse_board(name: &str) -> Result<&'static Board, String> {
+    boards::emulated().find(|board| board.name == name).ok_or_else(|| {
+        let names: Vec<_> = boards::emulated().map(|board| board.name).collect();
+        format!("the emulated boards are {}", names.join(", "))
     })
 }

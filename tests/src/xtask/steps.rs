@@ -1,17 +1,16 @@
 //! The steps of `cargo xtask test`, in their order.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::bare_metal::BareMetal;
 use super::sysroot::Sysroot;
 use super::{bare_metal, no_panic, onnx, paths, process};
 
-mod boards;
-mod example;
+pub(super) mod boards;
+pub(super) mod example;
 mod fuzz;
 mod records;
 
@@ -47,8 +46,8 @@ pub(super) const STEPS: [Step; 12] = [
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("records", "random records on boards with kernels of their own", records::step),
-    step("qemu", "the same output on the host and on every board", boards::qemu),
-    step("example", "the firmware example classifies its image", example::run),
+    step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
+    step("example", "the firmware example classifies its image, within its budget", example::run),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 
@@ -143,15 +142,8 @@ fn missing_triples() -> Result<Vec<&'static str>> {
     Ok(missing)
 }
 
-/// The command `lacewing`, built in release.
-fn lacewing(arguments: &[&str]) -> Command {
-    let mut command = workspace(&["run", "--release", "--quiet", "-p", "lacewing-convert", "--"]);
-    command.args(arguments);
-    command
-}
-
 /// What a firmware run needs that is not there.
-fn missing_for_boards() -> Result<Option<String>> {
+pub(super) fn missing_for_boards() -> Result<Option<String>> {
     let programs = ["qemu-system-arm", "qemu-system-riscv32", "gcc"];
     let absent = programs.iter().find(|name| paths::program(name).is_none());
     if let Some(name) = absent {
@@ -159,11 +151,4 @@ fn missing_for_boards() -> Result<Option<String>> {
     }
     let missing = missing_triples()?;
     Ok((!missing.is_empty()).then(|| format!("no core library for {}", missing.join(", "))))
-}
-
-/// A file of the repository that a step works on.
-fn file(path: &str) -> Result<PathBuf> {
-    let path = paths::root().join(path);
-    ensure!(path.is_file(), "{} is missing", path.display());
-    Ok(path)
 }

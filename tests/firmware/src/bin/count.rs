@@ -5,6 +5,7 @@
 use core::arch::asm;
 use core::hint::black_box;
 
+use lacewing::{Opcode, Profiler};
 use lacewing_emulated::{code, host, marks};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
@@ -15,6 +16,7 @@ fn main() -> ! {
     match which {
         [b'0'] => nothing(),
         [b'3'] => three_nops(),
+        [b'n'] => noted(),
         _ => turns(black_box(1_000)),
     }
     host::exit(code::DONE)
@@ -32,6 +34,20 @@ fn three_nops() {
     marks::begin();
     // SAFETY: nops change nothing.
     unsafe { asm!("nop", "nop", "nop") };
+    marks::end();
+}
+
+/// Three nops in record 1, and one outside.
+#[inline(never)]
+fn noted() {
+    let mut notes = marks::Notes::default();
+    marks::begin();
+    notes.before(1, Opcode::ConvI8);
+    // SAFETY: nops change nothing.
+    unsafe { asm!("nop", "nop", "nop") };
+    notes.after(1, Opcode::ConvI8, &[]);
+    // SAFETY: as above.
+    unsafe { asm!("nop") };
     marks::end();
 }
 

@@ -11,6 +11,7 @@ use lacewing_emulated::{code, marks, stack};
 lacewing::include_model!(mod model = concat!(env!("OUT_DIR"), "/model.lace"));
 
 include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+include!(concat!(env!("OUT_DIR"), "/watch.rs"));
 
 type Loaded = Session<'static, Chosen, model::Ops>;
 
@@ -72,7 +73,7 @@ fn fill(session: &mut Loaded, source: &mut Source) -> bool {
 /// The inference that is counted.
 fn run(session: &mut Loaded) {
     marks::begin();
-    let result = session.run();
+    let result = session.run_profiled(&mut Watch::default());
     marks::end();
     if result.is_err() {
         host::exit(code::RUN);

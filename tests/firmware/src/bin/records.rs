@@ -1,46 +1,54 @@
-//! Runs each of the small files in `input.bin` with the board's kernels, and writes the arenas that they leave to `output.bin`.
+//! Runs each of the files in `input.bin` with the board's kernels, and writes the arenas that they leave to `output.bin`.
 //!
 //! A case is two little-endian `u32`, the bytes of the file and of the arena, then both.
 #![no_std]
 #![no_main]
 
 use lacewing::{Arena, Model};
-use lacewing_emulated::code;
 use lacewing_emulated::host::{self, Sink, Source};
+use lacewing_emulated::marks::Notes;
+use lacewing_emulated::{code, marks};
 
 include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+include!(concat!(env!("OUT_DIR"), "/room.rs"));
 
-const ROOM: usize = 128 * 1024;
-
-static mut FILE: Arena<ROOM> = Arena::new();
-static mut ARENA: Arena<ROOM> = Arena::new();
+/// A file, and its arena at the next multiple of 16.
+static mut MEMORY: Arena<ROOM> = Arena::new();
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    // SAFETY: `main` runs once, so these are the only references ever made.
-    let (file, arena): (&mut [u8], &mut [u8]) = unsafe { (&mut *&raw mut FILE, &mut *&raw mut ARENA) };
+    // SAFETY: `main` runs once, so this is the only reference ever made.
+    let memory: &mut [u8] = unsafe { &mut *&raw mut MEMORY };
     let mut source = Source::open();
     let mut sink = Sink::create(c"output.bin");
+    let mut notes = Notes::default();
     let mut lengths = [0; 8];
     while source.fill(&mut lengths) {
         let [a, b, c, d, rest @ ..] = lengths;
         let [file_len, arena_len] = [[a, b, c, d], rest].map(|bytes| u32::from_le_bytes(bytes) as usize);
-        let (Some(file), Some(arena)) = (file.get_mut(..file_len), arena.get_mut(..arena_len)) else {
-            host::exit(code::SESSION)
-        };
+        let Some((file, arena)) = split(memory, file_len, arena_len) else { host::exit(code::SESSION) };
         if !(source.fill(file) && source.fill(arena)) {
             host::exit(code::FILE);
         }
-        run(file, arena);
+        run(file, arena, &mut notes);
         sink.put(arena);
     }
     host::exit(code::DONE)
 }
 
-fn run(file: &[u8], arena: &mut [u8]) {
+fn split(memory: &mut [u8], file_len: usize, arena_len: usize) -> Option<(&mut [u8], &mut [u8])> {
+    let (file, rest) = memory.split_at_mut_checked(file_len.checked_next_multiple_of(16)?)?;
+    Some((file.get_mut(..file_len)?, rest.get_mut(..arena_len)?))
+}
+
+fn run(file: &[u8], arena: &mut [u8], notes: &mut Notes) {
     let Ok(model) = Model::<lacewing::AllOps>::read(file) else { host::exit(code::READ) };
-    if model.run(&Chosen, arena).is_err() {
+    marks::begin();
+    let result = model.run_profiled(&Chosen, arena, notes);
+    marks::end();
+    if result.is_err() {
         host::exit(code::RUN);
     }
+    notes.next_model();
 }

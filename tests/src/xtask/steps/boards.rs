@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lacewing_targets::Board;
-use lacewing_targets::boards::BOARDS;
+use lacewing_targets::boards::{emulated, target};
 
-use super::{Outcome, file, lacewing, missing_for_boards};
+use super::{Outcome, missing_for_boards};
 use crate::generator::Generator;
 use crate::xtask::firmware::Firmware;
 use crate::xtask::model::ModelFile;
-use crate::xtask::{door, emulator, paths, process, qemu};
+use crate::xtask::sizes::{self, Row};
+use crate::xtask::{converter, door, emulator, paths, process, qemu};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -20,14 +21,14 @@ pub(super) fn count() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    for board in BOARDS {
+    for board in emulated() {
         counts(board).with_context(|| format!("counting on {}", board.name))?;
         failures(board).with_context(|| format!("failing on {}", board.name))?;
     }
     Ok(Outcome::Passed)
 }
 
-/// An empty window counts 0, three nops count 3, a thousand turns of two instructions 2,000.
+/// An empty window counts 0, three nops count 3, a thousand turns of two instructions 2,000; three nops in record 1 are its own.
 fn counts(board: &'static Board) -> Result<()> {
     let firmware = Firmware::build(board, "count", None)?;
     for (window, expected) in [(b"0", 0), (b"3", 3), (b"t", 2_000)] {
@@ -36,7 +37,11 @@ fn counts(board: &'static Board) -> Result<()> {
             (counted.windows, counted.instructions) == (1, expected),
             "{counted:?} instead of {expected} instructions"
         );
+        ensure!(counted.places.values().sum::<u64>() == expected, "{counted:?}: addresses do not add up");
     }
+    let noted = emulator::run(&firmware, Some(b"n"), LIMIT)?;
+    ensure!(noted.parts.get(&2) == Some(&3), "{noted:?} instead of three instructions in record 1");
+    ensure!(noted.parts.values().sum::<u64>() == noted.instructions, "{noted:?}: parts do not add up");
     Ok(())
 }
 
@@ -58,32 +63,47 @@ fn failures(board: &'static Board) -> Result<()> {
     Ok(())
 }
 
-/// Every model gives the same bytes on the host and on every board that it fits.
+/// Every model gives the same bytes on the host and on every board that it fits, and takes no more than its budget.
 pub(super) fn qemu() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    let folder = tempfile::tempdir()?;
-    let mut idle: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
-    for path in models(folder.path())? {
-        let case = Case::new(path, &folder.path().join("x.npy"))?;
-        for board in BOARDS {
-            match case.model.check_fits(board) {
-                Ok(()) => {
-                    case.check(board)?;
-                    idle.retain(|name| *name != board.name);
-                }
-                Err(reason) => eprintln!("{}: {reason:#}", case.path.display()),
-            }
-        }
-    }
-    ensure!(idle.is_empty(), "no model fits {}", idle.join(", "));
+    let rows: Vec<_> = reports()?.iter().map(Row::of).collect();
+    sizes::check(&rows)?;
     Ok(Outcome::Passed)
 }
 
-/// The demo's model, written for two targets, and the files that stay as tests.
+/// What is measured of every model on every board that it fits, whose outputs are the host's.
+pub(in crate::xtask) fn reports() -> Result<Vec<qemu::Report>> {
+    let folder = tempfile::tempdir()?;
+    let cases: Vec<_> = models(folder.path())?
+        .into_iter()
+        .map(|path| Case::new(path, &folder.path().join("x.npy")))
+        .collect::<Result<_>>()?;
+    let mut reports = Vec::new();
+    for board in emulated() {
+        let before = reports.len();
+        for case in &cases {
+            match case.model.check_fits(board) {
+                Ok(()) => reports.push(case.check(board)?),
+                Err(reason) => eprintln!("{}: {reason:#}", case.path.display()),
+            }
+        }
+        ensure!(reports.len() > before, "no model fits {}", board.name);
+    }
+    Ok(reports)
+}
+
+/// The demo's model, written for the kernels of every board, and the files that stay as tests.
 fn models(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut models = vec![demo(folder, "portable")?, demo(folder, "cortex-m4f")?];
+    let mut models = Vec::new();
+    for target in emulated().filter_map(|board| target(board.target)) {
+        let demo = folder.join(format!("demo-{}.lace", target.kernels.type_name()));
+        if !models.contains(&demo) {
+            converter::convert_demo(target.name, "int8", &demo)?;
+            models.push(demo);
+        }
+    }
     for entry in paths::root().join("tests/data/golden").read_dir().into_iter().flatten() {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "lace") {
@@ -92,16 +112,6 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     models.sort();
     Ok(models)
-}
-
-/// The demo's model, written for a target.
-fn demo(folder: &Path, target: &str) -> Result<PathBuf> {
-    let demo = folder.join(target).with_extension("lace");
-    let (onnx, samples) = (file("convert/demo/fashion.onnx")?, file("convert/demo/calib.npz")?);
-    let mut convert = lacewing(&["convert", "--input-scale", "0.00392156862745098", "--target", target]);
-    convert.arg(onnx).arg("-o").arg(&demo).arg("--calib").arg(samples);
-    process::run(&mut convert)?;
-    Ok(demo)
 }
 
 /// A model and what the host answers.
@@ -123,18 +133,18 @@ impl Case {
         Ok(Self { path, model, generated, from_file })
     }
 
-    /// One inference on generated bytes, and one on a file's.
-    fn check(&self, board: &'static Board) -> Result<()> {
-        let (report, output) = qemu::measure(board, &self.path, &self.model, None, LIMIT)?;
-        eprintln!("{report}");
+    /// One inference on generated bytes, which is what is told, and one on a file's.
+    fn check(&self, board: &'static Board) -> Result<qemu::Report> {
+        let measured = qemu::measure(board, &self.path, &self.model, None, LIMIT)?;
+        eprintln!("{}", measured.report);
         let name = board.name;
-        ensure!(output == self.generated, "{name} answers otherwise than the host");
+        ensure!(measured.output == self.generated, "{name} answers otherwise than the host");
         if let Some((bytes, expected)) = &self.from_file {
             let input = Some(bytes.clone());
-            let (report, _) = qemu::measure(board, &self.path, &self.model, input, LIMIT)?;
-            ensure!(report.output_sha256 == *expected, "{name} answers otherwise than `lacewing run`");
+            let again = qemu::measure(board, &self.path, &self.model, input, LIMIT)?;
+            ensure!(again.report.output_sha256 == *expected, "{name} answers otherwise than `lacewing run`");
         }
-        Ok(())
+        Ok(measured.report)
     }
 }
 
@@ -149,7 +159,7 @@ fn lacewing_run(path: &Path, model: &ModelFile, npy: &Path) -> Result<Option<(Ve
     // A byte on, so that these are other inputs than the generated ones.
     let bytes: Vec<u8> = Generator::default().skip(1).take(len).collect();
     door::write_inputs(&model, &bytes, npy)?;
-    let printed = process::output(lacewing(&["run", "--json", "--input"]).arg(npy).arg(path))?;
+    let printed = process::output(converter::command(&["run", "--json", "--input"]).arg(npy).arg(path))?;
     let printed: serde_json::Value = serde_json::from_str(&printed)?;
     let sha256 = printed["output_sha256"].as_str().context("`lacewing run` gave no hash")?;
     Ok(Some((bytes, sha256.to_owned())))

@@ -1,21 +1,17 @@
 //! Random records on emulated boards whose target has kernels of its own: the suite of `tests/tests/kernels.rs` for their assembly.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use lacewing::{Model, Opcode, Portable};
 use lacewing_targets::Board;
-use lacewing_targets::boards::{BOARDS, target};
+use lacewing_targets::boards::{emulated, target};
 use lacewing_targets::wish::Family;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{Outcome, missing_for_boards};
 use crate::records::{self, Case};
-use crate::xtask::emulator;
-use crate::xtask::firmware::Firmware;
+use crate::xtask::batch::Batch;
 
-const LIMIT: Duration = Duration::from_secs(300);
 /// Records of each operation.
 const COUNT: usize = 500;
 /// The operations that a target has kernels or inner products for.
@@ -42,26 +38,18 @@ pub(super) fn step() -> Result<Outcome> {
     let cases: Vec<Case> = cases
         .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
         .collect::<Result<_>>()?;
-    for board in BOARDS.iter().filter(own) {
+    for board in emulated().filter(own) {
         check(board, &cases).with_context(|| format!("records on {}", board.name))?;
     }
     Ok(Outcome::Passed)
 }
 
 fn check(board: &'static Board, cases: &[Case]) -> Result<()> {
-    let mut input = Vec::new();
-    for case in cases {
-        let arena = case.arena(model(case)?.arena_len());
-        for len in [case.file.len(), arena.len()] {
-            input.extend((len as u32).to_le_bytes());
-        }
-        input.extend_from_slice(&case.file);
-        input.extend_from_slice(&arena);
-    }
-    let firmware = Firmware::build(board, "records", None)?;
-    emulator::run(&firmware, Some(&input), LIMIT)?;
-    let output = std::fs::read(firmware.folder.path().join("output.bin"))?;
-    let mut rest = &output[..];
+    let arena = |case: &Case| Ok(case.arena(model(case)?.arena_len()));
+    let arenas: Vec<_> = cases.iter().map(arena).collect::<Result<_>>()?;
+    let files = cases.iter().zip(&arenas).map(|(case, arena)| (&case.file[..], &arena[..]));
+    let left = Batch::build(board)?.run(files)?;
+    let mut rest = &left[..];
     for case in cases {
         let (arena, after) = rest.split_at_checked(model(case)?.arena_len()).context("the output ends early")?;
         ensure!(case.output(arena).bytes() == expected(case)?, "otherwise than on the host: {case:?}");
