@@ -19,6 +19,7 @@ pub mod oracle;
 pub mod parallel;
 pub mod passes;
 pub mod plan;
+pub mod predict;
 mod provenance;
 pub mod prune;
 pub mod quantize;

@@ -14,6 +14,7 @@ use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, grouped, hex, shape, short};
+use super::predict::{Place, place_parser, predict};
 use super::program::{self, Step};
 use super::survey;
 use super::terminal::{Paint, Terminal};
@@ -26,6 +27,9 @@ use super::terminal::{Paint, Terminal};
 pub(super) struct Args {
     /// The .lace file or the ONNX model
     model: PathBuf,
+    /// Predict instructions and time of a .lace file on this instruction set or board; see `lacewing targets`
+    #[arg(long, value_parser = place_parser(), hide_possible_values = true)]
+    target: Option<Place>,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -34,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   lacewing inspect model.lace
   lacewing inspect model.onnx
+  lacewing inspect model.lace --target stm32f446
   lacewing inspect model.lace --json";
 
 /// Characters of the longest bar.
@@ -51,7 +56,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     operations(&steps, model.arena_len(), terminal);
     sizes(&model, &steps, terminal);
     origin(&model, terminal);
-    terminal.object(&described(&model, &steps))
+    let mut object = described(&model, &steps);
+    if let Some(place) = args.target {
+        object["prediction"] = predict(place, &model, &steps, terminal);
+    }
+    terminal.object(&object)
 }
 
 fn ports(model: &Model<'_>, terminal: &Terminal) {
