@@ -19,6 +19,7 @@ pub mod oracle;
 pub mod parallel;
 pub mod passes;
 pub mod plan;
+pub mod predict;
 pub mod program;
 mod provenance;
 pub mod prune;

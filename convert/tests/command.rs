@@ -202,6 +202,26 @@ fn completions_and_targets_are_told() {
 }
 
 #[test]
+fn what_a_board_will_take_is_predicted() {
+    let Converted { lace, report, folder: _folder } = converted(&["--target", "stm32f446"]);
+    let prediction = &report["prediction"];
+    let instructions = prediction["instructions"].as_u64().unwrap();
+    let layers = prediction["layers"].as_array().unwrap();
+    assert_eq!(layers.iter().map(|layer| layer["instructions"].as_u64().unwrap()).sum::<u64>(), instructions);
+    assert_eq!(prediction["unknown"], 0);
+    // `cargo xtask qemu --board mps2-an386` counts 2,604,158.
+    assert!((2_000_000..3_200_000).contains(&instructions), "{instructions}");
+    let cycles = instructions as f64 * prediction["cycles_per_instruction"].as_f64().unwrap();
+    assert!((prediction["us"].as_f64().unwrap() - cycles / 180.0).abs() < 1.0);
+    assert_eq!(object(&["inspect", &lace, "--target", "stm32f446"])["prediction"], *prediction);
+    assert!(
+        object(&["inspect", &lace, "--target", "cortex-m4f"])["prediction"]["us"].is_null(),
+        "a target has no clock"
+    );
+    assert!(object(&["inspect", &lace, "--target", "x86-64"])["prediction"].is_null(), "never counted");
+}
+
+#[test]
 fn the_demo_does_the_whole_way() {
     let result = object(&["demo"]);
     assert!(result["int8"]["top1"].as_f64() > Some(0.91));

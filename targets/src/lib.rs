@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod boards;
+pub mod cost;
 pub mod host;
 pub mod wish;
 

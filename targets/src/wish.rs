@@ -13,7 +13,7 @@ pub struct Wish {
 }
 
 /// Kernels that a target has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
     /// [`lacewing::Portable`].

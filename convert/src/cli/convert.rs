@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
 use lacewing::Model;
 use lacewing_convert::channels::Removed;
 use lacewing_convert::data::{InputSpec, Samples};
@@ -19,8 +18,6 @@ use lacewing_convert::runner::Runner;
 use lacewing_convert::search::Point;
 use lacewing_convert::verify::{LayerNoise, Verification};
 use lacewing_convert::{Conversion, Options, Sample, Stage, Step, convert};
-use lacewing_targets::boards::{BOARDS, Board, TARGETS, board, target};
-use lacewing_targets::wish::Family;
 use serde_json::{Value, json};
 
 use super::arguments::{DataArgs, ImportArgs};
@@ -28,6 +25,7 @@ use super::budget::{self, BudgetArgs};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
+use super::predict::{Place, place_parser, predict};
 use super::program;
 use super::quantization::QuantizationArgs;
 use super::report::{ReportArgs, file_name, own_errors};
@@ -53,8 +51,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     calib_samples: Option<u32>,
     /// The instruction set or board to write for; see `lacewing targets`
-    #[arg(long, default_value = "portable", value_parser = PossibleValuesParser::new(places()), hide_possible_values = true)]
-    target: String,
+    #[arg(long, default_value = "portable", value_parser = place_parser(), hide_possible_values = true)]
+    target: Place,
     /// What matters more in the plan of the memory: if --max-ram is given the least time within it, `balanced` otherwise
     #[arg(long, value_enum)]
     optimize: Option<OptimizeArg>,
@@ -85,6 +83,7 @@ Examples:
   lacewing convert model.onnx --calib images.npz --input-scale 0.00392157     (bytes to 0..1)
   lacewing convert model.onnx --calib images/ --calib-samples 200 --preprocess pre.toml
   lacewing convert model.onnx --calib samples.npz --target mps2-an386 --io f32
+  lacewing convert model.onnx --calib samples.npz --target stm32f446          (and instructions, time)
   lacewing convert model.onnx --calib samples.npz --report report.html
   lacewing convert model.onnx --calib samples.npz --prune 0.3
   lacewing convert model.onnx --calib samples.npz --precision auto --max-ram 64K --max-flash 256K --max-drop 0.5
@@ -135,11 +134,6 @@ enum OptimizeArg {
     Speed,
 }
 
-/// Names that `--target` takes.
-fn places() -> Vec<&'static str> {
-    TARGETS.iter().map(|target| target.name).chain(BOARDS.iter().map(|board| board.name)).collect()
-}
-
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let output = args.output.clone().unwrap_or_else(|| args.model.with_extension("lace"));
     if output == args.model {
@@ -167,9 +161,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     warn(args, &options, &converted, &steps, terminal);
     terminal.note(format_args!("wrote {}", output.display()));
     page(args, &options, &converted, samples.as_ref(), terminal)?;
+    let prediction = predict(args.target, &runner.model(), &steps, terminal);
     let mut object = described(args, &options, &output, &converted, (&runner.model(), &steps));
     (object["accuracy"], object["drop"]) = (json!(accuracy), json!(accuracy.map(|_| drop)));
-    (object["data"], object["search"]) = (data, found);
+    (object["data"], object["search"], object["prediction"]) = (data, found, prediction);
     terminal.object(&object)
 }
 
@@ -280,7 +275,7 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
-            aim: Aim { kernels: self.kernels(), optimize: self.optimize(), ram: self.ram() },
+            aim: Aim { kernels: self.target.target.kernels, optimize: self.optimize(), ram: self.ram() },
             prune: self.prune,
         }
     }
@@ -297,16 +292,6 @@ impl Args {
     /// The arena that the plan is to keep to, unless it is told what matters more.
     fn ram(&self) -> Option<usize> {
         self.budget.budget().ram.filter(|_| self.optimize.is_none())
-    }
-
-    fn board(&self) -> Option<&'static Board> {
-        board(&self.target)
-    }
-
-    /// The kernels of the target, or of the board's.
-    fn kernels(&self) -> Family {
-        let name = self.board().map_or(self.target.as_str(), |board| board.target);
-        target(name).map(|target| target.kernels).unwrap_or_default()
     }
 }
 
@@ -379,7 +364,7 @@ fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program
         warning("the model keeps a state: its weights were rounded to the nearest, not fitted".into());
     }
     compared_with(&converted.verification, terminal);
-    let Some(board) = args.board() else { return };
+    let Some(board) = args.target.board else { return };
     let sizes = [
         ("arena", "RAM", converted.plan.arena_bytes, board.ram.len),
         ("file", "flash", converted.file.len(), board.flash.len),
@@ -415,8 +400,8 @@ fn described(
     let verified = verification.samples > 0;
     json!({
         "output": output.display().to_string(),
-        "target": args.board().map_or(args.target.as_str(), |board| board.target),
-        "board": args.board().map(|board| board.name),
+        "target": args.target.target.name,
+        "board": args.target.board.map(|board| board.name),
         "arena_bytes": converted.plan.arena_bytes,
         "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
         "file_bytes": converted.file.len(),
@@ -463,11 +448,5 @@ mod tests {
             std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
             Recipe::read(&path).unwrap();
         }
-    }
-
-    #[test]
-    fn targets_and_boards_are_places() {
-        assert!(places().contains(&"cortex-m4f") && places().contains(&"mps2-an386"));
-        assert!(TARGETS.iter().all(|target| board(target.name).is_none()), "no name means both");
     }
 }

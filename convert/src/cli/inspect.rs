@@ -14,7 +14,8 @@ use super::engine::is_lace;
 use super::failure::Failure;
 use super::files;
 use super::numbers::{bytes, counted, grouped, hex, shape, short};
-use super::program;
+use super::predict::{Place, place_parser, predict};
+use super::program::{self, Step};
 use super::survey;
 use super::terminal::{Paint, Terminal};
 
@@ -26,6 +27,9 @@ use super::terminal::{Paint, Terminal};
 pub(super) struct Args {
     /// The .lace file or the ONNX model
     model: PathBuf,
+    /// Predict instructions and time of a .lace file on this instruction set or board; see `lacewing targets`
+    #[arg(long, value_parser = place_parser(), hide_possible_values = true)]
+    target: Option<Place>,
     #[command(flatten)]
     import: ImportArgs,
 }
@@ -34,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   lacewing inspect model.lace
   lacewing inspect model.onnx
+  lacewing inspect model.lace --target stm32f446
   lacewing inspect model.lace --json";
 
 /// Characters of the longest bar.
@@ -51,7 +56,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     operations(&steps, model.arena_len(), terminal);
     sizes(&model, &steps, terminal);
     origin(&model, terminal);
-    terminal.object(&described(&model, &steps))
+    let mut object = described(&model, &steps);
+    if let Some(place) = args.target {
+        object["prediction"] = predict(place, &model, &steps, terminal);
+    }
+    terminal.object(&object)
 }
 
 fn ports(model: &Model<'_>, terminal: &Terminal) {
@@ -70,7 +79,7 @@ fn ports(model: &Model<'_>, terminal: &Terminal) {
 }
 
 /// The operations with a bar of the live bytes; the full bar is the arena.
-fn operations(steps: &[program::Step], arena: usize, terminal: &Terminal) {
+fn operations(steps: &[Step], arena: usize, terminal: &Terminal) {
     let mut table = terminal.table(["operation", "node", "output", "MAC", "live", "of the arena"], 3..5);
     for step in steps {
         let filled = (step.live_bytes * BAR).div_ceil((arena as u64).max(1)).min(BAR);
@@ -91,7 +100,7 @@ fn operations(steps: &[program::Step], arena: usize, terminal: &Terminal) {
     }
 }
 
-fn sizes(model: &Model<'_>, steps: &[program::Step], terminal: &Terminal) {
+fn sizes(model: &Model<'_>, steps: &[Step], terminal: &Terminal) {
     let header = model.header();
     let bound = program::lower_bound(steps) as usize;
     let mut table = terminal.table(["memory", ""], 1..2);
@@ -129,7 +138,7 @@ fn recipe(preprocessing: &Preprocessing) -> String {
     toml::to_string(preprocessing).unwrap_or_default().trim_end().to_string()
 }
 
-fn described(model: &Model<'_>, steps: &[program::Step]) -> Value {
+fn described(model: &Model<'_>, steps: &[Step]) -> Value {
     let header = model.header();
     let mut object = json!({
         "format_version": VERSION,

@@ -16,6 +16,7 @@ mod failure;
 mod files;
 mod inspect;
 mod numbers;
+mod predict;
 mod program;
 mod quantization;
 mod report;

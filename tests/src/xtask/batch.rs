@@ -8,12 +8,21 @@ use lacewing_targets::Board;
 
 use super::emulator;
 use super::firmware::Firmware;
+use super::plugin::Counted;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The firmware of a board.
 pub(super) struct Batch {
-    firmware: Firmware,
+    pub(super) firmware: Firmware,
+}
+
+/// What was counted, and the arenas that the files left, one behind the other.
+///
+/// Part `i + 1` of the counts is record `i`, those of all files counted through.
+pub(super) struct Ran {
+    pub(super) counted: Counted,
+    pub(super) arenas: Vec<u8>,
 }
 
 impl Batch {
@@ -22,8 +31,13 @@ impl Batch {
         Ok(Self { firmware: Firmware::build(board, "records", None)? })
     }
 
-    /// Runs files, each with the arena that it starts from: the arenas that they leave, one behind the other.
-    pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Vec<u8>> {
+    /// Whether a board has room for a file and its arena: seven eighths of its RAM are the firmware's for both.
+    pub(super) fn fits(board: &Board, bytes: usize) -> bool {
+        bytes <= board.ram.len as usize / 4 * 3
+    }
+
+    /// Runs files, each with the arena that it starts from.
+    pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Ran> {
         let mut input = Vec::new();
         for (file, arena) in files {
             for len in [file.len(), arena.len()] {
@@ -32,7 +46,8 @@ impl Batch {
             input.extend_from_slice(file);
             input.extend_from_slice(arena);
         }
-        emulator::run(&self.firmware, Some(&input), LIMIT)?;
-        Ok(fs::read(self.firmware.folder.path().join("output.bin"))?)
+        let counted = emulator::run(&self.firmware, Some(&input), LIMIT)?;
+        let arenas = fs::read(self.firmware.folder.path().join("output.bin"))?;
+        Ok(Ran { counted, arenas })
     }
 }

@@ -4,6 +4,8 @@
 //! repeats a run as the body of a loop; a run's cycles are those of one turn, times its count. Caches, wait states of memories and
 //! mispredicted branches are not in them.
 
+mod armv6m;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,13 @@ pub(super) struct Hot {
     unknown: u64,
 }
 
+impl Hot {
+    /// Where the cycles come from.
+    pub(super) fn source(&self) -> String {
+        format!("{} for {}, of {:.0} % of the instructions", self.tool, self.cpu, 100.0 * self.share)
+    }
+}
+
 /// The hot runs hold so many of a thousand instructions.
 const PER_MILLE: u64 = 900;
 /// Turns that a run is repeated for.
@@ -61,8 +70,11 @@ impl Tools {
         Ok(Some(Self { mca, objdump, version }))
     }
 
-    /// The cycles of the hot code of `elf`; none for a processor that llvm-mca has no model of.
+    /// The cycles of the hot code of `elf`; of a Cortex-M0+, which llvm-mca has no model of, those of all code by Arm's table.
     pub(super) fn cycles(&self, board: &Board, elf: &Path, counted: &Counted) -> Result<Option<Hot>> {
+        if board.target == "cortex-m0plus" {
+            return Ok(Some(armv6m::cycles(&self.disassembled(elf, board.target, "")?, counted)));
+        }
         let Some((triple, cpu, features)) = pipeline(board.target) else { return Ok(None) };
         let model =
             [("mtriple", triple), ("mcpu", cpu), ("mattr", features)].map(|(key, value)| format!("-{key}={value}"));
@@ -117,7 +129,7 @@ impl Tools {
 
 /// The triple, the processor and the features of llvm-mca's model for a target.
 ///
-/// Cortex-M0+ has none. For plain RV32IMC SiFive's E31 stands, five stages in order.
+/// For plain RV32IMC SiFive's E31 stands, five stages in order.
 fn pipeline(target: &str) -> Option<(&'static str, &'static str, &'static str)> {
     Some(match target {
         "cortex-m3" => ("thumbv7m-none-eabi", "cortex-m3", ""),

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
 //! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
-//! then the commands (`install`, `qemu`, `bench`, `sizes`, `no_panic`, `onnx`, `test`).
+//! then the commands (`install`, `qemu`, `bench`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ mod door;
 mod elf;
 mod emulator;
 mod firmware;
+mod fit;
 mod install;
 mod mca;
 mod model;
@@ -51,6 +52,8 @@ enum Task {
     BenchMcu(bench::Args),
     /// Say what firmwares take of flash and RAM, against the budget
     Sizes(sizes::Args),
+    /// Fit how many instructions records take, for `lacewing convert --target`
+    Fit(fit::Args),
     /// Prove by linking that the runtime cannot panic
     NoPanic,
     /// Convert and run ONNX's backend suite
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Task::Qemu(args) => qemu::command(&args),
         Task::BenchMcu(args) => bench::command(&args),
         Task::Sizes(args) => sizes::command(&args),
+        Task::Fit(args) => fit::command(&args),
         Task::NoPanic => no_panic::command(),
         Task::Onnx(args) => onnx::command(&args),
     };

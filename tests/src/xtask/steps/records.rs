@@ -48,7 +48,7 @@ fn check(board: &'static Board, cases: &[Case]) -> Result<()> {
     let arena = |case: &Case| Ok(case.arena(model(case)?.arena_len()));
     let arenas: Vec<_> = cases.iter().map(arena).collect::<Result<_>>()?;
     let files = cases.iter().zip(&arenas).map(|(case, arena)| (&case.file[..], &arena[..]));
-    let left = Batch::build(board)?.run(files)?;
+    let left = Batch::build(board)?.run(files)?.arenas;
     let mut rest = &left[..];
     for case in cases {
         let (arena, after) = rest.split_at_checked(model(case)?.arena_len()).context("the output ends early")?;
