@@ -86,6 +86,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "RotaryEmbedding" => rotary::lower(node, to),
         "Einsum" => einsum::lower(node, to),
         "CumSum" | "CumProd" => cumulative::lower(node, to),
+        "LayerNormalization" | "RMSNormalization" if norm::is_one_operation(node) => norm::lower(node, to),
         "LayerNormalization"
         | "RMSNormalization"
         | "InstanceNormalization"

@@ -11,6 +11,7 @@ use super::{Params, Width, activation_operands, gates, has_form, interpolated_ta
 use crate::doors::Io;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
 use crate::ops::is_change;
+use lacewing::ops::normalize::MAX_ROW;
 
 /// The graph with its changes of type, and the params of the values that are integers in it.
 pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> (Graph, Vec<Option<Params>>) {
@@ -118,7 +119,8 @@ impl Walk {
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
-        Form::all(node, width.filter(|width| has_form(&node.op, *width) && self.fits_table(node, *width)))
+        let fits = |width| self.fits_table(node, width) && self.fits_row(node);
+        Form::all(node, width.filter(|width| has_form(&node.op, *width) && fits(*width)))
     }
 
     /// Whether a table can stand for a function; for an operation that is none, yes.
@@ -127,6 +129,12 @@ impl Walk {
         let params = self.params(node.inputs[0], Some(width)).zip(self.params(node.outputs[0], Some(width)));
         let clamp = node.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         params.is_some_and(|(x, y)| interpolated_table(*function, clamp, [x, y]).is_some())
+    }
+
+    /// Whether a normalization's rows are short enough for integers; for any other operation, yes.
+    fn fits_row(&self, node: &Node) -> bool {
+        let Op::Normalize { axis, .. } = node.op else { return true };
+        self.graph.shape(node.inputs[0])[axis] <= MAX_ROW as usize
     }
 
     /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
@@ -273,6 +281,16 @@ mod tests {
         assert_eq!(names(&graph), ["Dequantize", "Unary", "Quantize", "Unary"]);
         assert_eq!((held[0], held[1], held[2]), (BYTES, None, BYTES));
         graph.check().unwrap();
+    }
+
+    #[test]
+    fn rows_too_long_for_integers_are_normalized_in_f32() {
+        for (n, held) in [(MAX_ROW as usize, BYTES), (MAX_ROW as usize + 1, None)] {
+            let mut graph = two(Op::Normalize { axis: 1, epsilon: 1e-5, centered: true });
+            graph.values.iter_mut().for_each(|value| value.shape = vec![1, n]);
+            let (_, params) = insert_all(graph, vec![BYTES; 3], Io::F32);
+            assert_eq!(params[2], held);
+        }
     }
 
     #[test]
