@@ -55,6 +55,7 @@ use crate::graph::{Function, Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 pub(crate) use conv::{is_depthwise, shift as layer_shift, window_of};
 pub(crate) use features::DOMAIN as FEATURES;
+pub(crate) use normalize::Numbers as Normalizing;
 pub(crate) use pool::MEAN;
 pub(crate) use rescale::is_change;
 pub(crate) use unary::unsupported;

@@ -10,8 +10,7 @@ use super::wide::Wide;
 use super::{Params, Width, activation_operands, gates, has_form, interpolated_table, moves_only};
 use crate::doors::Io;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
-use crate::ops::is_change;
-use lacewing::ops::normalize::MAX_ROW;
+use crate::ops::{Normalizing, is_change};
 
 /// The graph with its changes of type, and the params of the values that are integers in it.
 pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> (Graph, Vec<Option<Params>>) {
@@ -119,8 +118,8 @@ impl Walk {
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
-        let fits = |width| self.fits_table(node, width) && self.fits_row(node);
-        Form::all(node, width.filter(|width| has_form(&node.op, *width) && fits(*width)))
+        let fits = |width: &Width| self.fits_table(node, *width) && self.fits_normalization(node, *width);
+        Form::all(node, width.filter(|width| has_form(&node.op) && fits(width)))
     }
 
     /// Whether a table can stand for a function; for an operation that is none, yes.
@@ -131,10 +130,14 @@ impl Walk {
         params.is_some_and(|(x, y)| interpolated_table(*function, clamp, [x, y]).is_some())
     }
 
-    /// Whether a normalization's rows are short enough for integers; for any other operation, yes.
-    fn fits_row(&self, node: &Node) -> bool {
-        let Op::Normalize { axis, .. } = node.op else { return true };
-        self.graph.shape(node.inputs[0])[axis] <= MAX_ROW as usize
+    /// Whether integers can stand for a normalization's numbers; for any other operation, yes.
+    fn fits_normalization(&self, node: &Node, width: Width) -> bool {
+        let Op::Normalize { epsilon, .. } = node.op else { return true };
+        let params = self.params(node.inputs[0], Some(width)).zip(self.params(node.outputs[0], Some(width)));
+        let numbers = |id: ValueId| self.graph.constant(id)?.as_slice();
+        let numbers = numbers(node.inputs[1]).zip(numbers(node.inputs[2]));
+        let both = params.zip(numbers);
+        both.is_some_and(|((x, y), (gamma, beta))| Normalizing::new([gamma, beta], epsilon, [x, y]).is_some())
     }
 
     /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
@@ -239,6 +242,9 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use lacewing::ops::normalize::MAX_ROW;
+    use ndarray::{ArrayD, IxDyn};
+
     use super::*;
     use crate::graph::Function;
 
@@ -288,7 +294,9 @@ mod tests {
         for (n, held) in [(MAX_ROW as usize, BYTES), (MAX_ROW as usize + 1, None)] {
             let mut graph = two(Op::Normalize { axis: 1, epsilon: 1e-5, centered: true });
             graph.values.iter_mut().for_each(|value| value.shape = vec![1, n]);
-            let (_, params) = insert_all(graph, vec![BYTES; 3], Io::F32);
+            let numbers = graph.add(Value::constant("ones", ArrayD::ones(IxDyn(&[n]))));
+            graph.nodes[1].inputs.extend([numbers; 2]);
+            let (_, params) = insert_all(graph, vec![BYTES, BYTES, BYTES, None], Io::F32);
             assert_eq!(params[2], held);
         }
     }
