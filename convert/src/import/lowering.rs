@@ -129,7 +129,8 @@ impl Lowering {
 
     /// What can be said of a node by itself.
     fn check(&self, node: &OnnxNode<'_>, problems: &Problems) -> Result<(), ConvertError> {
-        if !is_standard(&node.pb.domain) && node.pb.domain != ops::FEATURES {
+        let bounded = node.pb.domain == ops::BOUNDED && node.op() == "LSTM";
+        if !is_standard(&node.pb.domain) && node.pb.domain != ops::FEATURES && !bounded {
             let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
             return Err(node.error(reason));
         }

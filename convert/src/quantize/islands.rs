@@ -112,7 +112,8 @@ impl Walk {
             return Form::all(node, None);
         }
         let width = match &node.op {
-            op if gates::have_integers(op) => return Form::recurrent(node),
+            op if gates::have_integers(op) && self.ends_within_bound(node) => return Form::recurrent(node),
+            Op::Lstm { .. } => None,
             Op::Unary(_) if self.wide.holds(output) => return Form::all(node, self.lies(node)),
             op if moves_only(op) => self.lies(node),
             Op::Unary(function) if is_change(*function) => return self.change(node),
@@ -138,6 +139,13 @@ impl Walk {
         let numbers = numbers(node.inputs[1]).zip(numbers(node.inputs[2]));
         let both = params.zip(numbers);
         both.is_some_and(|((x, y), (gamma, beta))| Normalizing::new([gamma, beta], epsilon, [x, y]).is_some())
+    }
+
+    /// Whether the int16 of a layer's states ends where the limit of its cells lies or before.
+    fn ends_within_bound(&self, node: &Node) -> bool {
+        let Op::Lstm { bound, .. } = node.op else { return true };
+        let states = self.params(node.outputs[0], Some(Width::I16));
+        states.is_some_and(|states| f64::from(states.scale) * 32767.0 <= f64::from(bound) * (1.0 + 1e-4))
     }
 
     /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
