@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::wide::Wide;
 use super::{Params, Width, activation_operands, gates, has_form, interpolated_table, moves_only};
 use crate::doors::Io;
-use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
+use crate::graph::{Function, Graph, Kind, Node, Op, Value, ValueId};
 use crate::ops::{Normalizing, is_change};
 
 /// The graph with its changes of type, and the params of the values that are integers in it.
@@ -46,8 +46,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> Walk {
-        let graph = Graph { nodes: Vec::with_capacity(graph.nodes.len()), ..graph.clone() };
+    fn new(from: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> Walk {
+        let graph = Graph { nodes: Vec::with_capacity(from.nodes.len()), ..from.clone() };
         let held = vec![None; known.len()];
         let mut walk = Walk { graph, known, wide, held, copies: HashMap::new() };
         for id in (0..walk.held.len()).map(ValueId) {
@@ -57,7 +57,7 @@ impl Walk {
             }
         }
         for state in walk.graph.states.clone() {
-            walk.held[state.input.0] = walk.params(state.input, walk.written(state.output));
+            walk.held[state.input.0] = walk.params(state.input, walk.written(from, state.output));
         }
         walk
     }
@@ -97,6 +97,9 @@ impl Walk {
             node.inputs[1] = self.in_type(node.inputs[1], None);
         }
         let output = node.outputs[0];
+        if node.op == Op::Unary(Function::Identity) && form.writes.is_none() {
+            node.op = Op::Reshape;
+        }
         self.held[output.0] = self.params(output, form.writes);
         self.graph.nodes.push(node);
     }
@@ -116,6 +119,7 @@ impl Walk {
             Op::Lstm { .. } => None,
             Op::Unary(_) if self.wide.holds(output) => return Form::all(node, self.lies(node)),
             op if moves_only(op) => self.lies(node),
+            Op::Unary(Function::Identity) if self.is_float(node.inputs[0]) => None,
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
@@ -164,19 +168,24 @@ impl Walk {
         }
     }
 
+    /// Whether a value was computed in f32.
+    fn is_float(&self, id: ValueId) -> bool {
+        self.held(id).is_none() && self.graph.nodes.iter().any(|node| node.outputs[0] == id)
+    }
+
     fn change(&self, node: &Node) -> Form {
         let operand = node.inputs[0];
         let reads = self.held(operand).or(self.natural(operand));
         Form { reads: vec![reads], writes: self.natural(node.outputs[0]) }
     }
 
-    /// What a value is written in, through any operations that only move it.
-    fn written(&self, mut value: ValueId) -> Held {
+    /// What a value of the graph is written in, through any operations that only move it.
+    fn written(&self, graph: &Graph, mut value: ValueId) -> Held {
         if self.wide.params(value).is_some() {
             return Some(Width::I16);
         }
-        while let Some(node) = self.graph.nodes.iter().find(|node| node.outputs[0] == value) {
-            if !moves_only(&node.op) {
+        while let Some(node) = graph.nodes.iter().find(|node| node.outputs[0] == value) {
+            if !moves_only(&node.op) && node.op != Op::Unary(Function::Identity) {
                 return self.form(node).writes;
             }
             value = node.inputs[0];
@@ -254,7 +263,6 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     use super::*;
-    use crate::graph::Function;
 
     const BYTES: Option<Params> = Some(Params::int8(1.0, 0));
     const WORDS: Option<Params> = Some(Params::int16(0.5));
