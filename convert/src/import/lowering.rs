@@ -274,6 +274,10 @@ impl Lowering {
             Some(Known::Value(id)) => *id,
             Some(Known::Constant(constant)) => {
                 let elements = constant.floats()?;
+                if elements.is_empty() {
+                    let reason = format!("the output `{name}` of shape {:?} is empty; leave it out", elements.shape());
+                    return Err(ConvertError::BrokenGraph { reason });
+                }
                 self.graph.add(Value::constant(&format!("{name}.constant"), elements))
             }
             None => return Err(ConvertError::BrokenGraph { reason: format!("no node writes the output `{name}`") }),
