@@ -54,9 +54,9 @@ pub fn find(graph: &Graph, quantization: &Quantization) -> Result<Removal, Conve
     }
     let layers: Vec<Option<Layer>> = nodes(graph).map(|(id, _)| Layer::of(graph, quantization, id)).collect();
     let constants = Constants::of(graph, quantization, &layers)?;
-    let mut gone = Groups::none(graph);
+    let (shared, mut gone) = (shared(graph), Groups::none(graph));
     loop {
-        let mut groups = Groups::of(graph, |node, channel| {
+        let mut groups = Groups::of(graph, &shared, |node, channel| {
             let Some(layer) = &layers[node.0] else { return false };
             let output = graph.nodes[node.0].outputs[0];
             let unread = (0..layer.rows).all(|o| gone.goes(output, o) || layer.is_zero(o, channel));

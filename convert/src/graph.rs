@@ -320,6 +320,8 @@ pub enum Op {
         activations: [Function; 3],
         /// Limit on the sums.
         clip: f32,
+        /// Limit on the cells.
+        bound: f32,
         /// Whether the forget gate is one less the input gate.
         coupled: bool,
     },

@@ -15,7 +15,7 @@ mod weigh;
 use lacewing_numeric::{Surgeon, dot, products};
 
 use crate::Sample;
-use crate::channels::{Groups, Removal};
+use crate::channels::{Groups, Removal, shared};
 use crate::error::ConvertError;
 use crate::front::{Front, some};
 use crate::graph::{Graph, Layout, Node, NodeId, Op};
@@ -40,7 +40,7 @@ impl<'g> Pruner<'g> {
     /// [`ConvertError::Prune`] if the model is quantized, there are no samples, or a layer meets what is not finite.
     pub fn new(graph: &'g Graph, samples: &[Sample], progress: &mut impl FnMut(usize)) -> Result<Self, ConvertError> {
         check(graph, samples)?;
-        let groups = Groups::of(graph, |_, _| true);
+        let groups = Groups::of(graph, &shared(graph), |_, _| true);
         let mut candidates = candidates(graph, &groups);
         let of = |layers: fn(&Op) -> bool| graph.nodes.iter().filter(|node| layers(&node.op)).count();
         let steps = of(is_dense) + families(&candidates).len() + of(is_layer);

@@ -144,16 +144,15 @@ pub fn is_quantized(graph: &Graph) -> bool {
     graph.nodes.iter().any(|node| matches!(node.op, Op::Unary(Function::Dequantize { .. })))
 }
 
-/// Whether an operation has a form in integers of that width; functions in int16 need a table that is near enough beside that. What has
-/// none runs in f32.
+/// Whether an operation has a form in integers, int8 and int16; functions in int16 need a table that is near enough beside that, and
+/// normalizations numbers that their record holds. What has none runs in f32.
 #[must_use]
-pub fn has_form(op: &Op, width: Width) -> bool {
+pub fn has_form(op: &Op) -> bool {
     match op {
         Op::Binary(Binary::Function(_)) => false,
         Op::MatMul { .. } => true,
         Op::Conv { .. } | Op::FullyConnected | Op::Binary(_) | Op::Unary(_) | Op::Softmax { .. } => true,
-        Op::Pool { .. } | Op::ArgMax { .. } => true,
-        Op::Normalize { .. } => width == Width::I8,
+        Op::Pool { .. } | Op::ArgMax { .. } | Op::Normalize { .. } => true,
         op => moves_only(op),
     }
 }

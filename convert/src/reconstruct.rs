@@ -46,10 +46,27 @@ impl Rounding {
 /// `λ` as a part of the mean square of an input.
 const DAMPING: f64 = 0.01;
 
-/// The layers whose weights can be fitted: those with integers of our own.
-fn fitted(graph: &Graph, quantization: &Quantization) -> Vec<NodeId> {
+/// Outputs of a layer times the square of its inputs up to which it is fitted, in about half a minute.
+const MOST: usize = 1 << 31;
+
+/// The layers with integers of our own.
+fn own<'g>(graph: &'g Graph, quantization: &Quantization) -> impl Iterator<Item = (NodeId, &'g Node)> {
     let own = |node: &Node| graph.value(node.inputs[1]).grid.is_none();
-    nodes(graph).filter(|(id, node)| quantization.weights(*id).is_some() && own(node)).map(|(id, _)| id).collect()
+    nodes(graph).filter(move |(id, node)| quantization.weights(*id).is_some() && own(node))
+}
+
+/// Whether a layer is too large to be fitted.
+fn is_too_large(graph: &Graph, node: &Node) -> bool {
+    let (outputs, inputs) = graph.shape(node.inputs[1]).split_at(1);
+    let inputs: usize = inputs.iter().product();
+    outputs[0].saturating_mul(inputs).saturating_mul(inputs) > MOST
+}
+
+/// The names of the layers that are too large to be fitted: each of their weights is rounded to the nearest.
+#[must_use]
+pub fn too_large(graph: &Graph, quantization: &Quantization) -> Vec<String> {
+    let large = own(graph, quantization).filter(|(_, node)| is_too_large(graph, node));
+    large.map(|(_, node)| node.name.clone()).collect()
 }
 
 /// Chooses integers and biases of all layers anew. `float` is the graph that was quantized; `progress` is called after each layer with the
@@ -65,7 +82,8 @@ pub fn reconstruct(
     rounding: Rounding,
     mut progress: impl FnMut(usize),
 ) -> Result<(Graph, Quantization), ConvertError> {
-    let layers = fitted(&graph, &quantization);
+    let fitted = own(&graph, &quantization).filter(|(_, node)| !is_too_large(&graph, node));
+    let layers: Vec<NodeId> = fitted.map(|(id, _)| id).collect();
     let samples = some(float, samples)?;
     let (mut ahead, mut behind) = (Front::new(float, &samples), Front::new(&graph, &samples));
     for id in &layers {
@@ -180,4 +198,22 @@ fn fit_row(
     }
     let bias = bias + dot(w, &moments.t) - scale * dot(&ints, &moments.x);
     Row { ints, scale, bias }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Kind, Op, Value};
+    use ndarray::IxDyn;
+
+    #[test]
+    fn a_layer_is_too_large_by_the_square_of_its_inputs() {
+        for (shape, large) in [([1024, 1024], false), ([2048, 1024], false), ([1024, 2048], true)] {
+            let mut graph = Graph::default();
+            let x = graph.add(Value::activation("x", &[1, shape[1]], Kind::F32));
+            let w = graph.add(Value::constant("w", ArrayD::zeros(IxDyn(&shape))));
+            let y = graph.add(Value::activation("y", &[1, shape[0]], Kind::F32));
+            assert_eq!(is_too_large(&graph, &Node::new("fc", Op::FullyConnected, &[x, w], y)), large, "{shape:?}");
+        }
+    }
 }

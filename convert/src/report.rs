@@ -136,7 +136,8 @@ impl Report {
             samples: verification.samples,
             reference: verification.reference.clone(),
             sqnr_db: verified.then(|| finite(verification.sqnr_db)),
-            agreement: verified.then(|| Share::rounded(verification.top1_agreement, verification.samples)),
+            agreement: (verified && verification.has_classes)
+                .then(|| Share::rounded(verification.top1_agreement, verification.samples)),
             accuracy: findings.labels.and_then(|labels| Accuracy::new(&verification.classes, labels)),
             arena_bytes: model.arena_len(),
             lower_bound_bytes,

@@ -41,6 +41,10 @@ pub struct Verification {
     pub layers: Vec<LayerNoise>,
     /// SQNR of all outputs together, in dB.
     pub sqnr_db: f64,
+    /// Name and SQNR in dB of each output.
+    pub outputs: Vec<(String, f64)>,
+    /// Whether the first output holds scores of classes, as [`scores_classes`] judges it; if not, the next two say little.
+    pub has_classes: bool,
     /// Share of samples whose largest element of the first output has the same index, 0..1.
     pub top1_agreement: f64,
     /// The class that the original and the program give to each sample; see [`class`].
@@ -131,7 +135,7 @@ pub fn verify(
     let layers = layers_of(&runner.model());
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut probes = probes(graph, &layers, &ops);
-    let (mut output, mut agree, mut classes) = (Noise::default(), 0, Vec::new());
+    let (mut outputs, mut agree, mut classes) = (vec![Noise::default(); graph.outputs.len()], 0, Vec::new());
     reference.reset()?;
     // The steps of a stream come one after the other.
     let mut workers = parallel::workers((runner, probes.clone()), !graph.states.is_empty());
@@ -140,21 +144,32 @@ pub fn verify(
     };
     parallel::each(&mut workers, samples, work, |found| {
         probes.iter_mut().flatten().zip(&found.layers).for_each(|(probe, seen)| probe.seen.include(seen));
-        output.include(found.output);
+        outputs.iter_mut().zip(&found.outputs).for_each(|(to, from)| to.include(*from));
         agree += usize::from(found.agrees);
         classes.push(found.classes);
         progress();
         Ok(())
     })?;
     let top1_agreement = f64::from(agree as u32) / f64::from((samples.len() as u32).max(1));
-    let (layers, sqnr_db, reference) = (report(probes), output.db(), reference.name());
-    Ok(Verification { layers, sqnr_db, top1_agreement, classes, samples: samples.len(), reference })
+    let mut all = Noise::default();
+    outputs.iter().for_each(|output| all.include(*output));
+    let names = graph.outputs.iter().map(|id| graph.value(*id).name.clone());
+    Ok(Verification {
+        layers: report(probes),
+        sqnr_db: all.db(),
+        outputs: names.zip(outputs.iter().map(|output| output.db())).collect(),
+        has_classes: graph.outputs.first().is_some_and(|id| scores_classes(onnx_shape(graph, *id))),
+        top1_agreement,
+        classes,
+        samples: samples.len(),
+        reference: reference.name(),
+    })
 }
 
 /// What one sample tells: of every probe, of the outputs, of the classes and whether they agree.
 struct Found {
     layers: Vec<Seen>,
-    output: Noise,
+    outputs: Vec<Noise>,
     classes: [Option<i64>; 2],
     agrees: bool,
 }
@@ -174,12 +189,13 @@ fn found(
         probe.seen.add(&wanted, &reals(bytes, ops[record].output().dtype(), scale, zero));
     })?;
     let layers = probes.iter().flatten().map(|probe| probe.seen.clone()).collect();
-    let mut found = Found { layers, output: Noise::default(), classes: [None; 2], agrees: false };
+    let outputs = vec![Noise::default(); graph.outputs.len()];
+    let mut found = Found { layers, outputs, classes: [None; 2], agrees: false };
     for (index, (value, got)) in graph.outputs.iter().zip(got).enumerate() {
         let (Some(wanted), got) = (output_of(graph, *value, &tensors), got.into_raw_vec_and_offset().0) else {
             continue;
         };
-        found.output.add(&wanted, &got);
+        found.outputs[index].add(&wanted, &got);
         if index == 0 {
             found.agrees = top1(&wanted) == top1(&got);
             found.classes = [class(&wanted), class(&got)];
@@ -253,6 +269,21 @@ fn output_of(graph: &Graph, value: ValueId, tensors: &Tensors) -> Option<Vec<f32
     }
 }
 
+/// The shape that an output has in the original.
+fn onnx_shape(graph: &Graph, output: ValueId) -> &[usize] {
+    let value = graph.value(output);
+    value.original.as_ref().map_or(&value.shape, |original| &original.shape)
+}
+
+/// Whether an output of this shape is taken for the scores of classes: a row, or the channels of an image of one pixel. Boxes, maps and
+/// sequences are none.
+#[must_use]
+pub fn scores_classes(shape: &[usize]) -> bool {
+    let all = shape.iter().product::<usize>();
+    let along = |axis: Option<&usize>| axis.is_none_or(|n| *n == all);
+    along(shape.last()) || shape.len() == 4 && along(shape.get(1))
+}
+
 /// Index of the first largest element.
 #[must_use]
 pub fn top1(numbers: &[f32]) -> Option<usize> {
@@ -281,6 +312,14 @@ mod tests {
         assert!((noise.db() - 20.0).abs() < 1e-9);
         assert_eq!(top1(&[1.0, 3.0, 3.0]), Some(1));
         assert_eq!(top1(&[]), None);
+    }
+
+    #[test]
+    fn boxes_and_maps_are_no_classes() {
+        let shapes = [&[1, 10][..], &[10], &[1, 1, 10], &[1, 1000, 1, 1], &[1, 1], &[]];
+        assert!(shapes.into_iter().all(scores_classes));
+        let shapes = [&[1, 896, 16][..], &[1, 896, 1], &[1, 2, 8, 8], &[20, 1, 37]];
+        assert!(!shapes.into_iter().any(scores_classes));
     }
 
     #[test]

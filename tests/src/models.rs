@@ -244,11 +244,12 @@ fn sequences(chain: &mut Chain) -> Tensor {
         let numbers = chain.weights_f32(shape.iter().product::<u32>() as usize);
         Tensor::new(Place::Constant, DType::F32, numbers.offset, shape)
     });
-    let (sigmoid, tanh, clip) = (Function::Sigmoid, Function::Tanh, 2.0);
+    let (sigmoid, tanh, clip, bound) = (Function::Sigmoid, Function::Tanh, 2.0, 0.5);
     let (weights, recurrence) = (chain.weights_f32(16), chain.weights_f32(16));
     let (bias, peepholes) = (chain.weights_f32(8), chain.weights_f32(6));
     let (inputs, output, activations) = ([x, h, h], chain.f32([1, 4, 1, 2]), [sigmoid, tanh, tanh]);
-    chain.push(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, coupled: false });
+    let coupled = false;
+    chain.push(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, bound, coupled });
     let x = Tensor::new(Place::Arena, DType::F32, output.offset, [1, 4, 1, 2]);
     let (weights, recurrence, bias) = (chain.weights_f32(12), chain.weights_f32(12), chain.weights_f32(8));
     let (inputs, output, activations) = ([x.last(), h], chain.f32([1, 4, 1, 2]), [sigmoid, tanh]);

@@ -29,18 +29,19 @@ impl Groups {
 
     /// The groups of a graph. Those stay that a door or a state has, that are mixed with others, that belong to a layer whose weights are
     /// another's too and would be in the file twice, or that a layer reads which cannot lose them: `loses` says of each, and of the layer's input channel, whether it can.
-    pub(crate) fn of(graph: &Graph, loses: impl Fn(NodeId, usize) -> bool) -> Self {
+    /// `shared` are the layers of [`shared`].
+    pub(crate) fn of(graph: &Graph, shared: &HashSet<NodeId>, loses: impl Fn(NodeId, usize) -> bool) -> Self {
         let mut groups = Self::none(graph);
         groups.stays.fill(false);
         let states = graph.states.iter().flat_map(|state| [state.input, state.output]);
         graph.inputs.iter().chain(&graph.outputs).copied().chain(states).for_each(|id| groups.hold_all(graph, id));
-        let shared = shared(graph);
         for (id, node) in nodes(graph) {
             groups.include(graph, node, |channel| loses(id, channel));
             if shared.contains(&id) {
                 [node.inputs[0], node.outputs[0]].into_iter().for_each(|value| groups.hold_all(graph, value));
             }
         }
+        (0..groups.parent.len()).for_each(|at| groups.parent[at] = groups.root(at));
         groups
     }
 
@@ -96,14 +97,23 @@ impl Groups {
 
     /// Makes a channel stay.
     pub(crate) fn hold(&mut self, id: ValueId, channel: usize) {
-        let group = self.group(id, channel);
+        let group = self.root(self.first[id.0] + channel);
         self.stays[group] = true;
     }
 
     fn join(&mut self, a: (ValueId, usize), b: (ValueId, usize)) {
-        let (a, b) = (self.group(a.0, a.1), self.group(b.0, b.1));
+        let [a, b] = [a, b].map(|(id, channel)| self.root(self.first[id.0] + channel));
         self.parent[a] = b;
         self.stays[b] |= self.stays[a];
+    }
+
+    /// The root above a place in the array, which is then nearer for the next who asks.
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.parent[at] != at {
+            self.parent[at] = self.parent[self.parent[at]];
+            at = self.parent[at];
+        }
+        at
     }
 
     /// The root of a channel's group.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::arguments::{DataArgs, ImportArgs};
-use super::convert::{compared_with, inputs};
+use super::convert::{compared_with, inputs, output_sqnr_json};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
@@ -93,7 +93,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     compared_with(&verification, terminal);
     terminal.object(&json!({
         "sqnr_db": json_decibels(verification.sqnr_db),
-        "top1_agreement": verification.top1_agreement,
+        "output_sqnr_db": output_sqnr_json(&verification),
+        "top1_agreement": verification.has_classes.then_some(verification.top1_agreement),
         "n": verification.samples,
         "reference": verification.reference,
         "data": data,
@@ -180,10 +181,13 @@ fn report(verification: &Verification, sorted: &[LayerNoise], own: &Own<'_>, ter
         let rest = counted(sorted.len() - shown, "better layer");
         terminal.say(terminal.paint(format!("… and {rest}; -v shows all"), Paint::Dim));
     }
+    let agreement = match verification.has_classes {
+        true => format!(", top-1 agreement {}", percent(verification.top1_agreement)),
+        false => String::new(),
+    };
     terminal.say(format_args!(
-        "output SQNR {}, top-1 agreement {} on {}",
+        "output SQNR {}{agreement} on {}",
         terminal.paint(decibels(verification.sqnr_db), Paint::Bold),
-        percent(verification.top1_agreement),
         counted(verification.samples, "sample"),
     ));
     advice(verification, sorted).into_iter().for_each(|line| terminal.say(format_args!("• {line}")));
@@ -206,7 +210,8 @@ fn table(layers: &[LayerNoise], own: &Own<'_>, terminal: &Terminal) {
 fn advice(verification: &Verification, sorted: &[LayerNoise]) -> Vec<String> {
     let mut advice = Vec::new();
     let worst = sorted.first().filter(|layer| layer.sqnr_db < LOW_DB);
-    let Some(worst) = worst.filter(|_| verification.sqnr_db < LOW_DB || verification.top1_agreement < 0.98) else {
+    let other_classes = verification.has_classes && verification.top1_agreement < 0.98;
+    let Some(worst) = worst.filter(|_| verification.sqnr_db < LOW_DB || other_classes) else {
         return vec!["nothing to do: what is lost is lost evenly and the output hardly sees it".to_string()];
     };
     if let Some(first) = first_drop(&verification.layers) {
@@ -246,7 +251,9 @@ mod tests {
         };
         let layers = sqnr.iter().enumerate().map(layer).collect();
         let (classes, reference) = (Vec::new(), "tract".into());
-        Verification { layers, sqnr_db: output, top1_agreement: 0.9, classes, samples: 10, reference }
+        let outputs = vec![("y".into(), output)];
+        let (sqnr_db, has_classes, top1_agreement, samples) = (output, true, 0.9, 10);
+        Verification { layers, sqnr_db, outputs, has_classes, top1_agreement, classes, samples, reference }
     }
 
     #[test]

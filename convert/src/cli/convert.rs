@@ -12,7 +12,7 @@ use lacewing_convert::import::{self, ImportOptions};
 use lacewing_convert::passes::SimplifyOptions;
 use lacewing_convert::plan::Optimize;
 use lacewing_convert::quantize::Precision;
-use lacewing_convert::reconstruct::Rounding;
+use lacewing_convert::reconstruct::{Rounding, too_large};
 use lacewing_convert::report::Findings;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::search::Point;
@@ -336,10 +336,15 @@ fn quality(verification: &Verification) -> Vec<[String; 2]> {
     if verification.samples == 0 {
         return vec![["against the float original".into(), "not run, no --calib".into()]];
     }
-    vec![
-        [format!("output SQNR on {}", counted(verification.samples, "sample")), decibels(verification.sqnr_db)],
-        ["top-1 agreement with float".into(), percent(verification.top1_agreement)],
-    ]
+    let all = format!("output SQNR on {}", counted(verification.samples, "sample"));
+    let mut rows = vec![[all, decibels(verification.sqnr_db)]];
+    if let outputs @ [_, _, ..] = &verification.outputs[..] {
+        rows.extend(outputs.iter().map(|(name, db)| [format!("  of {}", short(name)), decibels(*db)]));
+    }
+    if verification.has_classes {
+        rows.push(["top-1 agreement with float".into(), percent(verification.top1_agreement)]);
+    }
+    rows
 }
 
 /// SQNR of layers in the order given, as a table.
@@ -359,10 +364,7 @@ fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program
     for layer in converted.narrowed(&options.policy) {
         warning(format!("`{layer}` reads its sequence in int8, only its states are int16"));
     }
-    if options.rounding != Rounding::Nearest && !converted.quantization.is_float() && !converted.float.states.is_empty()
-    {
-        warning("the model keeps a state: its weights were rounded to the nearest, not fitted".into());
-    }
+    unfitted(options, converted).into_iter().for_each(warning);
     compared_with(&converted.verification, terminal);
     let Some(board) = args.target.board else { return };
     let sizes = [
@@ -379,6 +381,20 @@ fn warn(args: &Args, options: &Options, converted: &Conversion, steps: &[program
             ));
         }
     }
+}
+
+/// What was to be fitted and was not.
+fn unfitted(options: &Options, converted: &Conversion) -> Vec<String> {
+    if options.rounding == Rounding::Nearest || converted.quantization.is_float() {
+        return Vec::new();
+    }
+    if !converted.float.states.is_empty() {
+        return vec!["the model keeps a state: its weights were rounded to the nearest, not fitted".into()];
+    }
+    let layers = too_large(&converted.graph, &converted.quantization).into_iter();
+    layers
+        .map(|layer| format!("`{layer}` is too large to be fitted: its weights were rounded to the nearest"))
+        .collect()
 }
 
 /// Says so where tract does not run the original.
@@ -415,11 +431,17 @@ fn described(
         "removed": removed_json(&converted.removed, "identical"),
         "pruned": options.prune.map(|_| removed_json(&converted.pruned, "approximate")),
         "sqnr_db": verified.then(|| json_decibels(verification.sqnr_db)),
-        "top1_agreement": verified.then_some(verification.top1_agreement),
+        "output_sqnr_db": output_sqnr_json(verification),
+        "top1_agreement": (verified && verification.has_classes).then_some(verification.top1_agreement),
         "samples": verification.samples,
         "reference": verified.then_some(&verification.reference),
         "layers": layers_json(&verification.layers),
     })
+}
+
+/// The SQNR of each output by its name.
+pub(super) fn output_sqnr_json(verification: &Verification) -> Value {
+    verification.outputs.iter().map(|(name, db)| (name.clone(), json_decibels(*db))).collect()
 }
 
 fn removed_json(removed: &Removed, outputs: &str) -> Value {

@@ -74,7 +74,7 @@ fn step(graph: &Graph, node: &Node, x: &[ArrayD<f32>]) -> ArrayD<f32> {
             }
             y
         }
-        Op::Lstm { activations, clip, coupled } => lstm(x, *activations, *clip, *coupled, shape),
+        Op::Lstm { activations, clip, bound, coupled } => lstm(x, *activations, [*clip, *bound], *coupled, shape),
         Op::Gru { activations, clip, reset_last } => gru(x, *activations, *clip, *reset_last, shape),
         Op::Rnn { activation, clip } => {
             let state = |t: usize, b: usize, h: &[f32]| {
@@ -300,7 +300,13 @@ impl Gate<'_> {
     }
 }
 
-fn lstm(x: &[ArrayD<f32>], [f, g, r]: [Function; 3], clip: f32, coupled: bool, shape: &[usize]) -> ArrayD<f32> {
+fn lstm(
+    x: &[ArrayD<f32>],
+    [f, g, r]: [Function; 3],
+    [clip, bound]: [f32; 2],
+    coupled: bool,
+    shape: &[usize],
+) -> ArrayD<f32> {
     let cells = std::cell::RefCell::new(x[2].clone());
     let peep = |i: usize, u: usize, c: f32| x.get(6).map_or(0.0, |p| p[[i * shape[2] + u]] * c);
     let mut y = sequence(x, shape, |t, b, h| {
@@ -310,7 +316,7 @@ fn lstm(x: &[ArrayD<f32>], [f, g, r]: [Function; 3], clip: f32, coupled: bool, s
             let limited = |sum: f32| sum.clamp(-clip, clip);
             let input = unary(f, limited(gates.sum(0, u, h) + peep(0, u, c)));
             let forget = if coupled { 1.0 - input } else { unary(f, limited(gates.sum(2, u, h) + peep(2, u, c))) };
-            let c = forget * c + input * unary(g, limited(gates.sum(3, u, h)));
+            let c = (forget * c + input * unary(g, limited(gates.sum(3, u, h)))).clamp(-bound, bound);
             cells.borrow_mut()[[b, u]] = c;
             unary(f, limited(gates.sum(1, u, h) + peep(1, u, c))) * unary(r, c)
         };

@@ -9,11 +9,14 @@ use crate::error::ConvertError;
 /// Bytes of computed constants that any file may come to.
 const LEAST: usize = 1 << 25;
 
-/// Bytes of computed constants for each byte of the file: weights of 8 bits that become f32, and then lie otherwise.
+/// Bytes of computed constants for each byte of a small file.
 const PER_BYTE: usize = 32;
 
-/// Bytes of computed constants that no file may exceed.
-const MOST: usize = 1 << 29;
+/// Bytes of computed constants up to which a file counts as small.
+const SMALL: usize = 1 << 29;
+
+/// Bytes of computed constants for each byte of any file: weights of 8 bits that become f32, and then lie otherwise.
+const PER_BYTE_OF_ANY: usize = 8;
 
 /// What is left to compute.
 pub(super) struct Budget {
@@ -28,8 +31,7 @@ pub(super) struct Budget {
 impl Budget {
     /// For one file.
     pub(super) fn new(source: &Source) -> Budget {
-        let computed = source.bytes.saturating_mul(PER_BYTE).saturating_add(LEAST).min(MOST);
-        Budget { computed, filled: MOST, weights: weights(source), spent: false }
+        Budget { computed: most(source.bytes), filled: SMALL, weights: weights(source), spent: false }
     }
 
     /// Bytes that a node may compute.
@@ -45,7 +47,9 @@ impl Budget {
             Some(rest) => *left = rest,
             None => {
                 self.spent = true;
-                return Err(node.error("the model computes too many constants; simplify it with onnxsim"));
+                return Err(node.error(
+                    "the constants that the model computes are too large for a file of its size; fold them into the file with onnxsim",
+                ));
             }
         }
         Ok(())
@@ -61,6 +65,12 @@ impl Budget {
     }
 }
 
+/// Bytes of computed constants that a file of this size may come to.
+fn most(bytes: usize) -> usize {
+    let small = bytes.saturating_mul(PER_BYTE).saturating_add(LEAST).min(SMALL);
+    small.max(bytes.saturating_mul(PER_BYTE_OF_ANY))
+}
+
 /// The names that layers read as their weights, if nothing else reads them.
 fn weights(source: &Source) -> HashSet<String> {
     let graph = source.graph();
@@ -72,4 +82,16 @@ fn weights(source: &Source) -> HashSet<String> {
         if layer { &mut weights } else { &mut others }.extend(rest);
     }
     weights.difference(&others).map(|name| name.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_compute_in_proportion_to_what_it_holds() {
+        assert_eq!(most(2048), LEAST + (1 << 16));
+        assert_eq!(most(1 << 25), SMALL);
+        assert_eq!(most(550 << 20), 4400 << 20);
+    }
 }

@@ -51,8 +51,12 @@ impl<'a> Folder<'a> {
         left: usize,
     ) -> Result<Vec<Constant>, ConvertError> {
         let elements = bound(node, inputs)?;
-        if elements > MAX_ELEMENTS.min(left / width(node, inputs)) as u64 {
-            return Err(node.error(format!("would compute a constant of {elements} elements")));
+        let largest = inputs.iter().map(|constant| constant.tensor.len()).max().unwrap_or(0);
+        let most = MAX_ELEMENTS.max(largest).min(left / width(node, inputs));
+        if elements > most as u64 {
+            return Err(node.error(format!(
+                "would compute a constant of {elements} elements, more than the {most} that a file of its size may; fold it into the file with onnxsim"
+            )));
         }
         let tensors: Vec<Arc<Tensor>> = inputs.iter().map(|c| c.tensor.clone()).collect();
         let results = match quietly(|| self.evaluate(node, &tensors)) {

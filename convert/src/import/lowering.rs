@@ -129,7 +129,8 @@ impl Lowering {
 
     /// What can be said of a node by itself.
     fn check(&self, node: &OnnxNode<'_>, problems: &Problems) -> Result<(), ConvertError> {
-        if !is_standard(&node.pb.domain) && node.pb.domain != ops::FEATURES {
+        let bounded = node.pb.domain == ops::BOUNDED && node.op() == "LSTM";
+        if !is_standard(&node.pb.domain) && node.pb.domain != ops::FEATURES && !bounded {
             let reason = format!("operators of the domain `{}` are not supported; export plain ONNX", node.pb.domain);
             return Err(node.error(reason));
         }
@@ -273,6 +274,10 @@ impl Lowering {
             Some(Known::Value(id)) => *id,
             Some(Known::Constant(constant)) => {
                 let elements = constant.floats()?;
+                if elements.is_empty() {
+                    let reason = format!("the output `{name}` of shape {:?} is empty; leave it out", elements.shape());
+                    return Err(ConvertError::BrokenGraph { reason });
+                }
                 self.graph.add(Value::constant(&format!("{name}.constant"), elements))
             }
             None => return Err(ConvertError::BrokenGraph { reason: format!("no node writes the output `{name}`") }),

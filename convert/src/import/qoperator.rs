@@ -105,9 +105,15 @@ impl Parts<'_> {
         self.graph.node.push(NodeProto { op_type, input: vec![real], output, attribute, name, ..NodeProto::default() });
     }
 
-    /// The operand at `at` less its zero point at `zero`: one, or one for each output channel.
+    /// The operand at `at` less its zero point at `zero`: one, or one for each output channel. One that is computed is taken off in float.
     fn centered(&mut self, at: usize, zero: usize) -> String {
         let (x, zero, step) = (self.input(at), self.input(zero), format!("{}.step_{at}", self.name));
+        if self.is_computed(&zero) {
+            let to = || vec![integer("to", DataType::Float as i64)];
+            let real = self.push("Cast", &format!("cast_{at}"), vec![x], to());
+            let zero = self.push("Cast", &format!("cast_zero_{at}"), vec![zero], to());
+            return self.push("Sub", &format!("centered_{at}"), vec![real, zero], Vec::new());
+        }
         let dims = self.graph.initializer.iter().find(|t| t.name == zero).map(|t| t.dims.clone()).unwrap_or_default();
         let count = dims.iter().try_fold(1, |n, dim| usize::try_from(*dim).ok()?.checked_mul(n)).unwrap_or(1);
         let (data_type, float_data) = (DataType::Float as i32, vec![1.0; count.min(MAX_CHANNELS)]);
@@ -132,6 +138,11 @@ impl Parts<'_> {
         let mut inputs = vec![self.dequantized(0, 0), self.dequantized(3, columns)];
         inputs.extend(self.bias(6));
         self.finish(op, inputs, 7);
+    }
+
+    fn is_computed(&self, name: &str) -> bool {
+        let writer = self.graph.node.iter().find(|node| node.output.iter().any(|output| output == name));
+        !name.is_empty() && writer.is_some_and(|node| node.op_type != "Constant")
     }
 
     fn input(&self, i: usize) -> String {

@@ -8,11 +8,14 @@ use crate::quantize::Width;
 use lacewing::ops::concat::MAX_INPUTS;
 use lacewing::ops::{ConcatF32, ConcatI8, ConcatI16};
 
-/// `Concat`.
+/// `Concat`; parts without elements are none.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
-    let inputs: Vec<ValueId> = (0..node.pb.input.len()).map(|i| to.value(node, i)).collect::<Result<_, _>>()?;
+    let mut inputs: Vec<ValueId> = (0..node.pb.input.len()).map(|i| to.value(node, i)).collect::<Result<_, _>>()?;
     let first = *inputs.first().ok_or_else(|| node.error("has no inputs"))?;
     let axis = node.axis(node.int("axis", 1), to.shape(first).len())?;
+    if inputs.iter().any(|id| !to.shape(*id).contains(&0)) {
+        inputs.retain(|id| !to.shape(*id).contains(&0));
+    }
     Ok(vec![joined(node, to, inputs, axis)?])
 }
 

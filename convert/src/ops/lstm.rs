@@ -9,7 +9,7 @@ use lacewing::ops::{LstmF32, LstmI8};
 /// Writes an LSTM.
 pub(crate) fn encode(
     activations: [Function; 3],
-    clip: f32,
+    [clip, bound]: [f32; 2],
     coupled: bool,
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
@@ -26,11 +26,13 @@ pub(crate) fn encode(
         peepholes: to.float_constant(6, 0),
         activations,
         clip,
+        bound,
         coupled,
     };
     to.push(record)
 }
 
+/// The cells need no limit: what their int16 ends at is none larger.
 fn encode_i8(
     [gate, candidate, result]: [Function; 3],
     coupled: bool,

@@ -55,7 +55,9 @@ use crate::graph::{Function, Node, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 pub(crate) use conv::{is_depthwise, shift as layer_shift, window_of};
 pub(crate) use features::DOMAIN as FEATURES;
+pub(crate) use normalize::Numbers as Normalizing;
 pub(crate) use pool::MEAN;
+pub(crate) use recurrent::BOUNDED;
 pub(crate) use rescale::is_change;
 pub(crate) use unary::unsupported;
 
@@ -86,6 +88,7 @@ pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueI
         "RotaryEmbedding" => rotary::lower(node, to),
         "Einsum" => einsum::lower(node, to),
         "CumSum" | "CumProd" => cumulative::lower(node, to),
+        "LayerNormalization" | "RMSNormalization" if norm::is_one_operation(node) => norm::lower(node, to),
         "LayerNormalization"
         | "RMSNormalization"
         | "InstanceNormalization"
@@ -133,7 +136,7 @@ pub(crate) fn encode(node: &Node, to: &mut Writer<'_>) -> Result<(), ConvertErro
         Op::Binary(binary) => binary::encode(*binary, to),
         Op::Select => select::encode(to),
         Op::MatMul { transposed } => matmul::encode(*transposed, to),
-        Op::Lstm { activations, clip, coupled } => lstm::encode(*activations, *clip, *coupled, to),
+        Op::Lstm { activations, clip, bound, coupled } => lstm::encode(*activations, [*clip, *bound], *coupled, to),
         Op::Gru { activations, clip, reset_last } => gru::encode(*activations, *clip, *reset_last, to),
         Op::Rnn { activation, clip } => rnn::encode(*activation, *clip, to),
         Op::Cumulative { axis, product, exclusive, reverse } => {

@@ -51,9 +51,13 @@ fn last_axes(on: &Compose<'_, '_>, x: ValueId) -> Result<Vec<usize>, ConvertErro
     Ok((axis..rank).collect())
 }
 
-/// One operation, unless mean and deviation are wanted too or factors are computed.
+/// Whether neither mean nor deviation is wanted, so that one operation does.
+pub(crate) fn is_one_operation(node: &OnnxNode<'_>) -> bool {
+    node.pb.output.iter().skip(1).all(String::is_empty)
+}
+
 fn layer(on: &mut Compose<'_, '_>, x: ValueId) -> Result<Vec<ValueId>, ConvertError> {
-    if on.node.pb.output.iter().skip(1).all(String::is_empty) {
+    if is_one_operation(on.node) {
         return Ok(vec![rows(on, x, true)?]);
     }
     let (axes, epsilon) = (last_axes(on, x)?, on.node.float("epsilon", 1e-5)?);

@@ -9,6 +9,9 @@ use crate::graph::{Function, Op, ValueId};
 use crate::import::{Lowering, OnnxNode};
 use lacewing::format::Tensor;
 
+/// The domain of an `LSTM` that limits its cells by its attribute `cell_clip`, as TFLite has it and ONNX does not.
+pub(crate) const BOUNDED: &str = "lacewing";
+
 /// Any of the three; the results are `Y`, `Y_h` and, of an LSTM, `Y_c`.
 pub(crate) fn lower(node: &OnnxNode<'_>, to: &mut Lowering) -> Result<Vec<ValueId>, ConvertError> {
     let directions: &[bool] = match node.string("direction") {
@@ -239,7 +242,8 @@ fn operation(node: &OnnxNode<'_>, (number, directions): (usize, usize)) -> Resul
     let all = activations(node, &names)?;
     match all[number * usual.len()..][..usual.len()] {
         [gate, candidate, cell] => {
-            Ok(Op::Lstm { activations: [gate, candidate, cell], clip, coupled: node.flag("input_forget") })
+            let bound = if node.pb.domain == BOUNDED { node.float("cell_clip", f32::INFINITY)? } else { f32::INFINITY };
+            Ok(Op::Lstm { activations: [gate, candidate, cell], clip, bound, coupled: node.flag("input_forget") })
         }
         [gate, candidate] => {
             Ok(Op::Gru { activations: [gate, candidate], clip, reset_last: node.flag("linear_before_reset") })

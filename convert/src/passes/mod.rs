@@ -11,6 +11,7 @@ mod edit;
 mod identities;
 mod joins;
 mod lines;
+mod magnitudes;
 mod nhwc;
 mod normalizations;
 mod pads;
@@ -35,11 +36,12 @@ pub struct SimplifyOptions {
 type Pass = fn(Graph, &SimplifyOptions) -> Graph;
 
 /// The passes in their order.
-pub const PASSES: [(&str, Pass); 15] = [
+pub const PASSES: [(&str, Pass); 16] = [
     ("unsigned", unsigned::run),
     ("identities", identities::run),
     ("patterns", patterns::run),
     ("normalizations", normalizations::run),
+    ("magnitudes", magnitudes::run),
     ("lines", lines::run),
     ("nhwc", nhwc::run),
     ("dead", dead::run),

@@ -1,13 +1,16 @@
-//! Normalizations that exporters spell out: `(x − mean) / √(mean of squares + ε)`, then factors and addends along the last axis; and
+//! Normalizations that exporters spell out: `(x − mean) / √(mean of squares + ε)`, then factors and addends along that axis; and
 //! softmax, `e / Σe` with `e = exp(x − max)`.
+
+mod spread;
 
 use ndarray::{ArrayD, IxDyn};
 
 use super::SimplifyOptions;
 use super::affine::along;
 use super::edit::{Edit, each};
-use crate::graph::{Binary, BinaryFunction, Function, Graph, Node, Op, PoolKind, ValueId};
+use crate::graph::{Binary, BinaryFunction, Function, Graph, Op, PoolKind, ValueId};
 use crate::ops::MEAN;
+use spread::{Spread, lies_along, reduces, spread, unshaped};
 
 pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     each(graph, |edit, node| {
@@ -15,36 +18,37 @@ pub(super) fn run(graph: Graph, _: &SimplifyOptions) -> Graph {
     })
 }
 
-/// Turns the quotient into one operation.
+/// Turns `(x − c) · 1 / √(variance + ε)`, perhaps with factors at the root, into one operation.
 fn recognize(edit: &mut Edit, node: usize) -> Option<()> {
-    let (distance, spread) = quotient(edit, node)?;
-    let (variance, epsilon) = sum(edit, spread)?;
-    let squares = pooled(edit, variance)?;
-    let (Function::Square, squared) = edit.unary(squares)? else { return None };
-    let centered = edit.binary(distance, Binary::Sub).filter(|[x, mean]| averages(edit, *mean, *x)).map(|[x, _]| x);
-    let x = centered.unwrap_or(distance);
+    let Quotient { distance, root, factors } = quotient(edit, node)?;
+    let (variance, epsilon) = sum(edit, unshaped(edit, root))?;
+    let Spread { of, axis, centered } = spread(edit, unshaped(edit, variance))?;
+    let from_mean = edit.binary(distance, Binary::Sub).filter(|[x, mean]| reduces(edit, MEAN, *mean, *x) == Some(axis));
+    let x = from_mean.map_or(distance, |[x, _]| x);
     let shape = edit.graph().shape(x).to_vec();
-    if squared != distance || edit.graph().shape(edit.output(node)) != shape || !averages(edit, variance, squares) {
+    let fits = of == if centered { x } else { distance };
+    if !fits || (centered && from_mean.is_none()) || !lies_along(edit, root, &shape, axis) {
         return None;
     }
-    let axis = shape.len().checked_sub(1)?;
-    let gamma = edit.constant(node, "factors", ArrayD::ones(IxDyn(&shape[axis..])));
-    let beta = edit.constant(node, "bias", ArrayD::zeros(IxDyn(&shape[axis..])));
-    edit.replace(node, Op::Normalize { axis, epsilon, centered: centered.is_some() }, &[x, gamma, beta]);
+    if edit.graph().shape(edit.output(node)) != shape {
+        return None;
+    }
+    let ones = || vec![1.0; shape[axis]];
+    let factors = factors.map_or_else(|| Some(ones()), |id| along(edit.graph().constant(id)?, axis, &shape))?;
+    let gamma = edit.constant(node, "factors", ArrayD::from_shape_vec(IxDyn(&[shape[axis]]), factors).ok()?);
+    let beta = edit.constant(node, "bias", ArrayD::zeros(IxDyn(&[shape[axis]])));
+    edit.replace(node, Op::Normalize { axis, epsilon, centered: from_mean.is_some() }, &[x, gamma, beta]);
     Some(())
 }
 
-/// Turns `e / Σe` along the last axis into one operation.
+/// Turns `e / Σe` along an axis into one operation.
 fn softmax(edit: &mut Edit, node: usize) -> Option<()> {
     let Op::Binary(Binary::Function(BinaryFunction::Div)) = edit.node(node).op else { return None };
     let &[e, sum] = &edit.node(node).inputs[..] else { return None };
     let (Function::Exp, moved) = edit.unary(e)? else { return None };
-    if !pools(edit, PoolKind::Sum, sum, e) || edit.graph().shape(edit.output(node)) != edit.graph().shape(e) {
-        return None;
-    }
-    let unmoved = edit.binary(moved, Binary::Sub).filter(|[x, most]| pools(edit, PoolKind::Max, *most, *x));
-    let x = unmoved.map_or(moved, |[x, _]| x);
-    let axis = edit.graph().shape(x).len().checked_sub(1)?;
+    let axis = reduces(edit, PoolKind::Sum, sum, e)?;
+    let most = |[x, most]: &[ValueId; 2]| reduces(edit, PoolKind::Max, *most, *x) == Some(axis);
+    let x = edit.binary(moved, Binary::Sub).filter(most).map_or(moved, |[x, _]| x);
     edit.replace(node, Op::Softmax { axis }, &[x]);
     Some(())
 }
@@ -55,64 +59,32 @@ fn sum(edit: &Edit, id: ValueId) -> Option<(ValueId, f32)> {
     edit.number(b).map(|epsilon| (a, epsilon)).or_else(|| edit.number(a).map(|epsilon| (b, epsilon)))
 }
 
-/// `d` and `v` if the node is `d / √v` or `d · (1 / √v)`.
-fn quotient(edit: &Edit, node: usize) -> Option<(ValueId, ValueId)> {
-    let inputs = &edit.node(node).inputs;
+/// `distance · factors / √root`, without factors where there are none.
+struct Quotient {
+    distance: ValueId,
+    root: ValueId,
+    factors: Option<ValueId>,
+}
+
+fn quotient(edit: &Edit, node: usize) -> Option<Quotient> {
+    let &[a, b] = &edit.node(node).inputs[..] else { return None };
     match edit.node(node).op {
-        Op::Binary(Binary::Function(BinaryFunction::Div)) => Some((inputs[0], root(edit, inputs[1])?)),
-        Op::Binary(Binary::Mul) => [(0, 1), (1, 0)].into_iter().find_map(|(distance, inverse)| {
-            let (Function::Reciprocal, deviation) = edit.unary(inputs[inverse])? else { return None };
-            Some((inputs[distance], root(edit, deviation)?))
+        Op::Binary(Binary::Function(BinaryFunction::Div)) => {
+            Some(Quotient { distance: a, root: operand(edit, Function::Sqrt, b)?, factors: None })
+        }
+        Op::Binary(Binary::Mul) => [(a, b), (b, a)].into_iter().find_map(|(distance, inverse)| {
+            let scaled = edit.binary(inverse, Binary::Mul).filter(|[_, c]| edit.graph().constant(*c).is_some());
+            let (inverse, factors) = scaled.map_or((inverse, None), |[inverse, c]| (inverse, Some(c)));
+            let deviation = operand(edit, Function::Reciprocal, inverse)?;
+            Some(Quotient { distance, root: operand(edit, Function::Sqrt, deviation)?, factors })
         }),
         _ => None,
     }
 }
 
-/// `v` if the value is `√v`.
-fn root(edit: &Edit, id: ValueId) -> Option<ValueId> {
-    match edit.unary(id)? {
-        (Function::Sqrt, v) => Some(v),
-        _ => None,
-    }
-}
-
-/// Whether a value is the mean of `x` along its last axis, in any shape.
-fn averages(edit: &Edit, id: ValueId, x: ValueId) -> bool {
-    pools(edit, MEAN, id, x)
-}
-
-/// Whether a value is what such a pool makes of `x` along its last axis, in any shape.
-fn pools(edit: &Edit, wanted: PoolKind, id: ValueId, x: ValueId) -> bool {
-    let mut chain = std::iter::successors(pool(edit, id).map(|pool| pool.inputs[0]), |id| unshaped(edit, *id));
-    let Some((n, rows)) = edit.graph().shape(x).split_last() else { return false };
-    let Some(Op::Pool { window, kind }) = pool(edit, id).map(|pool| &pool.op) else { return false };
-    let [height, width] = window.kernel;
-    let whole = chain.clone().next().map_or(&[][..], |id| edit.graph().shape(id));
-    let means = edit.graph().shape(id).iter().product::<usize>() == rows.iter().product::<usize>();
-    means
-        && *kind == wanted
-        && height * width == *n
-        && whole.len() == 4
-        && whole[2..] == [height, width]
-        && chain.any(|id| id == x)
-}
-
-/// What a value is a pool of, behind any reshapes.
-fn pooled(edit: &Edit, id: ValueId) -> Option<ValueId> {
-    let input = pool(edit, id)?.inputs[0];
-    std::iter::successors(Some(input), |id| unshaped(edit, *id)).last()
-}
-
-/// The pool that writes a value, before any reshapes.
-fn pool(edit: &Edit, id: ValueId) -> Option<&Node> {
-    let id = std::iter::successors(Some(id), |id| unshaped(edit, *id)).last()?;
-    Some(edit.node(edit.writer(id)?)).filter(|node| matches!(node.op, Op::Pool { .. }))
-}
-
-/// The value that a reshape makes this one from.
-fn unshaped(edit: &Edit, id: ValueId) -> Option<ValueId> {
-    let node = edit.node(edit.writer(id)?);
-    (node.op == Op::Reshape).then(|| node.inputs[0])
+/// `v` if the value is `f(v)`.
+fn operand(edit: &Edit, f: Function, id: ValueId) -> Option<ValueId> {
+    edit.unary(id).and_then(|(function, v)| (function == f).then_some(v))
 }
 
 /// Takes a factor or an addend behind a normalization into it.
@@ -208,6 +180,63 @@ mod tests {
         let ops: Vec<_> = after.nodes.iter().map(|node| &node.op).collect();
         assert_eq!(ops, [&Op::Softmax { axis: 2 }]);
         let other = simplified(&quotient_of_exponentials(|_, x| x));
+        assert!(!other.nodes.iter().any(|node| matches!(node.op, Op::Softmax { .. })));
+    }
+
+    /// The sum along the middle axis times `factor`, without that axis.
+    fn middle(b: &mut Build, x: ValueId, factor: f32) -> ValueId {
+        let turned = b.op(Op::Transpose { perm: vec![0, 2, 1] }, &[x]);
+        let plane = b.shaped(Op::Reshape, &[turned], &[1, 8, 3, 1]);
+        let window = Window { kernel: [3, 1], strides: [1, 1], dilations: [1, 1], pads: [0; 4] };
+        let y = b.shaped(Op::Pool { window, kind: PoolKind::Sum }, &[plane], &[1, 8, 1, 1]);
+        let y = b.shaped(Op::Reshape, &[y], &[2, 4]);
+        let factor = b.number(factor);
+        b.op(Op::Binary(Binary::Mul), &[y, factor])
+    }
+
+    /// As Flax has it: the variance from the mean of squares, the factors at the root; means stand as `kept` says.
+    fn along_the_middle(factor: f32, kept: &[usize]) -> Graph {
+        let mut b = Build::new();
+        let x = b.input(&[2, 3, 4]);
+        let m = middle(&mut b, x, factor);
+        let squares = b.op(Op::Unary(Function::Square), &[x]);
+        let squares = middle(&mut b, squares, factor);
+        let square = b.op(Op::Binary(Binary::Mul), &[m, m]);
+        let variance = b.op(Op::Binary(Binary::Sub), &[squares, square]);
+        let variance = b.op(Op::Unary(Function::Clip { lo: 0.0, hi: f32::INFINITY }), &[variance]);
+        let (variance, m) = (b.shaped(Op::Reshape, &[variance], kept), b.shaped(Op::Reshape, &[m], kept));
+        let (epsilon, gamma, beta) = (b.number(1e-3), b.random(&[1, 3, 1]), b.random(&[3, 1]));
+        let spread = b.op(Op::Binary(Binary::Add), &[variance, epsilon]);
+        let deviation = b.op(Op::Unary(Function::Sqrt), &[spread]);
+        let inverse = b.op(Op::Unary(Function::Reciprocal), &[deviation]);
+        let factors = b.op(Op::Binary(Binary::Mul), &[inverse, gamma]);
+        let distance = b.op(Op::Binary(Binary::Sub), &[x, m]);
+        let y = b.op(Op::Binary(Binary::Mul), &[distance, factors]);
+        let y = b.op(Op::Binary(Binary::Add), &[y, beta]);
+        b.output(y)
+    }
+
+    #[test]
+    fn any_axis_may_be_normalized() {
+        let after = simplified(&along_the_middle(1.0 / 3.0, &[2, 1, 4]));
+        let ops: Vec<_> = after.nodes.iter().map(|node| &node.op).collect();
+        assert_eq!(ops, [&Op::Normalize { axis: 1, epsilon: 1e-3, centered: true }]);
+    }
+
+    #[test]
+    fn what_is_no_mean_of_that_axis_is_left_alone() {
+        let other = simplified(&along_the_middle(1.0 / 4.0, &[2, 1, 4]));
+        assert!(!other.nodes.iter().any(|node| matches!(node.op, Op::Normalize { .. })));
+        let mut b = Build::new();
+        let x = b.input(&[3, 3, 3]);
+        let m = mean(&mut b, x, &[3, 3, 3]);
+        let m = b.shaped(Op::Reshape, &[m], &[3, 3]);
+        let d = b.op(Op::Binary(Binary::Sub), &[x, m]);
+        let e = b.op(Op::Unary(Function::Exp), &[d]);
+        let sum = pooled(&mut b, PoolKind::Sum, e, &[3, 3, 3]);
+        let sum = b.shaped(Op::Reshape, &[sum], &[3, 3]);
+        let y = b.op(Op::Binary(Binary::Function(BinaryFunction::Div)), &[e, sum]);
+        let other = simplified(&b.output(y));
         assert!(!other.nodes.iter().any(|node| matches!(node.op, Op::Softmax { .. })));
     }
 

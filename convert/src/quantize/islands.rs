@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use super::wide::Wide;
 use super::{Params, Width, activation_operands, gates, has_form, interpolated_table, moves_only};
 use crate::doors::Io;
-use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
-use crate::ops::is_change;
+use crate::graph::{Function, Graph, Kind, Node, Op, Value, ValueId};
+use crate::ops::{Normalizing, is_change};
 
 /// The graph with its changes of type, and the params of the values that are integers in it.
 pub(super) fn insert(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> (Graph, Vec<Option<Params>>) {
@@ -46,8 +46,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(graph: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> Walk {
-        let graph = Graph { nodes: Vec::with_capacity(graph.nodes.len()), ..graph.clone() };
+    fn new(from: &Graph, known: Vec<Option<Params>>, wide: Wide, io: Io) -> Walk {
+        let graph = Graph { nodes: Vec::with_capacity(from.nodes.len()), ..from.clone() };
         let held = vec![None; known.len()];
         let mut walk = Walk { graph, known, wide, held, copies: HashMap::new() };
         for id in (0..walk.held.len()).map(ValueId) {
@@ -57,7 +57,7 @@ impl Walk {
             }
         }
         for state in walk.graph.states.clone() {
-            walk.held[state.input.0] = walk.params(state.input, walk.written(state.output));
+            walk.held[state.input.0] = walk.params(state.input, walk.written(from, state.output));
         }
         walk
     }
@@ -97,6 +97,9 @@ impl Walk {
             node.inputs[1] = self.in_type(node.inputs[1], None);
         }
         let output = node.outputs[0];
+        if node.op == Op::Unary(Function::Identity) && form.writes.is_none() {
+            node.op = Op::Reshape;
+        }
         self.held[output.0] = self.params(output, form.writes);
         self.graph.nodes.push(node);
     }
@@ -112,13 +115,16 @@ impl Walk {
             return Form::all(node, None);
         }
         let width = match &node.op {
-            op if gates::have_integers(op) => return Form::recurrent(node),
+            op if gates::have_integers(op) && self.ends_within_bound(node) => return Form::recurrent(node),
+            Op::Lstm { .. } => None,
             Op::Unary(_) if self.wide.holds(output) => return Form::all(node, self.lies(node)),
             op if moves_only(op) => self.lies(node),
+            Op::Unary(Function::Identity) if self.is_float(node.inputs[0]) => None,
             Op::Unary(function) if is_change(*function) => return self.change(node),
             _ => operands.iter().chain([&output]).filter_map(|id| self.natural(*id)).max(),
         };
-        Form::all(node, width.filter(|width| has_form(&node.op, *width) && self.fits_table(node, *width)))
+        let fits = |width: &Width| self.fits_table(node, *width) && self.fits_normalization(node, *width);
+        Form::all(node, width.filter(|width| has_form(&node.op) && fits(width)))
     }
 
     /// Whether a table can stand for a function; for an operation that is none, yes.
@@ -127,6 +133,23 @@ impl Walk {
         let params = self.params(node.inputs[0], Some(width)).zip(self.params(node.outputs[0], Some(width)));
         let clamp = node.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         params.is_some_and(|(x, y)| interpolated_table(*function, clamp, [x, y]).is_some())
+    }
+
+    /// Whether integers can stand for a normalization's numbers; for any other operation, yes.
+    fn fits_normalization(&self, node: &Node, width: Width) -> bool {
+        let Op::Normalize { epsilon, .. } = node.op else { return true };
+        let params = self.params(node.inputs[0], Some(width)).zip(self.params(node.outputs[0], Some(width)));
+        let numbers = |id: ValueId| self.graph.constant(id)?.as_slice();
+        let numbers = numbers(node.inputs[1]).zip(numbers(node.inputs[2]));
+        let both = params.zip(numbers);
+        both.is_some_and(|((x, y), (gamma, beta))| Normalizing::new([gamma, beta], epsilon, [x, y]).is_some())
+    }
+
+    /// Whether the int16 of a layer's states ends where the limit of its cells lies or before.
+    fn ends_within_bound(&self, node: &Node) -> bool {
+        let Op::Lstm { bound, .. } = node.op else { return true };
+        let states = self.params(node.outputs[0], Some(Width::I16));
+        states.is_some_and(|states| f64::from(states.scale) * 32767.0 <= f64::from(bound) * (1.0 + 1e-4))
     }
 
     /// Whether the weights of a quantized file have more than 8 bits: rounding them once more would change the model.
@@ -145,19 +168,24 @@ impl Walk {
         }
     }
 
+    /// Whether a value was computed in f32.
+    fn is_float(&self, id: ValueId) -> bool {
+        self.held(id).is_none() && self.graph.nodes.iter().any(|node| node.outputs[0] == id)
+    }
+
     fn change(&self, node: &Node) -> Form {
         let operand = node.inputs[0];
         let reads = self.held(operand).or(self.natural(operand));
         Form { reads: vec![reads], writes: self.natural(node.outputs[0]) }
     }
 
-    /// What a value is written in, through any operations that only move it.
-    fn written(&self, mut value: ValueId) -> Held {
+    /// What a value of the graph is written in, through any operations that only move it.
+    fn written(&self, graph: &Graph, mut value: ValueId) -> Held {
         if self.wide.params(value).is_some() {
             return Some(Width::I16);
         }
-        while let Some(node) = self.graph.nodes.iter().find(|node| node.outputs[0] == value) {
-            if !moves_only(&node.op) {
+        while let Some(node) = graph.nodes.iter().find(|node| node.outputs[0] == value) {
+            if !moves_only(&node.op) && node.op != Op::Unary(Function::Identity) {
                 return self.form(node).writes;
             }
             value = node.inputs[0];
@@ -231,8 +259,10 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use lacewing::ops::normalize::MAX_ROW;
+    use ndarray::{ArrayD, IxDyn};
+
     use super::*;
-    use crate::graph::Function;
 
     const BYTES: Option<Params> = Some(Params::int8(1.0, 0));
     const WORDS: Option<Params> = Some(Params::int16(0.5));
@@ -273,6 +303,18 @@ mod tests {
         assert_eq!(names(&graph), ["Dequantize", "Unary", "Quantize", "Unary"]);
         assert_eq!((held[0], held[1], held[2]), (BYTES, None, BYTES));
         graph.check().unwrap();
+    }
+
+    #[test]
+    fn rows_too_long_for_integers_are_normalized_in_f32() {
+        for (n, held) in [(MAX_ROW as usize, BYTES), (MAX_ROW as usize + 1, None)] {
+            let mut graph = two(Op::Normalize { axis: 1, epsilon: 1e-5, centered: true });
+            graph.values.iter_mut().for_each(|value| value.shape = vec![1, n]);
+            let numbers = graph.add(Value::constant("ones", ArrayD::ones(IxDyn(&[n]))));
+            graph.nodes[1].inputs.extend([numbers; 2]);
+            let (_, params) = insert_all(graph, vec![BYTES, BYTES, BYTES, None], Io::F32);
+            assert_eq!(params[2], held);
+        }
     }
 
     #[test]

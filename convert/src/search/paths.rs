@@ -7,7 +7,7 @@ use crate::channels;
 use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Op};
-use crate::quantize::{Policy, Precision, Quantization, Rule, Width, has_form, moves_only};
+use crate::quantize::{Policy, Precision, Quantization, Rule, has_form, moves_only};
 use crate::trial::{Judge, Trial, Trials};
 use crate::{Options, Sample, Stage, Step};
 
@@ -173,7 +173,7 @@ fn layers(graph: &Graph, given: &Policy) -> Vec<Layer> {
     let nodes = graph.nodes.iter().filter(|node| !node.float && !given.names(&node.name));
     let layer = |node: &crate::graph::Node| {
         let four = matches!(node.op, Op::Conv { .. } | Op::FullyConnected) && graph.constant(node.inputs[1]).is_some();
-        let wide = has_form(&node.op, Width::I16) && !moves_only(&node.op) && !matches!(node.op, Op::ArgMax { .. });
+        let wide = has_form(&node.op) && !moves_only(&node.op) && !matches!(node.op, Op::ArgMax { .. });
         let alone = [four, wide].map(|can| can.then_some(Effect::UNKNOWN));
         (four || wide).then(|| Layer { name: node.name.clone(), op: name(&node.op), alone })
     };

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::crc::Crc;
+use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
 use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Port, Record, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
@@ -30,13 +31,13 @@ pub struct Builder {
     known: BTreeMap<Vec<u8>, Span>,
 }
 
-/// Why a file cannot be written: a section over 256 MiB, more than 255 ports or 65,535 records, a name that does not fit.
+/// Why a file cannot be written: constants over 1 GiB, another section over 256 MiB, more than 255 ports or 65,535 records, a name that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
 impl core::fmt::Display for TooLarge {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("the model exceeds what a .lace file can hold")
+        f.write_str("the model exceeds what a .lace file can hold: 1 GiB of constants, 65,535 operations")
     }
 }
 
@@ -123,10 +124,10 @@ impl Builder {
         self.end_plain()?;
         let program = self.program(inputs, outputs)?;
         let mut file = alloc::vec![0; HEADER_LEN];
-        section(&mut file, &program)?;
+        section(&mut file, &program, SECTION_LIMIT)?;
         let body_at = file.len();
-        section(&mut file, &self.constants)?;
-        section(&mut file, metadata)?;
+        section(&mut file, &self.constants, CONSTANTS_LIMIT)?;
+        section(&mut file, metadata, SECTION_LIMIT)?;
         file.resize(align_up(file.len()), 0);
         let header = Header {
             file_len: u32::try_from(file.len()).map_err(|_| TooLarge)?,
@@ -156,8 +157,8 @@ impl Builder {
 }
 
 /// Appends a section at the next multiple of 16.
-fn section(file: &mut Vec<u8>, bytes: &[u8]) -> Result<(), TooLarge> {
-    if bytes.len() > 1 << 28 {
+fn section(file: &mut Vec<u8>, bytes: &[u8], limit: u32) -> Result<(), TooLarge> {
+    if bytes.len() > limit as usize {
         return Err(TooLarge);
     }
     file.resize(align_up(file.len()), 0);

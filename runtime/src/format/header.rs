@@ -10,6 +10,12 @@ pub const VERSION: u16 = 1;
 /// Length of the header in bytes; the program starts here.
 pub const HEADER_LEN: usize = 64;
 
+/// Most bytes of the constants.
+pub(super) const CONSTANTS_LIMIT: u32 = 1 << 30;
+
+/// Most bytes of any other section.
+pub(super) const SECTION_LIMIT: u32 = 1 << 28;
+
 /// The header's fields, all little-endian in the file. See `FORMAT.md` for the byte table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -123,13 +129,12 @@ impl Header {
         align_up(self.metadata_at() + self.metadata_len as usize)
     }
 
-    /// Length of a file with these sections; `None` if it exceeds 1 GiB.
+    /// Length of a file with these sections, below 2 GiB; `None` if one exceeds its limit.
     const fn total(&self) -> Option<usize> {
-        const LIMIT: u32 = 1 << 28;
-        if self.program_len > LIMIT
-            || self.constants_len > LIMIT
-            || self.metadata_len > LIMIT
-            || self.signature_len > LIMIT
+        if self.program_len > SECTION_LIMIT
+            || self.constants_len > CONSTANTS_LIMIT
+            || self.metadata_len > SECTION_LIMIT
+            || self.signature_len > SECTION_LIMIT
         {
             return None;
         }

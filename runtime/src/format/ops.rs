@@ -88,6 +88,7 @@ macro_rules! for_each_op {
             71 FullyConnectedW4,
             72 AverageRowsI8,
             73 AverageRowsI16,
+            74 NormalizeI16,
         }
     };
 }

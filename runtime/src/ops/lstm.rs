@@ -3,7 +3,7 @@
 //! With `s_g = W_g·x_t + R_g·h_{t−1} + b_g` clipped to ±clip, gates in the order `i, o, f, c`, and peepholes `p`:
 //!
 //! `i = φ₀(s_i + p_i⊙c_{t−1})`, `f = φ₀(s_f + p_f⊙c_{t−1})`, or `1 − i` where input and forget gate are coupled
-//! `c_t = f⊙c_{t−1} + i⊙φ₁(s_c)`, `o = φ₀(s_o + p_o⊙c_t)`, `h_t = o⊙φ₂(c_t)`
+//! `c_t = f⊙c_{t−1} + i⊙φ₁(s_c)` limited to ±bound, `o = φ₀(s_o + p_o⊙c_t)`, `h_t = o⊙φ₂(c_t)`
 //!
 //! The output holds `h` of every step, then the last `c`.
 //!
@@ -14,9 +14,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Function;
 use super::recurrent::{F32, Gates, I8, Sizes, Step, check_weights, each_step, line};
 use super::recurrent_i8::{GatesI8, ONE, Table, rounded};
+use super::{Function, clamp};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{Opcode, Record, Span, Tensor};
@@ -62,6 +62,8 @@ pub struct LstmF32 {
     pub activations: [Function; 3],
     /// Limit on the sums; ∞ for none.
     pub clip: f32,
+    /// Limit on the cells; ∞ for none.
+    pub bound: f32,
     /// Whether the forget gate is one less the input gate.
     pub coupled: bool,
 }
@@ -199,7 +201,8 @@ impl LstmF32 {
                 let open = |sum: f32| gate.eval(gates.clipped(sum));
                 let input = open(sum(0)? + peep(0, *c));
                 let forget = if self.coupled { 1.0 - input } else { open(sum(2)? + peep(2, *c)) };
-                *c = forget * *c + input * candidate.eval(gates.clipped(sum(3)?));
+                let cell = forget * *c + input * candidate.eval(gates.clipped(sum(3)?));
+                *c = clamp(cell, -self.bound, self.bound);
                 *h = open(sum(1)? + peep(1, *c)) * result.eval(*c);
             }
             Ok(())

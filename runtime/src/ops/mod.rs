@@ -51,7 +51,7 @@ pub use gather::{GatherF32, GatherI8, GatherI16};
 pub use gru::{GruF32, GruI8};
 pub use lstm::{LstmF32, LstmI8};
 pub use matmul::{MatMulF32, MatMulI8, MatMulI16};
-pub use normalize::{NormalizeF32, NormalizeI8};
+pub use normalize::{NormalizeF32, NormalizeI8, NormalizeI16};
 pub use pad::{PadF32, PadI8, PadI16};
 pub use pool::{AveragePoolF32, AveragePoolI8, AveragePoolI16, MaxPoolF32, MaxPoolI8, MaxPoolI16};
 pub use quantize::{DequantizeI8, DequantizeI16, QuantizeI8, QuantizeI16};

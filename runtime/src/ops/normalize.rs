@@ -5,13 +5,14 @@
 //! int8: with `c` the sum of the row, or `n·input_zero`, `d_i = n·x_i − c` and `V = ⌊Σ d_i² / n⌋ + epsilon`, all exact. The converter
 //! has `epsilon = round(ε·n² / s_x²)`, so that `d_i / √V` is the normalized element, free of scales. With `e` such that
 //! `2^60 ≤ V·4^e < 2^62`, `r = ⌊2^61 / ⌊√(V·4^e)⌋⌋` (0 if `V` is 0) and `t_i = ⌊d_i·r / 2^(45 − e) + 1/2⌋`, which has 16 fractional bits:
-//! `y_i = sat8(zero + ⌊(factors_i·t_i + bias_i·2^shift) / 2^(shift + 16) + 1/2⌋)`.
+//! `y_i = sat8(zero + ⌊(factors_i·t_i + bias_i·2^shift) / 2^(shift + 16) + 1/2⌋)`. int16: the same with zero points 0 and sat16.
 
 use serde::{Deserialize, Serialize};
 
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
@@ -38,6 +39,25 @@ pub struct NormalizeI8 {
     pub epsilon: u64,
 }
 
+/// Layer normalization in int16, with zero points 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormalizeI16 {
+    /// `[..][n]`, `n` at most 2^15.
+    pub input: Tensor,
+    /// The same shape.
+    pub output: Tensor,
+    /// `i32` for each of `n` elements: `γ / s_y · 2^shift`.
+    pub factors: Span,
+    /// `i32` for each of `n` elements: `β / s_y · 2^16`.
+    pub bias: Span,
+    /// At most 30.
+    pub shift: u8,
+    /// Whether the mean is taken off.
+    pub centered: bool,
+    /// Below 2^60.
+    pub epsilon: u64,
+}
+
 /// Layer normalization in f32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormalizeF32 {
@@ -55,36 +75,44 @@ pub struct NormalizeF32 {
     pub epsilon: f32,
 }
 
-/// Largest `n` of an int8 row, so that `V` stays below 2^62.
+/// Largest `n` of a row of integers, so that `V` stays below 2^62.
 pub const MAX_ROW: u32 = 1 << 15;
 
-impl Record for NormalizeI8 {
-    const OPCODE: Opcode = Opcode::NormalizeI8;
+/// A record in integers, whose fields are as [`integers`](NormalizeI8::integers) gives them to the kernel.
+macro_rules! record {
+    ($name:ident, $dtype:ident, $int:ty) => {
+        impl Record for $name {
+            const OPCODE: Opcode = Opcode::$name;
 
-    fn inputs(&self) -> &[Tensor] {
-        core::slice::from_ref(&self.input)
-    }
+            fn inputs(&self) -> &[Tensor] {
+                core::slice::from_ref(&self.input)
+            }
 
-    fn output(&self) -> &Tensor {
-        &self.output
-    }
+            fn output(&self) -> &Tensor {
+                &self.output
+            }
 
-    fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
-        let n = check(&self.input, &self.output, DType::I8)?;
-        constants.exactly::<i32>(self.factors, n)?;
-        constants.exactly::<i32>(self.bias, n)?;
-        match n <= MAX_ROW && self.shift <= 30 && self.epsilon < 1 << 60 {
-            true => Ok(()),
-            false => Err(Flaw::Parameter),
+            fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
+                let n = check(&self.input, &self.output, DType::$dtype)?;
+                constants.exactly::<i32>(self.factors, n)?;
+                constants.exactly::<i32>(self.bias, n)?;
+                match n <= MAX_ROW && self.shift <= 30 && self.epsilon < 1 << 60 {
+                    true => Ok(()),
+                    false => Err(Flaw::Parameter),
+                }
+            }
+
+            fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+                let integers = self.integers(memory.constants)?;
+                let (input, output, _) = memory.apart(&self.input, &self.output, Span::EMPTY)?;
+                integers.run::<$int>(input, output)
+            }
         }
-    }
-
-    fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        let constants = memory.constants;
-        let (input, output, _) = memory.apart(&self.input, &self.output, Span::EMPTY)?;
-        run_i8(self, constants, input, output)
-    }
+    };
 }
+
+record!(NormalizeI8, I8, i8);
+record!(NormalizeI16, I16, i16);
 
 impl Record for NormalizeF32 {
     const OPCODE: Opcode = Opcode::NormalizeF32;
@@ -120,24 +148,47 @@ fn check(input: &Tensor, output: &Tensor, dtype: DType) -> Result<u32, Flaw> {
     if input.shape == output.shape { Ok(n) } else { Err(Flaw::Shape) }
 }
 
-/// The portable kernel in int8.
-///
-/// # Errors
-/// [`Fault`] if the record was not checked.
-pub fn run_i8(op: &NormalizeI8, constants: Constants<'_>, input: &[i8], output: &mut [i8]) -> Result<(), Fault> {
-    let (factors, bias) = (constants.get::<i32>(op.factors)?, constants.get::<i32>(op.bias)?);
-    let n = (factors.len()).max(1);
-    let shift = u32::from(op.shift);
-    for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
-        let row = Row::of(op, x);
-        for ((x, y), (factor, bias)) in x.iter().zip(y).zip(factors.iter().zip(bias)) {
-            let scaled = i64::from(*factor).wrapping_mul(row.normal(*x));
-            let sum = scaled.wrapping_add(i64::from(*bias).wrapping_shl(shift));
-            let steps = halves_up(sum, shift.wrapping_add(16)).wrapping_add(i64::from(op.zero));
-            *y = steps.clamp(i64::from(i8::MIN), i64::from(i8::MAX)) as i8;
-        }
+/// The numbers of a record in integers.
+struct Integers<'c> {
+    factors: &'c [i32],
+    bias: &'c [i32],
+    shift: u32,
+    centered: bool,
+    /// Of the input and of the output.
+    zeros: [i64; 2],
+    epsilon: u64,
+}
+
+impl NormalizeI8 {
+    fn integers<'c>(&self, constants: Constants<'c>) -> Result<Integers<'c>, Fault> {
+        let &Self { factors, bias, shift, centered, input_zero, zero, epsilon, .. } = self;
+        let (factors, bias, zeros) = (constants.get(factors)?, constants.get(bias)?, [input_zero.into(), zero.into()]);
+        Ok(Integers { factors, bias, shift: shift.into(), centered, zeros, epsilon })
     }
-    Ok(())
+}
+
+impl NormalizeI16 {
+    fn integers<'c>(&self, constants: Constants<'c>) -> Result<Integers<'c>, Fault> {
+        let &Self { factors, bias, shift, centered, epsilon, .. } = self;
+        let (factors, bias) = (constants.get(factors)?, constants.get(bias)?);
+        Ok(Integers { factors, bias, shift: shift.into(), centered, zeros: [0; 2], epsilon })
+    }
+}
+
+impl Integers<'_> {
+    fn run<T: Int>(&self, input: &[T], output: &mut [T]) -> Result<(), Fault> {
+        let n = self.factors.len().max(1);
+        for (x, y) in pieces(input, n).zip(pieces_mut(output, n)) {
+            let row = Row::of(self, x);
+            for ((x, y), (factor, bias)) in x.iter().zip(y).zip(self.factors.iter().zip(self.bias)) {
+                let scaled = i64::from(*factor).wrapping_mul(row.normal((*x).into()));
+                let sum = scaled.wrapping_add(i64::from(*bias).wrapping_shl(self.shift));
+                let steps = halves_up(sum, self.shift.wrapping_add(16)).wrapping_add(self.zeros[1]);
+                *y = T::saturate(steps.clamp(-32768, 32767) as i32);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What all elements of a row share.
@@ -152,15 +203,15 @@ struct Row {
 }
 
 impl Row {
-    fn of(op: &NormalizeI8, x: &[i8]) -> Self {
+    fn of<T: Int>(op: &Integers<'_>, x: &[T]) -> Self {
         let n = x.len() as i64;
-        let (mut sum, mut squares) = (0i32, 0i32);
+        let (mut sum, mut squares) = (0i32, T::Sum::default());
         for x in x {
-            let x = i32::from(*x);
-            (sum, squares) = (sum.wrapping_add(x), squares.wrapping_add(x * x));
+            let x: i32 = (*x).into();
+            (sum, squares) = (sum.wrapping_add(x), squares.plus(T::Sum::from(x).times(x)));
         }
-        let (sum, squares) = (i64::from(sum), i64::from(squares));
-        let offset = if op.centered { sum } else { n.wrapping_mul(i64::from(op.input_zero)) };
+        let (sum, squares): (i64, i64) = (sum.into(), squares.into());
+        let offset = if op.centered { sum } else { n.wrapping_mul(op.zeros[0]) };
         let crossed = sum.wrapping_mul(2).wrapping_sub(offset).wrapping_mul(offset);
         let spread = n.wrapping_mul(squares).wrapping_sub(crossed) as u64;
         let (inverse, e) = inverse_root(spread.wrapping_add(op.epsilon));
@@ -169,7 +220,7 @@ impl Row {
 
     /// The normalized element with 16 fractional bits.
     #[inline(always)]
-    fn normal(&self, x: i8) -> i64 {
+    fn normal(&self, x: i32) -> i64 {
         let distance = self.n.wrapping_mul(i64::from(x)).wrapping_sub(self.offset);
         halves_up(distance.wrapping_mul(self.inverse), self.shift)
     }

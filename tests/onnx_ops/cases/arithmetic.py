@@ -237,3 +237,11 @@ add("gru", "GRU with a state", recurrent("GRU", 3), 14)
 add("gru_reset_last", "GRU with linear_before_reset", recurrent("GRU", 3, linear_before_reset=1), 14)
 add("gru_bidirectional", "GRU in both directions", recurrent("GRU", 3, 2, direction="bidirectional"), 14)
 add("rnn", "RNN with a state", recurrent("RNN", 1), 14)
+
+
+@case("ConvInteger of what DynamicQuantizeLinear gives", opset=13)
+def conv_integer_dynamic(net):
+    x, scale, zero = net.op("DynamicQuantizeLinear", net.input(1, 3, 5, 5, low=-1, high=3), outputs=3)
+    weights = net.const(net.rng.integers(-127, 128, (4, 3, 3, 3)), np.int8, "weights")
+    sums = net.op("ConvInteger", x, weights, zero, net.const(0, np.int8, "zero"), pads=[1, 1, 1, 1])
+    net.output(net.op("Mul", real(net, sums), net.op("Mul", scale, net.const(0.01))))

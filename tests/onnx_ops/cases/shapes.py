@@ -74,6 +74,12 @@ def concat_shared(net):
     net.output(net.op("Concat", x, net.op("Relu", x), x, axis=1))
 
 
+@case("Concat with a part without elements", opset=13)
+def concat_empty(net):
+    x = net.input(1, 2, 3, 4)
+    net.output(net.op("Concat", x, net.const(np.zeros((1, 0, 3, 4))), net.op("Relu", x), axis=1))
+
+
 @case("Concat with a constant: a coordinate channel")
 def concat_constant(net):
     ramp = net.const(np.tile(np.linspace(-1, 1, 4), (1, 1, 3, 1)))

@@ -94,16 +94,18 @@ fn classes(chain: &mut Chain, x: Tensor) -> (Tensor, Tensor) {
     let (inputs, output, zeros, multiplier, zero) = ([square, square.last()], product, [0; 2], 1 << 30, 0);
     chain.push(MatMulI16 { inputs, output, transposed: true, zeros, multiplier, shift: 44, zero, lo, hi });
     let flat = Tensor::new(Place::Arena, DType::I16, product.offset, [1, 1, 1, 64]);
-    let [logits, shares] = [(); 2].map(|()| chain.i16([1, 1, 1, 10]));
+    let [logits, normal, shares] = [(); 3].map(|()| chain.i16([1, 1, 1, 10]));
     let (weights, bias, requant) = (chain.weights(640), bias_i64(chain, 10), rounding(chain, 10));
     let (layout, scratch, zeros) = (Layout::PLAIN, Span::EMPTY, Span::EMPTY);
     let (input, output) = (flat.last(), logits);
     chain.push(FullyConnectedI16 { input, output, weights, layout, zeros, bias, requant, scratch });
+    let (factors, bias, shift, centered, epsilon) = (chain.bias(10), chain.bias(10), 8, true, 1000);
+    chain.push(NormalizeI16 { input: logits.last(), output: normal, factors, bias, shift, centered, epsilon });
     let power = |d: u32| (2147483648.0 * (-f64::from(d) * 0.0005).exp()).round();
     let coarse: Vec<u32> = (0..64).map(|h| (power(256 * h) / 16.0) as u32).collect();
     let fine: Vec<u32> = (0..256).map(|l| power(l) as u32).collect();
     let (coarse, fine) = (chain.builder.constant(&coarse), chain.builder.constant(&fine));
-    chain.push(SoftmaxI16 { input: logits.last(), output: shares, coarse, fine });
+    chain.push(SoftmaxI16 { input: normal.last(), output: shares, coarse, fine });
     let best = chain.tensor(DType::I32, [1; 4]);
     chain.push(ArgMaxI16 { input: shares, output: best, n: 10, inner: 1 });
     (shares, best)

@@ -80,6 +80,7 @@ pub fn run(op: &Op, constants: Constants<'_>, inputs: &[Values]) -> Answer {
         Op::StridedCopyI8(op) => Values::I8(copy::strided(op.start, op.dims, op.strides, first().i8())).into(),
         Op::StridedCopyF32(op) => Values::F32(copy::strided(op.start, op.dims, op.strides, first().f32())).into(),
         Op::NormalizeI8(op) => normalize::normalize_i8(op, constants, first().i8()),
+        Op::NormalizeI16(op) => normalize::normalize_i16(op, constants, first().i16()),
         Op::NormalizeF32(op) => normalize::normalize_f32(op, constants, first().f32()),
         Op::SoftmaxI8(op) => softmax::softmax_i8(op, constants, first().i8()),
         Op::SoftmaxI16(op) => softmax::softmax_i16(op, constants, first().i16()),

@@ -1,32 +1,60 @@
 //! Layer normalization.
 
-use lacewing::ops::{NormalizeF32, NormalizeI8};
+use lacewing::ops::{NormalizeF32, NormalizeI8, NormalizeI16};
 
 use super::position::dims;
 use super::values::{Answer, Constants, Near, Values};
 
 pub(super) fn normalize_i8(op: &NormalizeI8, constants: Constants<'_>, x: &[i8]) -> Answer {
     let [.., n] = dims(&op.input);
-    let (factors, bias) = (constants.i32(op.factors), constants.i32(op.bias));
-    let mut output = Vec::new();
-    for row in x.chunks(n) {
-        let center = if op.centered { total(row, |x| x) } else { n as i128 * i128::from(op.input_zero) };
-        let distance = |x: i8| n as i128 * i128::from(x) - center;
-        let squares: i128 = row.iter().map(|x| distance(*x) * distance(*x)).sum();
-        assert_eq!(squares % n as i128, 0, "an exact integer");
-        let (inverse, e) = inverse_root(squares / n as i128 + i128::from(op.epsilon));
-        output.extend(row.iter().enumerate().map(|(i, x)| {
-            let normal = rounded(distance(*x) * inverse, 45 - e);
-            let sum = i128::from(factors[i]) * normal + (i128::from(bias[i]) << op.shift);
-            let y = i128::from(op.zero) + rounded(sum, u32::from(op.shift) + 16);
-            i8::try_from(y.clamp(-128, 127)).expect("within int8")
-        }));
-    }
-    Values::I8(output).into()
+    let row = Row {
+        numbers: [constants.i32(op.factors), constants.i32(op.bias)],
+        shift: op.shift.into(),
+        center: (!op.centered).then_some(n as i128 * i128::from(op.input_zero)),
+        epsilon: op.epsilon.into(),
+    };
+    let exact = x.chunks(n).flat_map(|x| row.run(x)).map(|y| (y + i128::from(op.zero)).clamp(-128, 127));
+    Values::I8(exact.map(|y| i8::try_from(y).expect("within int8")).collect()).into()
 }
 
-fn total(row: &[i8], of: impl Fn(i128) -> i128) -> i128 {
-    row.iter().map(|x| of(i128::from(*x))).sum()
+pub(super) fn normalize_i16(op: &NormalizeI16, constants: Constants<'_>, x: &[i16]) -> Answer {
+    let [.., n] = dims(&op.input);
+    let row = Row {
+        numbers: [constants.i32(op.factors), constants.i32(op.bias)],
+        shift: op.shift.into(),
+        center: (!op.centered).then_some(0),
+        epsilon: op.epsilon.into(),
+    };
+    let exact = x.chunks(n).flat_map(|x| row.run(x)).map(|y| y.clamp(-32768, 32767));
+    Values::I16(exact.map(|y| i16::try_from(y).expect("within int16")).collect()).into()
+}
+
+struct Row {
+    /// Factors and biases.
+    numbers: [Vec<i32>; 2],
+    shift: u32,
+    /// `n` times what is taken off; the row's sum if nothing is given.
+    center: Option<i128>,
+    epsilon: i128,
+}
+
+impl Row {
+    /// Results without zero point and limits.
+    fn run<T: Copy + Into<i128>>(&self, x: &[T]) -> Vec<i128> {
+        let x: Vec<i128> = x.iter().map(|x| (*x).into()).collect();
+        let n = x.len() as i128;
+        let center = self.center.unwrap_or_else(|| x.iter().sum());
+        let distance = |x: i128| n * x - center;
+        let squares: i128 = x.iter().map(|x| distance(*x) * distance(*x)).sum();
+        assert_eq!(squares % n, 0, "an exact integer");
+        let (inverse, e) = inverse_root(squares / n + self.epsilon);
+        let [factors, bias] = &self.numbers;
+        let result = |(i, x): (usize, &i128)| {
+            let normal = rounded(distance(*x) * inverse, 45 - e);
+            rounded(i128::from(factors[i]) * normal + (i128::from(bias[i]) << self.shift), self.shift + 16)
+        };
+        x.iter().enumerate().map(result).collect()
+    }
 }
 
 /// `⌊x / 2^shift + 1/2⌋`.

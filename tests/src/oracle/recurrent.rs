@@ -111,7 +111,8 @@ pub(super) fn lstm(op: &LstmF32, constants: Constants<'_>, inputs: &[Values]) ->
             let cell = &mut cells[at[1] * h.len() + unit];
             let input = eval(f, sum(0, unit, *cell));
             let forget = if op.coupled { 1.0 - input } else { eval(f, sum(2, unit, *cell)) };
-            *cell = forget * *cell + input * eval(g, sum(3, unit, 0.0));
+            let bound = f64::from(op.bound);
+            *cell = (forget * *cell + input * eval(g, sum(3, unit, 0.0))).clamp(-bound, bound);
             eval(f, sum(1, unit, *cell)) * eval(r, *cell)
         };
         (0..h.len()).map(unit).collect()

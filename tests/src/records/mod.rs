@@ -74,6 +74,7 @@ pub fn of(opcode: Opcode) -> BoxedStrategy<Case> {
         Opcode::StridedCopyI8 => copy::strided_i8(),
         Opcode::StridedCopyF32 => copy::strided_f32(),
         Opcode::NormalizeI8 => normalize::normalize_i8(),
+        Opcode::NormalizeI16 => normalize::normalize_i16(),
         Opcode::NormalizeF32 => normalize::normalize_f32(),
         Opcode::PadI16 => copy::pad_i16(),
         Opcode::ConcatI16 => copy::concat_i16(),

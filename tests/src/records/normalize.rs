@@ -1,7 +1,7 @@
 //! Random layer normalizations.
 
 use lacewing::format::DType;
-use lacewing::ops::{NormalizeF32, NormalizeI8};
+use lacewing::ops::{NormalizeF32, NormalizeI8, NormalizeI16};
 use proptest::prelude::*;
 
 use super::Case;
@@ -37,6 +37,29 @@ pub(super) fn normalize_i8() -> BoxedStrategy<Case> {
                 centered,
                 input_zero,
                 zero,
+                epsilon,
+            };
+            scene.finish(op)
+        })
+        .boxed()
+}
+
+pub(super) fn normalize_i16() -> BoxedStrategy<Case> {
+    let numbers = (0u8..=30, any::<bool>(), epsilon(), any::<bool>());
+    (shape(), numbers, setting(apart()))
+        .prop_map(|(shape, (shift, centered, epsilon, flat), (fill, source))| {
+            let mut scene = Scene::new(fill);
+            let mut values = scene.i16(shape.iter().product());
+            if flat {
+                values.fill(0);
+            }
+            let op = NormalizeI16 {
+                input: scene.input(source, Values::I16(values), shape),
+                output: scene.output(DType::I16, shape),
+                factors: scene.bias::<i8>(shape[3]),
+                bias: scene.bias::<i8>(shape[3]),
+                shift,
+                centered,
                 epsilon,
             };
             scene.finish(op)

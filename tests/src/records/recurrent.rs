@@ -70,13 +70,15 @@ fn parts<const N: usize>(
 pub(super) fn lstm() -> BoxedStrategy<Case> {
     let activations = [activation(), activation(), activation()];
     let sources = [apart(), apart(), apart()];
-    (sizes(), activations, clip(), any::<[bool; 2]>(), sources, fill())
-        .prop_map(|(sizes, activations, clip, [coupled, peeps], sources, fill): (_, _, _, _, _, Fill)| {
+    (sizes(), activations, [clip(), clip()], any::<[bool; 2]>(), sources, fill())
+        .prop_map(|(sizes, activations, [clip, bound], [coupled, peeps], sources, fill): (_, _, _, _, _, Fill)| {
             let mut scene = Scene::new(fill);
             let parts = parts(&mut scene, sizes, sources, [4, 4, 1]);
             let peepholes = if peeps { scene.weights_f32(3 * sizes[3]) } else { Span::EMPTY };
             let Parts { inputs, output, weights: [weights, recurrence, bias] } = parts;
-            scene.finish(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, coupled })
+            let op =
+                LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, bound, coupled };
+            scene.finish(op)
         })
         .boxed()
 }

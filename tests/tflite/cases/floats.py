@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .net import ACTIVATION, SAME, VALID, Net, add, case, options
+from .net import ACTIVATION, SAME, VALID, Net, add, case, options, sparsity
 
 
 def unary(name, about, kind, opts=None, low=-2.0, high=2.0):
@@ -184,6 +184,25 @@ dense("fully_connected", "rows of numbers", (2, 6), 4)
 dense("fully_connected_no_bias", "without bias", (1, 6), 4, bias=False, activation=ACTIVATION.RELU)
 dense("fully_connected_flattens", "an image is flattened in the order of its bytes", (1, 2, 3, 2), 4)
 dense("fully_connected_keeps_dims", "the last axis alone", (1, 3, 4), 5, keep=True)
+
+
+def densify(name, about, block, index):
+    """Weights of 4 rows and 8 columns, of which some blocks of columns are stored, with their indices in this type."""
+
+    def build(net: Net):
+        blocks = [[0], [], [1], [0, 1]] if block > 1 else [[0, 5], [7], [], [1, 2, 6]]
+        ends = [0, *np.cumsum([len(row) for row in blocks])]
+        w = net.const(net.rng.standard_normal(ends[-1] * block))
+        net.tensors[w].shape, net.tensors[w].sparsity = [4, 8], sparsity(ends, sum(blocks, []), block, index)
+        w = net.op("DENSIFY", [w], options("Densify"), rank=2)
+        net.tensors[w].shape = [4, 8]
+        net.output(net.op("FULLY_CONNECTED", [net.input(1, 8), w], options("FullyConnected"), rank=2))
+
+    add(name, about, build)
+
+
+densify("densify", "weights whose zeros are left out", 1, "Uint8")
+densify("densify_blocks", "weights of which blocks are left out", 4, "Int32")
 
 
 @case("weights as halves, behind DEQUANTIZE")

@@ -69,6 +69,21 @@ class Q:
         return table
 
 
+def sparsity(ends, indices, block, kind):
+    """A dense level of rows, a sparse one of blocks of columns, and a dense one inside of the blocks."""
+    levels = [schema.DimensionMetadataT() for _ in range(3 if block > 1 else 2)]
+    levels[0].denseSize, levels[-1].denseSize = len(ends) - 1, block
+    listed = levels[1]
+    listed.format = schema.DimensionType.SPARSE_CSR
+    listed.arraySegmentsType = listed.arrayIndicesType = getattr(schema.SparseIndexVector, f"{kind}Vector")
+    listed.arraySegments, listed.arrayIndices = [getattr(schema, f"{kind}VectorT")() for _ in range(2)]
+    listed.arraySegments.values, listed.arrayIndices.values = [int(end) for end in ends], indices
+    table = schema.SparsityParametersT()
+    table.traversalOrder, table.dimMetadata = list(range(len(levels))), levels
+    table.blockMap = [1] if block > 1 else []
+    return table
+
+
 class Net:
     """A model in the making. Its random numbers depend on the case's name alone."""
 

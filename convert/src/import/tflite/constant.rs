@@ -1,8 +1,11 @@
 //! The bytes of constant tensors, and how integers stand for reals.
 
+use std::borrow::Cow;
+
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::file::Tensor;
+use super::sparse::written_out;
 
 /// `real = scale · (q − zero)`, with one of each or one per index of `axis`.
 pub(super) struct Quantization {
@@ -76,13 +79,18 @@ fn range(tensor: &Tensor<'_>) -> (i64, i64) {
 
 /// A constant's elements, little-endian, in ONNX's type for them.
 pub(super) fn elements(tensor: &Tensor<'_>) -> Result<(DataType, Vec<u8>), String> {
-    if tensor.sparse {
-        return Err("is sparse; export with dense weights".into());
-    }
     let kind =
         tensor.data_type().ok_or_else(|| format!("has the element type {}, which is not supported", tensor.element))?;
-    let bytes = tensor.data.unwrap_or_default();
+    let mut bytes = Cow::Borrowed(tensor.data.unwrap_or_default());
     let count = tensor.elements().ok_or("has too many elements")?;
+    if let Some(sparsity) = &tensor.sparsity {
+        let width = match tensor.element {
+            17 => return Err("is sparse with two elements in a byte; export with dense weights".into()),
+            1 => 2,
+            _ => width(kind),
+        };
+        bytes = written_out(sparsity, &tensor.shape, width, &bytes)?.into();
+    }
     let expected = match tensor.element {
         17 => Some(count.div_ceil(2)),
         1 => count.checked_mul(2),

@@ -43,7 +43,7 @@ pub(super) struct Tensor<'a> {
     /// Whether it keeps its values from one run to the next.
     pub(super) variable: bool,
     /// Whether its bytes leave zeros out.
-    pub(super) sparse: bool,
+    pub(super) sparsity: Option<schema::Sparsity<'a>>,
     /// Whether its bytes are in another file.
     pub(super) external: bool,
 }
@@ -120,7 +120,7 @@ fn tensor<'a>(bytes: &'a [u8], model: &Model<'a>, table: schema::Tensor<'a>) -> 
         quantization: table.quantization(),
         data: data(bytes, model, table.buffer()).map_err(named)?,
         variable: table.is_variable(),
-        sparse: table.sparsity().is_some(),
+        sparsity: table.sparsity(),
         external: table.external_buffer() != 0,
     })
 }

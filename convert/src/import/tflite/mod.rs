@@ -10,6 +10,7 @@ mod names;
 mod onnx;
 mod ops;
 mod schema;
+mod sparse;
 mod state;
 mod translation;
 

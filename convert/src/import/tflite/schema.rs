@@ -96,7 +96,7 @@ table! {
         0 shape: Numbers<'a, i32>,
         3 name: Text<'a>,
         4 quantization: One<Quantization<'a>>,
-        6 sparsity: One<Unknown<'a>>,
+        6 sparsity: One<Sparsity<'a>>,
         7 shape_signature: Numbers<'a, i32>,
     ]
 }
@@ -107,6 +107,67 @@ table! {
         2 scale: Numbers<'a, f32>,
         3 zero_point: Numbers<'a, i64>,
     ]
+}
+
+table! {
+    /// The levels of a tree of elements; see [`super::sparse`].
+    Sparsity () [
+        0 traversal_order: Numbers<'a, i32>,
+        1 block_map: Numbers<'a, i32>,
+        2 dim_metadata: Tables<'a, DimensionMetadata<'a>>,
+    ]
+}
+
+table! {
+    /// One of these levels. The lists are members of a union of vectors.
+    DimensionMetadata (0 format: i8 = 0, 1 dense_size: i32 = 0, 2 segments_type: u8 = 0, 4 indices_type: u8 = 0) [
+        3 segments: One<Unknown<'a>>,
+        5 indices: One<Unknown<'a>>,
+    ]
+}
+
+table! {
+    /// Indices of four bytes.
+    Int32Vector () [0 values: Numbers<'a, i32>]
+}
+
+table! {
+    /// Indices of two bytes.
+    Uint16Vector () [0 values: Numbers<'a, u16>]
+}
+
+table! {
+    /// Indices of one byte.
+    Uint8Vector () [0 values: Numbers<'a, u8>]
+}
+
+impl DimensionMetadata<'_> {
+    /// Where the indices of each node begin, and where the last end.
+    pub(super) fn array_segments(&self) -> Option<Vec<usize>> {
+        indices(self.segments_type(), self.segments()?)
+    }
+
+    /// The indices.
+    pub(super) fn array_indices(&self) -> Option<Vec<usize>> {
+        indices(self.indices_type(), self.indices()?)
+    }
+}
+
+/// A member of the union of vectors.
+fn indices(kind: u8, Unknown(table): Unknown<'_>) -> Option<Vec<usize>> {
+    match kind {
+        1 => known::<Int32Vector<'_>>(table).ok()?.values()?.iter().map(|n| usize::try_from(n).ok()).collect(),
+        2 => Some(known::<Uint16Vector<'_>>(table).ok()?.values()?.iter().map(usize::from).collect()),
+        3 => Some(known::<Uint8Vector<'_>>(table).ok()?.values()?.iter().map(usize::from).collect()),
+        _ => None,
+    }
+}
+
+/// A table as the type that its place in a union says it has, verified.
+fn known<'a, T: Follow<'a, Inner = T> + Verifiable>(table: Table<'a>) -> Result<T, InvalidFlatbuffer> {
+    T::run_verifier(&mut Verifier::new(&Default::default(), table.buf()), table.loc())?;
+    // SAFETY: the verifier found this type there.
+    Ok(unsafe { T::follow(table.buf(), table.loc()) })
 }
 
 table! {
@@ -139,9 +200,7 @@ impl<'a> Operator<'a> {
             Some(Unknown(table)) if self.options_type() == O::TYPE => table,
             _ => return Ok(None),
         };
-        O::run_verifier(&mut Verifier::new(&Default::default(), table.buf()), table.loc())?;
-        // SAFETY: the verifier found this type there.
-        Ok(Some(unsafe { O::follow(table.buf(), table.loc()) }))
+        known(table).map(Some)
     }
 }
 

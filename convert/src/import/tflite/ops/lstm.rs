@@ -4,25 +4,24 @@
 //!
 //! Where the sequence is int8, outputs are kept in int8 and cells in int16. LiteRT then rounds each gate to 16 bits and each output to int8
 //! before the next step reads it; here the next step reads it in the int16 of the cells. In f32 cells are rounded after the last step alone.
+//! ONNX's operator does not bound the cells: where the file does, an operator of our own domain stands in its place.
 
 use tract_onnx::pb::tensor_proto::DataType;
 
-use super::shape::{split_in, squeezed, unsqueeze};
+use super::shape::{squeezed, unsqueeze};
 use crate::error::ConvertError;
 use crate::import::tflite::constant::{Quantization, elements};
-use crate::import::tflite::onnx::{int, ints};
+use crate::import::tflite::onnx::{float, int, ints};
 use crate::import::tflite::schema::UnidirectionalSequenceLSTMOptions;
 use crate::import::tflite::state::{read_kept, write_kept};
 use crate::import::tflite::translation::{Op, Translation};
-
-/// More steps are not written out one by one.
-const MAX_STEPS: usize = 256;
+use crate::ops::BOUNDED;
 
 /// The parts of the node, as names of ONNX tensors.
 struct Lstm {
     /// The sequence, `[steps, batch, inputs]`.
     x: String,
-    /// Gates in ONNX's order: input, output, forget, cell; with an axis before them where the operator stays whole.
+    /// Gates in ONNX's order: input, output, forget, cell.
     weights: String,
     recurrent: String,
     bias: String,
@@ -30,21 +29,19 @@ struct Lstm {
     holes: Vec<String>,
     h: String,
     c: String,
-    steps: usize,
     units: usize,
-    /// A bound of the cells; 0 for none, or where what they are rounded to is the bound.
+    /// A bound of the cells; 0 for none.
     clip: f32,
     /// What outputs and cells are rounded to where the sequence is int8.
     words: Option<Quantization>,
 }
 
-/// The sequence of outputs. ONNX's operator does not bound the cells; where the file does, the steps are written out, or the cells are
-/// rounded to int16 that ends there.
+/// The sequence of outputs.
 pub(super) fn lstm(t: &mut Translation<'_>, op: &Op<'_>) -> Result<(), ConvertError> {
     let o: UnidirectionalSequenceLSTMOptions<'_> = op.options()?;
     check(t, op, &o)?;
     let lstm = Lstm::read(t, op, o.time_major(), o.cell_clip())?;
-    let mut results = if lstm.clip == 0.0 { lstm.whole(t, op)? } else { lstm.written_out(t, op)? };
+    let mut results = lstm.emit(t, op)?;
     if let Some(words) = &lstm.words {
         for result in &mut results {
             *result = t.through(op, result, DataType::Int16, words)?;
@@ -126,15 +123,15 @@ fn biases(t: &mut Translation<'_>, op: &Op<'_>) -> Result<String, ConvertError> 
     concat(t, op, &parts)
 }
 
-/// Weights one below the other, with the axes `front` before: integers as they are, if all are.
-fn stacked(t: &mut Translation<'_>, op: &Op<'_>, inputs: [usize; 4], front: &[usize]) -> Result<String, ConvertError> {
+/// Weights one below the other, with an axis before: integers as they are, if all are.
+fn stacked(t: &mut Translation<'_>, op: &Op<'_>, inputs: [usize; 4]) -> Result<String, ConvertError> {
     let rows: Vec<Option<Rows>> = inputs.iter().map(|i| Rows::read(t, op, *i)).collect::<Result<_, _>>()?;
     if let Some(rows) = rows.into_iter().collect::<Option<Vec<Rows>>>() {
-        return Rows::write(t, op, &rows, front);
+        return Rows::write(t, op, &rows);
     }
     let parts: Vec<String> = inputs.into_iter().map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
     let all = concat(t, op, &parts)?;
-    if front.is_empty() { Ok(all) } else { unsqueeze(t, op, &all, 0) }
+    unsqueeze(t, op, &all, 0)
 }
 
 /// Constant int8 weights, with a scale and a zero point for each row.
@@ -164,15 +161,15 @@ impl Rows {
         Ok(Some(Rows { bytes, width, scales, zeros }))
     }
 
-    fn write(t: &mut Translation<'_>, op: &Op<'_>, parts: &[Rows], front: &[usize]) -> Result<String, ConvertError> {
+    fn write(t: &mut Translation<'_>, op: &Op<'_>, parts: &[Rows]) -> Result<String, ConvertError> {
         let scales: Vec<f32> = parts.iter().flat_map(|part| part.scales.iter().copied()).collect();
         let zeros = parts.iter().flat_map(|part| part.zeros.iter().copied()).collect();
         if parts.iter().any(|part| part.width != parts[0].width) {
             return Err(op.error("has weights of different widths"));
         }
-        let shape = [front, &[scales.len(), parts[0].width]].concat();
+        let shape = [1, scales.len(), parts[0].width];
         let bytes = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-        t.quantized_constant(op, &shape, bytes, &Quantization { scales, zeros, axis: front.len() })
+        t.quantized_constant(op, &shape, bytes, &Quantization { scales, zeros, axis: 1 })
     }
 }
 
@@ -186,18 +183,13 @@ const GATES: [usize; 4] = [1, 4, 2, 3];
 
 impl Lstm {
     fn read(t: &mut Translation<'_>, op: &Op<'_>, time_major: bool, clip: f32) -> Result<Lstm, ConvertError> {
-        let (&[a, b, _], &[units, _]) = (t.shape(op, 0)?, t.shape(op, 2)?) else {
+        let (&[_, _, _], &[units, _]) = (t.shape(op, 0)?, t.shape(op, 2)?) else {
             return Err(op.error(format!("has the shapes {:?} and {:?}", t.shape(op, 0)?, t.shape(op, 2)?)));
         };
-        let steps = if time_major { a } else { b };
-        if !(1..=MAX_STEPS).contains(&steps) && clip != 0.0 || !clip.is_finite() {
-            return Err(
-                op.error(format!("bounds its cells by {clip} over {steps} steps; at most {MAX_STEPS} are supported"))
-            );
+        if !(0.0..f32::INFINITY).contains(&clip) {
+            return Err(op.error(format!("bounds its cells by {clip}; 0 stands for no bound")));
         }
         let words = words(t, op, clip)?;
-        let clip = if words.is_some() { 0.0 } else { clip };
-        let front: &[usize] = if clip == 0.0 { &[1] } else { &[] };
         let x = t.read(op, 0)?;
         let holes = [9, 11, 10].into_iter().filter(|i| op.optional(*i).is_some());
         let holes: Vec<String> = holes.map(|i| t.read(op, i)).collect::<Result<_, _>>()?;
@@ -206,21 +198,20 @@ impl Lstm {
         }
         Ok(Lstm {
             x: if time_major { x } else { turned(t, op, &x)? },
-            weights: stacked(t, op, GATES, front)?,
-            recurrent: stacked(t, op, GATES.map(|gate| gate + 4), front)?,
+            weights: stacked(t, op, GATES)?,
+            recurrent: stacked(t, op, GATES.map(|gate| gate + 4))?,
             bias: biases(t, op)?,
             holes,
             h: read_kept(t, op, 18)?,
             c: read_kept(t, op, 19)?,
-            steps,
             units,
             clip,
             words,
         })
     }
 
-    /// As ONNX's operator: the outputs of all steps, and the last output and cells.
-    fn whole(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
+    /// The outputs of all steps, and the last output and cells.
+    fn emit(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
         let zeros = t.add_constant(op, "zeros", DataType::Float, &[4 * self.units], vec![0; 16 * self.units])?;
         let bias = concat(t, op, &[self.bias.clone(), zeros])?;
         let bias = unsqueeze(t, op, &bias, 0)?;
@@ -234,64 +225,9 @@ impl Lstm {
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let outputs = t.emit_many(op, "LSTM", &inputs, vec![int("hidden_size", self.units as i64)], 3)?;
+        if self.clip > 0.0 {
+            t.extend_last(BOUNDED, float("cell_clip", self.clip));
+        }
         Ok([squeezed(t, op, &outputs[0], 1)?, squeezed(t, op, &outputs[1], 0)?, squeezed(t, op, &outputs[2], 0)?])
-    }
-
-    /// Step by step.
-    fn written_out(&self, t: &mut Translation<'_>, op: &Op<'_>) -> Result<[String; 3], ConvertError> {
-        let steps = split_in(t, op, &self.x, 0, &vec![1; self.steps])?;
-        let bounds = [t.float(op, "low", -self.clip)?, t.float(op, "high", self.clip)?];
-        let (mut h, mut c) = (self.h.clone(), self.c.clone());
-        let mut outputs = Vec::new();
-        for x in &steps {
-            let x = squeezed(t, op, x, 0)?;
-            (h, c) = self.step(t, op, &x, &h, &c, &bounds)?;
-            outputs.push(unsqueeze(t, op, &h, 0)?);
-        }
-        Ok([concat(t, op, &outputs)?, h, c])
-    }
-
-    /// `c' = clip(σ(f)·c + σ(i)·tanh(g))`, `h' = σ(o)·tanh(c')`.
-    fn step(
-        &self,
-        t: &mut Translation<'_>,
-        op: &Op<'_>,
-        x: &str,
-        h: &str,
-        c: &str,
-        [low, high]: &[String; 2],
-    ) -> Result<(String, String), ConvertError> {
-        let transposed = || vec![int("transB", 1)];
-        let from_x = t.emit(op, "Gemm", &[x, &self.weights, &self.bias], transposed())?;
-        let from_h = t.emit(op, "Gemm", &[h, &self.recurrent], transposed())?;
-        let gates = t.emit(op, "Add", &[&from_x, &from_h], Vec::new())?;
-        let gates = split_in(t, op, &gates, 1, &[self.units as i64; 4])?;
-        let input = self.gate(t, op, &gates[0], 0, c)?;
-        let forget = self.gate(t, op, &gates[2], 2, c)?;
-        let new = t.emit(op, "Tanh", &[&gates[3]], Vec::new())?;
-        let kept = t.emit(op, "Mul", &[&forget, c], Vec::new())?;
-        let added = t.emit(op, "Mul", &[&input, &new], Vec::new())?;
-        let c = t.emit(op, "Add", &[&kept, &added], Vec::new())?;
-        let c = t.emit(op, "Clip", &[&c, low, high], Vec::new())?;
-        let output = self.gate(t, op, &gates[1], 1, &c)?;
-        let shown = t.emit(op, "Tanh", &[&c], Vec::new())?;
-        Ok((t.emit(op, "Mul", &[&output, &shown], Vec::new())?, c))
-    }
-
-    /// `σ(x + weights · cells)`.
-    fn gate(
-        &self,
-        t: &mut Translation<'_>,
-        op: &Op<'_>,
-        x: &str,
-        hole: usize,
-        cells: &str,
-    ) -> Result<String, ConvertError> {
-        let mut x = x.to_string();
-        if let Some(weights) = self.holes.get(hole) {
-            let seen = t.emit(op, "Mul", &[cells, weights], Vec::new())?;
-            x = t.emit(op, "Add", &[&x, &seen], Vec::new())?;
-        }
-        t.emit(op, "Sigmoid", &[&x], Vec::new())
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn find(operator: &Operator<'_>) -> Option<Translate> {
         "RANGE" => shape::range,
         "CAST" => shape::cast,
         "QUANTIZE" => shape::quantize,
-        "DEQUANTIZE" => |t, op| t.copy(op),
+        "DEQUANTIZE" | "DENSIFY" => |t, op| t.copy(op),
         "SLICE" => slice::slice,
         "STRIDED_SLICE" => slice::strided_slice,
         "REVERSE_V2" => slice::reverse,

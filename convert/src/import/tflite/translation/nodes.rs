@@ -180,6 +180,14 @@ impl Translation<'_> {
         Ok(outputs)
     }
 
+    /// Makes the node that was added last one of another domain, with an attribute more.
+    pub(in crate::import::tflite) fn extend_last(&mut self, domain: &str, attribute: AttributeProto) {
+        if let Some(node) = self.onnx.node.last_mut() {
+            node.domain = domain.into();
+            node.attribute.push(attribute);
+        }
+    }
+
     pub(super) fn push(
         &mut self,
         op_type: &str,
