@@ -46,10 +46,13 @@ impl Costs {
         Some(coefficients.iter().zip(terms(op)).map(|(coefficient, term)| coefficient * term).sum::<f64>() as u64)
     }
 
-    /// Instructions of every record of a model.
+    /// Instructions of every record of a model; none for those of a band, whose turns were not counted.
     #[must_use]
     pub fn records(&self, model: &Model<'_>) -> Vec<Option<u64>> {
-        model.ops().map(|op| self.instructions(&op)).collect()
+        let bands: Vec<_> = model.bands().map(|(records, _)| records).collect();
+        let banded = |record: usize| bands.iter().any(|band| band.contains(&record));
+        let count = |(record, op): (usize, Op)| if banded(record) { None } else { self.instructions(&op) };
+        model.ops().enumerate().map(count).collect()
     }
 
     /// Microseconds that instructions take at a clock.
