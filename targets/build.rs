@@ -1,16 +1,21 @@
-//! Says whether the processor that is compiled for may have Arm's DSP instructions: `cfg(dsp)`, with the architecture as its value.
+//! Says whether the processor that is compiled for may have Arm's DSP instructions, `cfg(dsp)` with the architecture as its value, and
+//! whether it may have Helium vectors, `cfg(helium)`.
 //!
-//! Stable Rust does not tell of the feature `dsp`, so the target's name decides. On Armv8-M mainline they are an option of the chip:
-//! there the firmware, which chooses its kernels by type, knows.
+//! Stable Rust does not tell of the features `dsp` and `mve`, so the target's name decides. On Armv8-M mainline both are an option of the
+//! chip: there the firmware, which chooses its kernels by type, knows.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(dsp, values(none(), \"armv7e-m\", \"armv8-m\"))");
+    println!("cargo::rustc-check-cfg=cfg(helium)");
     let target = std::env::var("TARGET").unwrap_or_default();
     for (triple, architecture) in [("thumbv7em", "armv7e-m"), ("thumbv8m.main", "armv8-m")] {
         if target.starts_with(triple) {
             println!("cargo::rustc-cfg=dsp");
             println!("cargo::rustc-cfg=dsp=\"{architecture}\"");
         }
+    }
+    if target.starts_with("thumbv8m.main") {
+        println!("cargo::rustc-cfg=helium");
     }
 }

@@ -31,9 +31,10 @@ fn of(graph: &Graph, node: &Node, bits: Bits, (kernels, banded): (Family, bool))
         output.shape[1] = 1;
     }
     match &node.op {
-        Op::Conv { window, groups } if is_depthwise(*groups, &input) => {
-            kernels.depthwise(&input, &output, &window_of(window))
-        }
+        Op::Conv { window, groups } if is_depthwise(*groups, &input) => match bits {
+            Bits::Eight => kernels.depthwise_i8(&input, &output, &window_of(window)),
+            Bits::Four => kernels.depthwise_w4(&input, &output, &window_of(window)),
+        },
         Op::Conv { window, groups: 1 } => match bits {
             Bits::Eight => kernels.conv_i8(&input, &window_of(window)),
             Bits::Four => kernels.conv_w4(&input, &window_of(window)),

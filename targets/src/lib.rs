@@ -13,7 +13,13 @@ pub mod host;
 pub mod wish;
 
 mod armv7em;
+mod armv81m;
+mod fallback;
+mod image;
+mod layer;
+mod windows;
 
 pub use armv7em::CortexM4;
+pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;

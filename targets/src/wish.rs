@@ -21,6 +21,8 @@ pub enum Family {
     Portable,
     /// [`crate::CortexM4`].
     Armv7em,
+    /// [`crate::CortexM55`].
+    Armv81m,
 }
 
 impl Family {
@@ -30,6 +32,7 @@ impl Family {
         match self {
             Self::Portable => "Portable",
             Self::Armv7em => "CortexM4",
+            Self::Armv81m => "CortexM55",
         }
     }
 
@@ -39,6 +42,7 @@ impl Family {
         match self {
             Self::Portable => None,
             Self::Armv7em => crate::armv7em::conv::<2>(input, window),
+            Self::Armv81m => crate::armv81m::conv(input, window),
         }
     }
 
@@ -46,16 +50,26 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable => None,
+            Self::Portable | Self::Armv81m => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
         }
     }
 
-    /// What a depthwise convolution in int8 with weights of int8 or int4 wants, one output for each channel.
+    /// What a depthwise convolution in int8 wants, one output for each channel.
     #[must_use]
-    pub fn depthwise(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    pub fn depthwise_i8(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable => None,
+            Self::Armv7em => crate::armv7em::depthwise(input, output, window),
+            Self::Armv81m => crate::armv81m::depthwise(input, output, window),
+        }
+    }
+
+    /// The same with int4 weights.
+    #[must_use]
+    pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable | Self::Armv81m => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
         }
     }
@@ -66,6 +80,7 @@ impl Family {
         match self {
             Self::Portable => None,
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
+            Self::Armv81m => crate::armv81m::fully_connected_i8(),
         }
     }
 }

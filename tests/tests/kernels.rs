@@ -49,6 +49,7 @@ macro_rules! every_kernels {
 every_kernels! {
     portable = Portable,
     cortex_m4 = lacewing_targets::CortexM4,
+    cortex_m55 = lacewing_targets::CortexM55,
 }
 
 /// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.

@@ -9,9 +9,11 @@ use lacewing::ops::ConvI8;
 use lacewing::rows::Work;
 
 use super::insn;
-use super::layer::{Layer, Tiles};
-use super::patch::{Image, Patches};
+use super::patch::Patches;
 use super::tile::Pair;
+use crate::fallback::limit;
+use crate::image::Image;
+use crate::layer::{Layer, Tiles};
 use crate::wish::Wish;
 
 /// The layout of weights of which a tile takes `W` words for four: 2 of int8, 1 of int4.
@@ -59,7 +61,7 @@ pub(super) fn run<const W: usize>(op: &ConvI8, constants: Constants<'_>, work: &
         pair(&layer, x, y, second)?;
         rest = after;
     }
-    super::limit(&op.requant, work.output);
+    limit(&op.requant, work.output);
     Some(())
 }
 

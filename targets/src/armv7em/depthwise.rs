@@ -12,8 +12,9 @@ use lacewing::ops::weights::Weight;
 use lacewing::rows::Work;
 
 use super::insn;
-use super::patch::Image;
 use super::tile::{Run, Taps};
+use crate::fallback::limit;
+use crate::image::Image;
 use crate::wish::Wish;
 
 /// Bytes of plane that are enough: with more the copies hardly become fewer.
@@ -64,7 +65,7 @@ pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &
         }
         channel = next;
     }
-    super::limit(&op.requant, work.output);
+    limit(&op.requant, work.output);
     Some(())
 }
 

@@ -5,8 +5,9 @@ use lacewing::format::Layout;
 use lacewing::ops::FullyConnectedI8;
 
 use super::insn;
-use super::layer::{Layer, Tiles};
 use super::tile::Column;
+use crate::fallback::limit;
+use crate::layer::{Layer, Tiles};
 use crate::wish::Wish;
 
 const LAYOUT: Layout = Layout { outputs: 4, depth: 4 };
@@ -40,7 +41,7 @@ pub(super) fn run(
         column(&layer, x, y)?;
         (input, rest) = (after, others);
     }
-    super::limit(&op.requant, output);
+    limit(&op.requant, output);
     Some(())
 }
 

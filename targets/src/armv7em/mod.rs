@@ -13,21 +13,21 @@ mod depthwise;
 mod dot;
 mod fully_connected;
 mod insn;
-mod layer;
 mod patch;
 mod tile;
 #[cfg(not(dsp))]
 mod twin;
 
 use lacewing::arena::Constants;
-use lacewing::format::{Requant, Tensor, Window};
+use lacewing::format::{Tensor, Window};
 use lacewing::ops::weights::W4;
 use lacewing::ops::{ConvI8, ConvW4, DepthwiseI8, DepthwiseW4, FullyConnectedI8};
 use lacewing::rows::{Rows, Work};
 use lacewing::{Fault, Kernels, ops};
 
+use crate::fallback::or_portable;
+use crate::image::Image;
 use crate::wish::Wish;
-use patch::Image;
 
 /// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
 ///
@@ -104,25 +104,4 @@ pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Opt
 /// What a fully connected layer wants.
 pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
     (depth <= DEEP).then(|| fully_connected::wish(depth))
-}
-
-/// What is not done is left to the portable body.
-#[inline(always)]
-fn or_portable(done: Option<()>, body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
-    done.map_or_else(|| apart(body), Ok)
-}
-
-/// Calls a portable body as a function of its own, so that its stack is not added to that of the kernel that is run instead.
-#[cold]
-#[inline(never)]
-fn apart(body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
-    body()
-}
-
-/// Brings results between the record's limits, where those are not the type's own.
-fn limit(requant: &Requant, output: &mut [i8]) {
-    let Requant { lo, hi, .. } = *requant;
-    if (lo, hi) != (i8::MIN, i8::MAX) {
-        output.iter_mut().for_each(|y| *y = (*y).max(lo).min(hi));
-    }
 }

@@ -2,55 +2,8 @@
 
 use core::ops::Range;
 
-use lacewing::format::{Tensor, Window};
-use lacewing::rows::Rows;
-
 use super::insn;
-
-/// An image under a window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Image<'a> {
-    pub(super) rows: Rows<'a, i8>,
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    pub(super) pad: [usize; 2],
-    /// What stands outside.
-    pub(super) zero: i8,
-}
-
-impl<'a> Image<'a> {
-    pub(super) fn new(rows: Rows<'a, i8>, input: &Tensor, window: &Window, zero: i8) -> Self {
-        let [_, height, width, channels] = input.shape.map(|dim| dim as usize);
-        let pair = |pair: [u32; 2]| pair.map(|x| x as usize);
-        let [kernel, stride, dilation, pad] = [window.kernel, window.stride, window.dilation, window.pad].map(pair);
-        Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
-    }
-
-    /// Row `at` of the image counted from the first row of padding; `None` outside.
-    pub(super) fn row(&self, at: usize) -> Option<&'a [i8]> {
-        let [above, _] = self.pad;
-        let y = at.checked_sub(above).filter(|y| *y < self.height)?;
-        self.rows.row(y)
-    }
-
-    /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
-    pub(super) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
-        let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
-        let rows = rows.start as usize..rows.end as usize;
-        let line = self.rows.lines(rows.start, rows.len()).filter(|_| same)?;
-        let width = width.wrapping_mul(rows.len());
-        Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
-    }
-
-    /// Whether what every output reads is made of whole groups of four, or is one pixel, which is never outside.
-    pub(super) fn is_direct(&self) -> bool {
-        self.channels.is_multiple_of(4) || (self.kernel == [1, 1] && self.pad == [0, 0])
-    }
-}
+use crate::image::Image;
 
 /// The tallest kernel.
 const TALL: usize = 16;

@@ -1,26 +1,6 @@
 //! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
 
-/// The way from sums to int8 of some outputs: `q = ssat8(zero + ((sum · m + 2^31) >> 32))`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rounding<'a> {
-    /// `m` of each output; or of one tile, the same for every tile.
-    pub(super) multipliers: &'a [i32],
-    /// The output's zero point.
-    pub(super) zero: i32,
-}
-
-impl Rounding<'_> {
-    /// Whether there are multipliers for `outputs` in tiles of `tile`.
-    fn fits(&self, outputs: usize, tile: usize) -> bool {
-        let len = self.multipliers.len();
-        len >= outputs || len == tile
-    }
-
-    /// Multipliers from one tile of `tile` outputs to the next.
-    pub(super) fn step(&self, outputs: usize, tile: usize) -> usize {
-        if self.multipliers.len() >= outputs { tile } else { 0 }
-    }
-}
+use crate::layer::Rounding;
 
 /// Two pixels by any even number of outputs of a convolution, in tiles of 2 × 2.
 ///

@@ -35,8 +35,9 @@ fn order() -> impl Strategy<Value = Order> {
         2 => Just(Order::Plain),
         2 => (0u16..4).prop_map(|more| Order::ChannelsLast { more }),
         2 => (1u16..=9, 1u8..=9).prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        // What the kernels of Armv7E-M want.
+        // What the kernels of Armv7E-M want, and those of Armv8.1-M.
         2 => prop_oneof![Just((2, 4)), Just((4, 4)), Just((2, 2))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
+        2 => prop_oneof![Just((4, 16)), Just((16, 1))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
     ]
 }
 

@@ -15,7 +15,7 @@ use crate::xtask::batch::Batch;
 /// Records of each operation.
 const COUNT: usize = 500;
 /// The operations that a target has kernels or inner products for.
-const OPERATIONS: [Opcode; 9] = [
+const OPERATIONS: [Opcode; 11] = [
     Opcode::ConvI8,
     Opcode::DepthwiseI8,
     Opcode::FullyConnectedI8,
@@ -25,6 +25,8 @@ const OPERATIONS: [Opcode; 9] = [
     Opcode::DepthwiseW4,
     Opcode::FullyConnectedW4,
     Opcode::MatMulI8,
+    Opcode::AveragePoolI8,
+    Opcode::AddI8,
 ];
 
 /// Every record leaves the bytes on the board that the portable kernels leave on the host.

@@ -3,18 +3,38 @@
 use lacewing::arena::Constants;
 use lacewing::format::{Requant, Span};
 
-use super::tile::Rounding;
+/// The way from sums to int8 of some outputs: `q = ssat8(zero + ((sum · m + 2^31) >> 32))`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rounding<'a> {
+    /// `m` of each output; or of one tile, the same for every tile.
+    pub(crate) multipliers: &'a [i32],
+    /// The output's zero point.
+    pub(crate) zero: i32,
+}
+
+impl Rounding<'_> {
+    /// Whether there are multipliers for `outputs` in tiles of `tile`.
+    pub(crate) fn fits(&self, outputs: usize, tile: usize) -> bool {
+        let len = self.multipliers.len();
+        len >= outputs || len == tile
+    }
+
+    /// Multipliers from one tile of `tile` outputs to the next.
+    pub(crate) fn step(&self, outputs: usize, tile: usize) -> usize {
+        if self.multipliers.len() >= outputs { tile } else { 0 }
+    }
+}
 
 /// Weights, biases and multipliers in tiles of `N` outputs, whose weights of a group of four take `W` words.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer<'a, const W: usize, const N: usize> {
+pub(crate) struct Layer<'a, const W: usize, const N: usize> {
     /// For each tile and each group of four, the weights of all its outputs.
-    pub(super) weights: &'a [[u32; W]],
-    pub(super) bias: &'a [i32],
+    pub(crate) weights: &'a [[u32; W]],
+    pub(crate) bias: &'a [i32],
     multipliers: &'a [i32],
     zero: i32,
     /// Outputs in full tiles.
-    pub(super) full: usize,
+    pub(crate) full: usize,
     last: Last<'a, W, N>,
 }
 
@@ -27,15 +47,15 @@ struct Last<'a, const W: usize, const N: usize> {
 }
 
 /// What a tile, or all full ones, are computed with.
-pub(super) struct Tiles<'t, const W: usize> {
-    pub(super) weights: &'t [[u32; W]],
-    pub(super) bias: &'t [i32],
-    pub(super) rounding: Rounding<'t>,
+pub(crate) struct Tiles<'t, const W: usize> {
+    pub(crate) weights: &'t [[u32; W]],
+    pub(crate) bias: &'t [i32],
+    pub(crate) rounding: Rounding<'t>,
 }
 
 impl<'a, const W: usize, const N: usize> Layer<'a, W, N> {
     /// The constants of a layer with `groups` groups of four weights for each output.
-    pub(super) fn new(
+    pub(crate) fn new(
         constants: Constants<'a>,
         [weights, bias]: [Span; 2],
         requant: &Requant,
@@ -56,13 +76,13 @@ impl<'a, const W: usize, const N: usize> Layer<'a, W, N> {
     }
 
     /// All full tiles.
-    pub(super) fn full(&self) -> Tiles<'_, W> {
+    pub(crate) fn full(&self) -> Tiles<'_, W> {
         let multipliers = if self.multipliers.len() == 1 { &self.last.multipliers } else { self.multipliers };
         Tiles { weights: self.weights, bias: self.bias, rounding: Rounding { multipliers, zero: self.zero } }
     }
 
     /// The tile that is not full.
-    pub(super) fn last(&self) -> Tiles<'_, W> {
+    pub(crate) fn last(&self) -> Tiles<'_, W> {
         let Last { weights, bias, multipliers } = &self.last;
         Tiles { weights, bias, rounding: Rounding { multipliers, zero: self.zero } }
     }

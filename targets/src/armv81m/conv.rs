@@ -1,0 +1,90 @@
+//! Convolution in int8: two output pixels at a time meet all outputs in tiles of 2 × 4.
+//!
+//! Pixels' activations are read in place where each reads one run of bytes; if not, they are copied to the scratch, which holds two
+//! pixels, `2·K` bytes, or as many as 512 bytes hold. Weights stay in flash, sixteen of each of four outputs at a time, so that they are loaded without a shuffle.
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::format::Layout;
+use lacewing::ops::ConvI8;
+use lacewing::rows::Work;
+
+use super::insn;
+use super::tile::{Column, Square};
+use crate::image::Image;
+use crate::layer::{self, Tiles};
+use crate::windows::{Pixels, Windows};
+use crate::wish::Wish;
+
+/// The order of weights, of convolutions and of fully connected layers.
+pub(super) const LAYOUT: Layout = Layout { outputs: 4, depth: 16 };
+
+/// The constants of a layer in tiles of four outputs, sixteen weights of each in a group.
+pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
+
+/// Bytes of scratch that are enough: with more, the calls hardly become fewer.
+const ENOUGH: u32 = 512;
+
+/// Whether every output reads one pixel.
+pub(super) fn is_direct<T: PartialEq + From<u8>>(kernel: [T; 2], pad: [T; 2]) -> bool {
+    kernel == [1, 1].map(T::from) && pad == [0, 0].map(T::from)
+}
+
+/// What a convolution of `depth` weights for each output wants; it copies nothing if it is `direct`.
+pub(super) fn wish(depth: u32, direct: bool) -> Option<Wish> {
+    let pixels = if direct { 0 } else { (ENOUGH / depth.max(1)).max(2) / 2 * 2 };
+    Some(Wish { layout: LAYOUT, scratch: depth.checked_mul(pixels)?.checked_next_multiple_of(4)? })
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+#[inline(never)]
+pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
+    if op.layout != LAYOUT || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
+        return None;
+    }
+    let patches = cast_mut::<i8>(work.scratch)?;
+    let pixels = patches.len().checked_div(depth)?;
+    if pixels == 0 && !is_direct(image.kernel, image.pad) {
+        return None;
+    }
+    let patches = patches.get_mut(..pixels.wrapping_mul(depth))?;
+    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
+    let limits = [op.requant.lo, op.requant.hi];
+    let mut windows = Windows::new(image, insn::copy, width, first)?;
+    let mut rest = &mut *work.output;
+    while !rest.is_empty() {
+        let pixels = windows.next(rest.len().checked_div(outputs)?, patches)?;
+        let (y, after) = rest.split_at_mut_checked(pixels.count.checked_mul(outputs)?)?;
+        square(&layer, (pixels, depth), limits, y)?;
+        rest = after;
+    }
+    Some(())
+}
+
+/// All outputs of some pixels.
+fn square(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
+    let stride = layer.bias.len();
+    if layer.full > 0 {
+        let Tiles { weights, bias, rounding } = layer.full();
+        let outputs = layer.full;
+        insn::square(&mut Square { pixels, depth, weights, bias, rounding, limits, outputs, y, stride })?;
+    }
+    if layer.full == stride { Some(()) } else { last(layer, (pixels, depth), limits, y) }
+}
+
+/// The outputs of a tile that is not full, pixel by pixel.
+fn last(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
+    let Tiles { weights, bias, rounding } = layer.last();
+    let (mut x, mut y) = (pixels.x, y);
+    for _ in 0..pixels.count {
+        let (this, after) = y.split_at_mut_checked(layer.bias.len())?;
+        let mut four = [0; 4];
+        insn::column(&mut Column { x: x.get(..depth)?, weights, bias, rounding, limits, y: &mut four })?;
+        this.get_mut(layer.full..)?.iter_mut().zip(four).for_each(|(to, from)| *to = from);
+        (x, y) = (x.get(pixels.step..).unwrap_or_default(), after);
+    }
+    Some(())
+}

@@ -1,0 +1,56 @@
+//! What the kernels ask of the processor, with safe signatures: the loops in assembly where there is Helium, their twins in plain Rust
+//! everywhere else.
+
+use super::tile::{Add, Average, Blocks, Column, Half, Square};
+use crate::windows::Copy;
+
+#[cfg(helium)]
+use super::asm as loops;
+#[cfg(not(helium))]
+use super::twin as loops;
+
+/// Copies rectangles of bytes.
+pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
+    copy.fits(from, to).then(|| loops::copy(from, to, copy))
+}
+
+/// The least of some numbers; the largest there is if there are none.
+pub(super) fn least(numbers: &[i8]) -> i8 {
+    loops::least(numbers)
+}
+
+/// Pixels by a multiple of four outputs of a convolution; see [`Square`].
+#[inline(always)]
+pub(super) fn square(square: &mut Square<'_>) -> Option<()> {
+    square.fits().then(|| loops::square(square))
+}
+
+/// One vector by a multiple of four outputs; see [`Column`].
+#[inline(always)]
+pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
+    column.fits().then(|| loops::column(column))
+}
+
+/// Whole blocks of channels of a depthwise convolution; see [`Blocks`].
+#[inline(always)]
+pub(super) fn blocks(blocks: &mut Blocks<'_>) -> Option<()> {
+    blocks.fits().then(|| loops::blocks(blocks))
+}
+
+/// At most eight channels of a depthwise convolution; see [`Half`].
+#[inline(always)]
+pub(super) fn half(half: &mut Half<'_>) -> Option<()> {
+    half.fits().then(|| loops::half(half))
+}
+
+/// A sum of two tensors; see [`Add`].
+#[inline(always)]
+pub(super) fn add(add: &mut Add<'_>) -> Option<()> {
+    add.fits().then(|| loops::add(add))
+}
+
+/// The average of a rectangle of pixels; see [`Average`].
+#[inline(always)]
+pub(super) fn average(average: &mut Average<'_>) -> Option<()> {
+    average.fits().then(|| loops::average(average))
+}

@@ -1,0 +1,87 @@
+//! Kernels for Armv8.1-M with Helium, the M-profile vector extension: Cortex-M55 and M85.
+//!
+//! VMLADAVA makes sixteen products of int8 and adds all to a sum in a general register, of which eight can hold one; so a tile is two
+//! pixels by four outputs, and each vector that is loaded is used two or four times. Depthwise convolutions, whose products are not
+//! added to each other, are computed in 32-bit lanes, a channel in each. VRMULH rounds four sums at once.
+//!
+//! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
+
+mod add;
+#[cfg(helium)]
+mod asm;
+mod conv;
+mod depthwise;
+mod fully_connected;
+mod insn;
+mod pool;
+mod tile;
+#[cfg(not(helium))]
+mod twin;
+
+use lacewing::arena::{Constants, Operand};
+use lacewing::format::{Tensor, Window};
+use lacewing::ops::{AddI8, AveragePoolI8, ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::rows::Work;
+use lacewing::{Fault, Kernels, ops};
+
+use crate::fallback::or_portable;
+use crate::wish::Wish;
+
+/// The kernels of Cortex-M55 and M85, whose vectors must be switched on before, as `cortex-m-rt` does for targets with hardware floats. On
+/// other processors they compute the same in plain Rust, slowly.
+///
+/// `lacewing convert --target cortex-m55` (`cortex-m85`) writes files for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CortexM55;
+
+impl Kernels for CortexM55 {
+    #[inline(always)]
+    fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(conv::run(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+    }
+
+    #[inline(always)]
+    fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(depthwise::run(op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
+    }
+
+    #[inline(always)]
+    fn fully_connected_i8(
+        &self,
+        op: &FullyConnectedI8,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(fully_connected::run(op, c, input, output), || {
+            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
+        })
+    }
+
+    #[inline(always)]
+    fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(pool::run(op, c, &mut work), || ops::pool::average(op, c, work))
+    }
+
+    #[inline(always)]
+    fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+        or_portable(add::run(op, a, b, output), || ops::binary::add_i8(op, a, b, output))
+    }
+}
+
+/// What a convolution in one group wants.
+pub(crate) fn conv(input: &Tensor, window: &Window) -> Option<Wish> {
+    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
+    conv::wish(kh.checked_mul(kw)?.checked_mul(channels)?, conv::is_direct(window.kernel, window.pad))
+}
+
+/// What a depthwise convolution wants.
+pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    depthwise::wish(input, output, window)
+}
+
+/// What a fully connected layer wants.
+pub(crate) fn fully_connected_i8() -> Option<Wish> {
+    Some(fully_connected::WISH)
+}

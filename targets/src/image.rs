@@ -1,0 +1,126 @@
+//! The rows of an image, and the window that its outputs read it through.
+
+use core::ops::Range;
+
+use lacewing::format::{Tensor, Window};
+use lacewing::rows::Rows;
+
+/// An image under a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Image<'a> {
+    pub(crate) rows: Rows<'a, i8>,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) dilation: [usize; 2],
+    pub(crate) pad: [usize; 2],
+    /// What stands outside.
+    pub(crate) zero: i8,
+}
+
+impl<'a> Image<'a> {
+    pub(crate) fn new(rows: Rows<'a, i8>, input: &Tensor, window: &Window, zero: i8) -> Self {
+        let [_, height, width, channels] = input.shape.map(|dim| dim as usize);
+        let pair = |pair: [u32; 2]| pair.map(|x| x as usize);
+        let [kernel, stride, dilation, pad] = [window.kernel, window.stride, window.dilation, window.pad].map(pair);
+        Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
+    }
+
+    /// Row `at` of the image counted from the first row of padding; `None` outside.
+    pub(crate) fn row(&self, at: usize) -> Option<&'a [i8]> {
+        let [above, _] = self.pad;
+        let y = at.checked_sub(above).filter(|y| *y < self.height)?;
+        self.rows.row(y)
+    }
+
+    /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
+    pub(crate) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
+        let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
+        let rows = rows.start as usize..rows.end as usize;
+        let line = self.rows.lines(rows.start, rows.len()).filter(|_| same)?;
+        let width = width.wrapping_mul(rows.len());
+        Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
+    }
+
+    /// Whether what every output reads is made of whole groups of four, or is one pixel, which is never outside.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.channels.is_multiple_of(4) || (self.kernel == [1, 1] && self.pad == [0, 0])
+    }
+
+    /// The taps along an axis, 0 for rows and 1 for columns, that are inside for output `out`.
+    pub(crate) fn taps(&self, axis: usize, out: usize) -> Range<usize> {
+        let size = if axis == 0 { self.height } else { self.width };
+        let [kernel, stride, dilation, pad] =
+            [self.kernel, self.stride, self.dilation, self.pad].map(|pair| pair[axis]);
+        let start = out.wrapping_mul(stride);
+        let (before, room) = (pad.saturating_sub(start), size.wrapping_add(pad).saturating_sub(start));
+        let (first, end) = match dilation {
+            1 => (before, room),
+            d => (before.div_ceil(d.max(1)), room.div_ceil(d.max(1))),
+        };
+        let end = end.min(kernel);
+        first.min(end)..end
+    }
+
+    /// The end of the outputs from `out` on, before `end`, that have the same taps inside.
+    pub(crate) fn alike(&self, axis: usize, out: usize, end: usize) -> usize {
+        let (taps, mut next) = (self.taps(axis, out), out.wrapping_add(1));
+        if taps.len() == self.kernel[axis] {
+            let size = if axis == 0 { self.height } else { self.width };
+            let reach = self.kernel[axis].wrapping_sub(1).wrapping_mul(self.dilation[axis]);
+            let last = size.wrapping_add(self.pad[axis]).wrapping_sub(reach.wrapping_add(1)) / self.stride[axis].max(1);
+            return last.wrapping_add(1).min(end);
+        }
+        while next < end && self.taps(axis, next) == taps {
+            next = next.wrapping_add(1);
+        }
+        next
+    }
+
+    /// The row, or the column, that a tap of an output reads; right for taps inside.
+    pub(crate) fn position(&self, axis: usize, out: usize, tap: usize) -> usize {
+        let start = out.wrapping_mul(self.stride[axis]).wrapping_sub(self.pad[axis]);
+        start.wrapping_add(tap.wrapping_mul(self.dilation[axis]))
+    }
+
+    /// Numbers of a row.
+    pub(crate) fn row_len(&self) -> usize {
+        self.width.wrapping_mul(self.channels)
+    }
+
+    /// The rows that output rows read, which all have the same taps inside.
+    pub(crate) fn lines(&self, rows: Range<usize>) -> Lines<'a> {
+        let taps = self.taps(0, rows.start);
+        let first = self.position(0, rows.start, taps.start);
+        let last = self.position(0, rows.end.wrapping_sub(1), taps.end.wrapping_sub(1));
+        let count = last.wrapping_sub(first).wrapping_add(1);
+        let block = self.rows.lines(first, count).filter(|_| !taps.is_empty());
+        Lines { image: *self, rows, taps, block }
+    }
+}
+
+/// The rows inside that output rows with the same taps read.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'a> {
+    image: Image<'a>,
+    rows: Range<usize>,
+    /// The taps inside.
+    pub(crate) taps: Range<usize>,
+    /// From the first row to the last as one slice, with those between; `None` if there are none, or they are not one after another.
+    pub(crate) block: Option<&'a [i8]>,
+}
+
+impl<'a> Lines<'a> {
+    /// The row that a tap inside of the first output row reads, and in the block what follows it.
+    pub(crate) fn from(&self, tap: usize) -> Option<&'a [i8]> {
+        match self.block {
+            Some(block) => {
+                let down = tap.checked_sub(self.taps.start)?.wrapping_mul(self.image.dilation[0]);
+                block.get(down.wrapping_mul(self.image.row_len())..)
+            }
+            None => self.image.rows.row(self.image.position(0, self.rows.start, tap)),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What the output pixels of a convolution read, as bytes in the order of its weights.
+
+use core::ops::Range;
+
+use crate::image::{Image, Lines};
+
+/// Rectangles of bytes to be copied, of rows of `len` bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copy {
+    /// Rectangles, and rows of each, at least one.
+    pub(crate) counts: [usize; 2],
+    /// Bytes of a row, at least one.
+    pub(crate) len: usize,
+    /// From a rectangle to the next, and from a row to the next, where they come from.
+    pub(crate) steps: [usize; 2],
+    /// The same where they go.
+    pub(crate) strides: [usize; 2],
+}
+
+impl Copy {
+    /// Whether both slices hold all of them.
+    pub(crate) fn fits(&self, from: &[i8], to: &[i8]) -> bool {
+        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+        let end = |[outer, inner]: [usize; 2]| {
+            last(self.counts[0], outer)?.checked_add(last(self.counts[1], inner)?)?.checked_add(self.len)
+        };
+        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
+        self.len > 0 && within(end(self.steps), from.len()) && within(end(self.strides), to.len())
+    }
+}
+
+/// What copies on this processor; `None` if it does not fit.
+pub(crate) type Copier = fn(from: &[i8], to: &mut [i8], &Copy) -> Option<()>;
+
+/// Output pixels that read at equal steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pixels<'a> {
+    /// What the first one reads, and what follows it.
+    pub(crate) x: &'a [i8],
+    /// From what one reads to what the next one reads.
+    pub(crate) step: usize,
+    /// How many they are, at least one.
+    pub(crate) count: usize,
+}
+
+/// What the output pixels read, one after the other.
+#[derive(Debug)]
+pub(crate) struct Windows<'a> {
+    image: Image<'a>,
+    copy: Copier,
+    /// Outputs in a row.
+    width: usize,
+    y: usize,
+    lines: Lines<'a>,
+    /// All that the outputs of row `y` read, if those inside read one run of bytes of it each.
+    line: Option<&'a [i8]>,
+    /// The present output, and the end of those that have the same taps inside.
+    x: usize,
+    end: usize,
+    taps: Range<usize>,
+    /// Bytes that an output reads.
+    depth: usize,
+}
+
+impl<'a> Windows<'a> {
+    /// From the first output of row `y` on.
+    pub(crate) fn new(image: Image<'a>, copy: Copier, width: usize, y: usize) -> Option<Self> {
+        let depth = image.kernel[0].checked_mul(image.kernel[1])?.checked_mul(image.channels)?;
+        let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
+        let mut windows = Self { image, copy, width, y, lines, line: None, x: 0, end: 0, taps, depth };
+        windows.row();
+        Some(windows)
+    }
+
+    /// At most `most` of those that come next. What they read stands in the image, if that is one run of bytes for each, else it is copied to
+    /// `patches`, which holds at least one.
+    #[inline(always)]
+    pub(crate) fn next<'p>(&mut self, most: usize, patches: &'p mut [i8]) -> Option<Pixels<'p>>
+    where
+        'a: 'p,
+    {
+        if let Some(line) = self.direct() {
+            let count = self.end.wrapping_sub(self.x).min(most);
+            let Image { channels, stride: [_, across], .. } = self.image;
+            let x = line.get(self.image.position(1, self.x, 0).wrapping_mul(channels)..)?;
+            self.forward(count);
+            return Some(Pixels { x, step: across.wrapping_mul(channels), count });
+        }
+        let room = patches.len().checked_div(self.depth)?.min(most);
+        let mut count = 0;
+        while count < room && self.direct().is_none() {
+            let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
+            let from = count.wrapping_mul(self.depth);
+            count = count.wrapping_add(alike);
+            self.fill(alike, patches.get_mut(from..count.checked_mul(self.depth)?)?)?;
+            self.forward(alike);
+        }
+        Some(Pixels { x: patches, step: self.depth, count })
+    }
+
+    /// All that the outputs of the row read, if it is one run of bytes for each of the next ones.
+    fn direct(&self) -> Option<&'a [i8]> {
+        self.line.filter(|_| self.taps.len() == self.image.kernel[1])
+    }
+
+    /// Goes on by `count` outputs, which are alike.
+    #[inline(always)]
+    fn forward(&mut self, count: usize) {
+        self.x = self.x.wrapping_add(count);
+        if self.x == self.end {
+            self.group();
+        }
+    }
+
+    /// Finds the next outputs that are alike.
+    #[inline(never)]
+    fn group(&mut self) {
+        if self.x == self.width {
+            self.y = self.y.wrapping_add(1);
+            self.row();
+        } else {
+            self.taps = self.image.taps(1, self.x);
+            self.end = self.image.alike(1, self.x, self.width);
+        }
+    }
+
+    /// Begins row `y`.
+    fn row(&mut self) {
+        let Image { width, dilation: [dy, dx], kernel: [kh, kw], .. } = self.image;
+        self.lines = self.image.lines(self.y..self.y.wrapping_add(1));
+        let whole = self.lines.taps.len() == kh && (kw == 1 || dx == 1);
+        // Rows as wide as the kernel stand one after another.
+        let one = kh == 1 || (dy == 1 && kw == width);
+        self.line = self.lines.block.filter(|_| whole && one);
+        (self.x, self.taps, self.end) = (0, self.image.taps(1, 0), self.image.alike(1, 0, self.width));
+    }
+
+    /// Copies what the next outputs read, which are alike.
+    fn fill(&self, count: usize, patches: &mut [i8]) -> Option<()> {
+        let Image { channels, dilation: [_, dx], kernel: [kh, kw], .. } = self.image;
+        if self.taps.len() < kw || self.lines.taps.len() < kh {
+            patches.fill(self.image.zero);
+        }
+        if dx == 1 {
+            return self.columns(count, self.taps.start, self.taps.len().wrapping_mul(channels), patches);
+        }
+        self.taps.clone().try_for_each(|kx| self.columns(count, kx, channels, patches))
+    }
+
+    /// Copies `len` bytes from tap `kx` on in every row inside.
+    fn columns(&self, count: usize, kx: usize, len: usize, patches: &mut [i8]) -> Option<()> {
+        let Image { channels, dilation: [dy, _], kernel: [_, kw], stride: [_, across], .. } = self.image;
+        let rows = &self.lines.taps;
+        if len == 0 || rows.is_empty() {
+            return Some(());
+        }
+        let from = self.image.position(1, self.x, kx).wrapping_mul(channels);
+        let to = |ky: usize| ky.wrapping_mul(kw).wrapping_add(kx).wrapping_mul(channels);
+        let steps = [across.wrapping_mul(channels), dy.wrapping_mul(self.image.row_len())];
+        let copy = Copy { counts: [count, 1], len, steps, strides: [self.depth, kw.wrapping_mul(channels)] };
+        if let Some(block) = self.lines.block {
+            let copy = Copy { counts: [count, rows.len()], ..copy };
+            return (self.copy)(block.get(from..)?, patches.get_mut(to(rows.start)..)?, &copy);
+        }
+        rows.clone()
+            .try_for_each(|ky| (self.copy)(self.lines.from(ky)?.get(from..)?, patches.get_mut(to(ky)..)?, &copy))
+    }
+}
