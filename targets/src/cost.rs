@@ -45,8 +45,12 @@ fn is_as_wished(op: &Op, kernels: Family) -> bool {
     match op {
         Op::ConvI8(op) => is_met(kernels.conv_i8(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
         Op::ConvW4(ConvW4(op)) => is_met(kernels.conv_w4(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
-        Op::DepthwiseI8(op) | Op::DepthwiseW4(DepthwiseW4(op)) => {
-            let wish = kernels.depthwise(&op.input, &op.output, &op.window);
+        Op::DepthwiseI8(op) => {
+            let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
+            is_met(wish, op.layout, op.scratch) && op.requant.shift == 0
+        }
+        Op::DepthwiseW4(DepthwiseW4(op)) => {
+            let wish = kernels.depthwise_w4(&op.input, &op.output, &op.window);
             is_met(wish, op.layout, op.scratch) && op.requant.shift == 0
         }
         Op::FullyConnectedI8(op) => {
