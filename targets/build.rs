@@ -1,5 +1,5 @@
 //! Says whether the processor that is compiled for may have Arm's DSP instructions, `cfg(dsp)` with the architecture as its value, and
-//! whether it may have Helium vectors, `cfg(helium)`.
+//! whether it may have Helium vectors, `cfg(helium)`; and `cfg(thumb)`, with the architecture as its value, if it has neither.
 //!
 //! Stable Rust does not tell of the features `dsp` and `mve`, so the target's name decides. On Armv8-M mainline both are an option of the
 //! chip: there the firmware, which chooses its kernels by type, knows.
@@ -8,11 +8,18 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(dsp, values(none(), \"armv7e-m\", \"armv8-m\"))");
     println!("cargo::rustc-check-cfg=cfg(helium)");
+    println!("cargo::rustc-check-cfg=cfg(thumb, values(none(), \"armv6-m\", \"armv7-m\"))");
     let target = std::env::var("TARGET").unwrap_or_default();
     for (triple, architecture) in [("thumbv7em", "armv7e-m"), ("thumbv8m.main", "armv8-m")] {
         if target.starts_with(triple) {
             println!("cargo::rustc-cfg=dsp");
             println!("cargo::rustc-cfg=dsp=\"{architecture}\"");
+        }
+    }
+    for (triple, architecture) in [("thumbv6m", "armv6-m"), ("thumbv8m.base", "armv6-m"), ("thumbv7m", "armv7-m")] {
+        if target.starts_with(triple) {
+            println!("cargo::rustc-cfg=thumb");
+            println!("cargo::rustc-cfg=thumb=\"{architecture}\"");
         }
     }
     if target.starts_with("thumbv8m.main") {

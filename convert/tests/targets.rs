@@ -7,8 +7,8 @@ use lacewing::owned::Aligned;
 use lacewing::{Kernels, Model, Portable};
 use lacewing_convert::encode::Aim;
 use lacewing_convert::{Options, Precision, convert};
-use lacewing_targets::CortexM4;
 use lacewing_targets::wish::Family;
+use lacewing_targets::{CortexM4, CortexM55, Scalar};
 
 fn written(tflite: &[u8], kernels: Family) -> Aligned {
     let aim = Aim { kernels, ..Aim::default() };
@@ -41,16 +41,22 @@ fn layouts(file: &[u8]) -> Vec<Layout> {
 
 #[test]
 fn outputs_are_the_same_for_every_target() {
+    alike(Family::Armv7em, &CortexM4);
+    alike(Family::Armv81m, &CortexM55);
+    alike(Family::Scalar, &Scalar);
+}
+
+fn alike<K: Kernels>(family: Family, kernels: &K) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/tflite"));
     for name in
         ["int8_classifier", "int8_conv", "int8_conv_relu6", "int8_depthwise", "int8_depthwise_multiplier", "int4_conv"]
     {
         let tflite = std::fs::read(folder.join(name).with_extension("tflite")).unwrap();
-        let [portable, own] = [Family::Portable, Family::Armv7em].map(|kernels| written(&tflite, kernels));
+        let [portable, own] = [Family::Portable, family].map(|kernels| written(&tflite, kernels));
         let expected = outputs(&portable, &Portable);
-        assert_eq!(outputs(&own, &CortexM4), expected, "{name}");
+        assert_eq!(outputs(&own, kernels), expected, "{name}");
         assert_eq!(outputs(&own, &Portable), expected, "{name}");
-        assert_eq!(outputs(&portable, &CortexM4), expected, "{name}");
+        assert_eq!(outputs(&portable, kernels), expected, "{name}");
         assert!(layouts(&portable).iter().all(|layout| *layout == Layout::PLAIN), "{name}");
     }
 }
@@ -61,4 +67,6 @@ fn weights_are_in_the_order_that_the_kernels_want() {
     let tflite = std::fs::read(folder.join("int8_classifier.tflite")).unwrap();
     let own = layouts(&written(&tflite, Family::Armv7em));
     assert!(!own.is_empty() && own.iter().all(|layout| layout.depth == 4 && layout.outputs % 2 == 0), "{own:?}");
+    let own = layouts(&written(&tflite, Family::Armv81m));
+    assert!(own.iter().all(|layout| *layout == Layout { outputs: 4, depth: 16 }), "{own:?}");
 }

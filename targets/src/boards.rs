@@ -20,14 +20,14 @@ pub struct Target {
 /// All targets, the portable one first.
 pub const TARGETS: &[Target] = &[
     portable("portable", "any processor, plain Rust"),
-    portable("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply"),
-    portable("cortex-m3", "Armv7-M, long multiply"),
+    portable("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply").with(Family::Scalar),
+    portable("cortex-m3", "Armv7-M, long multiply").with(Family::Scalar),
     portable("cortex-m4f", "Armv7E-M with DSP instructions and f32").with(Family::Armv7em),
     portable("cortex-m7", "Armv7E-M with DSP instructions, dual issue").with(Family::Armv7em),
     portable("cortex-m33", "Armv8-M mainline with DSP instructions").with(Family::Armv7em),
     portable("cortex-m55", "Armv8.1-M with Helium vectors").with(Family::Armv81m),
     portable("cortex-m85", "Armv8.1-M with Helium vectors, dual issue").with(Family::Armv81m),
-    portable("rv32imc", "32-bit RISC-V with multiply"),
+    portable("rv32imc", "32-bit RISC-V with multiply").with(Family::Scalar),
     portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
     portable("aarch64", "64-bit Arm, dot products where present"),
     portable("x86-64", "x86-64, AVX2 or VNNI where present"),

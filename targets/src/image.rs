@@ -99,6 +99,15 @@ impl<'a> Image<'a> {
         let block = self.rows.lines(first, count).filter(|_| !taps.is_empty());
         Lines { image: *self, rows, taps, block }
     }
+
+    /// The rows that output rows from `y` on read, as many before `end` as have the same taps inside and read one slice, or one row; and
+    /// their end.
+    pub(crate) fn lines_alike(&self, y: usize, end: usize) -> (Lines<'a>, usize) {
+        let alike = self.alike(0, y, end);
+        let lines = self.lines(y..alike);
+        let next = y.wrapping_add(1);
+        if lines.block.is_some() { (lines, alike) } else { (self.lines(y..next), next) }
+    }
 }
 
 /// The rows inside that output rows with the same taps read.

@@ -17,9 +17,11 @@ mod armv81m;
 mod fallback;
 mod image;
 mod layer;
+mod scalar;
 mod windows;
 
 pub use armv7em::CortexM4;
 pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
+pub use scalar::Scalar;

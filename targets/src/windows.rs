@@ -60,20 +60,23 @@ pub(crate) struct Windows<'a> {
     taps: Range<usize>,
     /// Bytes that an output reads.
     depth: usize,
+    /// Outputs whose bytes fit in the patches.
+    room: usize,
 }
 
 impl<'a> Windows<'a> {
-    /// From the first output of row `y` on.
-    pub(crate) fn new(image: Image<'a>, copy: Copier, width: usize, y: usize) -> Option<Self> {
+    /// From the first output of row `y` on; what they read is copied to as many patches as fit in `len` bytes.
+    pub(crate) fn new(image: Image<'a>, copy: Copier, width: usize, y: usize, len: usize) -> Option<Self> {
         let depth = image.kernel[0].checked_mul(image.kernel[1])?.checked_mul(image.channels)?;
+        let room = len.checked_div(depth)?;
         let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
-        let mut windows = Self { image, copy, width, y, lines, line: None, x: 0, end: 0, taps, depth };
+        let mut windows = Self { image, copy, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
         windows.row();
         Some(windows)
     }
 
     /// At most `most` of those that come next. What they read stands in the image, if that is one run of bytes for each, else it is copied to
-    /// `patches`, which holds at least one.
+    /// `patches`; `None` if it has no room for one.
     #[inline(always)]
     pub(crate) fn next<'p>(&mut self, most: usize, patches: &'p mut [i8]) -> Option<Pixels<'p>>
     where
@@ -86,7 +89,7 @@ impl<'a> Windows<'a> {
             self.forward(count);
             return Some(Pixels { x, step: across.wrapping_mul(channels), count });
         }
-        let room = patches.len().checked_div(self.depth)?.min(most);
+        let room = self.room.min(most);
         let mut count = 0;
         while count < room && self.direct().is_none() {
             let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
@@ -95,7 +98,7 @@ impl<'a> Windows<'a> {
             self.fill(alike, patches.get_mut(from..count.checked_mul(self.depth)?)?)?;
             self.forward(alike);
         }
-        Some(Pixels { x: patches, step: self.depth, count })
+        (count > 0).then_some(Pixels { x: patches, step: self.depth, count })
     }
 
     /// All that the outputs of the row read, if it is one run of bytes for each of the next ones.

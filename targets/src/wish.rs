@@ -23,6 +23,8 @@ pub enum Family {
     Armv7em,
     /// [`crate::CortexM55`].
     Armv81m,
+    /// [`crate::Scalar`].
+    Scalar,
 }
 
 impl Family {
@@ -33,6 +35,7 @@ impl Family {
             Self::Portable => "Portable",
             Self::Armv7em => "CortexM4",
             Self::Armv81m => "CortexM55",
+            Self::Scalar => "Scalar",
         }
     }
 
@@ -43,6 +46,7 @@ impl Family {
             Self::Portable => None,
             Self::Armv7em => crate::armv7em::conv::<2>(input, window),
             Self::Armv81m => crate::armv81m::conv(input, window),
+            Self::Scalar => crate::scalar::conv(input, window),
         }
     }
 
@@ -50,7 +54,7 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m => None,
+            Self::Portable | Self::Armv81m | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
         }
     }
@@ -62,6 +66,7 @@ impl Family {
             Self::Portable => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
             Self::Armv81m => crate::armv81m::depthwise(input, output, window),
+            Self::Scalar => crate::scalar::depthwise(input, output, window),
         }
     }
 
@@ -69,7 +74,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m => None,
+            Self::Portable | Self::Armv81m | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
         }
     }
@@ -78,7 +83,7 @@ impl Family {
     #[must_use]
     pub fn fully_connected_i8(self, depth: u32) -> Option<Wish> {
         match self {
-            Self::Portable => None,
+            Self::Portable | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
         }

@@ -50,6 +50,7 @@ every_kernels! {
     portable = Portable,
     cortex_m4 = lacewing_targets::CortexM4,
     cortex_m55 = lacewing_targets::CortexM55,
+    scalar = lacewing_targets::Scalar,
 }
 
 /// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.

@@ -24,11 +24,6 @@ pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
 /// Bytes of scratch that are enough: with more, the calls hardly become fewer.
 const ENOUGH: u32 = 512;
 
-/// Whether every output reads one pixel.
-pub(super) fn is_direct<T: PartialEq + From<u8>>(kernel: [T; 2], pad: [T; 2]) -> bool {
-    kernel == [1, 1].map(T::from) && pad == [0, 0].map(T::from)
-}
-
 /// What a convolution of `depth` weights for each output wants; it copies nothing if it is `direct`.
 pub(super) fn wish(depth: u32, direct: bool) -> Option<Wish> {
     let pixels = if direct { 0 } else { (ENOUGH / depth.max(1)).max(2) / 2 * 2 };
@@ -46,20 +41,16 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
         return None;
     }
     let patches = cast_mut::<i8>(work.scratch)?;
-    let pixels = patches.len().checked_div(depth)?;
-    if pixels == 0 && !is_direct(image.kernel, image.pad) {
-        return None;
-    }
-    let patches = patches.get_mut(..pixels.wrapping_mul(depth))?;
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
-    let mut windows = Windows::new(image, insn::copy, width, first)?;
+    let mut windows = Windows::new(image, insn::copy, width, first, patches.len())?;
+    let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
-    while !rest.is_empty() {
-        let pixels = windows.next(rest.len().checked_div(outputs)?, patches)?;
+    while left > 0 {
+        let pixels = windows.next(left, patches)?;
         let (y, after) = rest.split_at_mut_checked(pixels.count.checked_mul(outputs)?)?;
         square(&layer, (pixels, depth), limits, y)?;
-        rest = after;
+        (left, rest) = (left.wrapping_sub(pixels.count), after);
     }
     Some(())
 }

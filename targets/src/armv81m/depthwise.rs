@@ -36,10 +36,7 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
     let (mut y, end) = (work.rows.start as usize, work.rows.end as usize);
     let mut rest = &mut *work.output;
     while y < end {
-        let alike = image.alike(0, y, end);
-        let lines = image.lines(y..alike);
-        let (lines, last) =
-            if lines.block.is_some() { (lines, alike) } else { (image.lines(y..y.wrapping_add(1)), y.wrapping_add(1)) };
+        let (lines, last) = image.lines_alike(y, end);
         let count = last.wrapping_sub(y);
         let (rows, after) = rest.split_at_mut_checked(count.checked_mul(width)?.checked_mul(channels)?)?;
         layer.rows(&image, &lines, count, rows)?;

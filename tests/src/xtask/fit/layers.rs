@@ -140,7 +140,8 @@ impl Maker {
         let mut layer = Layer::default();
         let [input, output] = shape.tensors::<T>(shape.channels, &mut layer);
         let plain = Layout::channels_last(shape.channels as u16);
-        let Wish { layout, scratch } = self.wish::<T>(|family| family.depthwise(&input, &output, &shape.window), plain);
+        let Wish { layout, scratch } =
+            self.wish::<T>(|family| family.depthwise_i8(&input, &output, &shape.window), plain);
         let taps = shape.window.kernel.iter().product();
         let record = op(Depthwise {
             input,

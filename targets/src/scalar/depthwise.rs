@@ -1,0 +1,159 @@
+//! Depthwise convolution in int8, one output for each channel: a rectangle of pixels of one channel at a time.
+//!
+//! Nothing is copied. Each tap inside is a slice of the image, and pixels with the same taps inside read them at equal steps: the image is cut
+//! into such rectangles, its middle, edges and corners. Taps outside read the zero point; what they add is the same for a channel of a rectangle.
+
+use lacewing::arena::Constants;
+use lacewing::format::{Layout, Tensor, Window};
+use lacewing::ops::DepthwiseI8;
+use lacewing::rows::Work;
+
+use super::insn;
+use super::round::Rounding;
+use super::tile::{Channel, TAPS, Taps};
+use crate::image::{Image, Lines};
+use crate::wish::Wish;
+
+/// What a depthwise convolution wants.
+pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
+    let few = kh.checked_mul(kw)? as usize <= TAPS && channels == output.shape[3];
+    few.then_some(Wish { layout: Layout::PLAIN, scratch: 0 })
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+#[inline(never)]
+pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    if op.layout != Layout::PLAIN || image.channels != channels {
+        return None;
+    }
+    let layer = Layer {
+        image,
+        width,
+        weights: constants.get::<i8>(op.weights).ok()?,
+        bias: constants.get::<i32>(op.bias).ok()?,
+        rounding: Rounding::new(&op.requant, constants)?,
+    };
+    let (mut y, end) = (work.rows.start as usize, work.rows.end as usize);
+    let mut rest = &mut *work.output;
+    while y < end {
+        let (lines, last) = image.lines_alike(y, end);
+        let rows = last.wrapping_sub(y);
+        let (output, after) = rest.split_at_mut_checked(rows.checked_mul(width)?.checked_mul(channels)?)?;
+        layer.rows(&lines, rows, output)?;
+        (y, rest) = (last, after);
+    }
+    Some(())
+}
+
+/// An image and the constants of a layer.
+struct Layer<'a> {
+    image: Image<'a>,
+    /// Outputs in a row.
+    width: usize,
+    weights: &'a [i8],
+    bias: &'a [i32],
+    rounding: Rounding<'a>,
+}
+
+impl Layer<'_> {
+    /// All outputs of rows with the same taps inside, rectangle by rectangle.
+    fn rows(&self, lines: &Lines<'_>, rows: usize, y: &mut [i8]) -> Option<()> {
+        let mut x = 0;
+        while x < self.width {
+            let end = self.image.alike(1, x, self.width);
+            let y = y.get_mut(x.wrapping_mul(self.image.channels)..)?;
+            self.rectangle(lines, x, [rows, end.wrapping_sub(x)], y)?;
+            x = end;
+        }
+        Some(())
+    }
+
+    /// All channels of a rectangle of outputs that begins in column `x`.
+    #[inline(never)]
+    fn rectangle(&self, lines: &Lines<'_>, x: usize, size: [usize; 2], y: &mut [i8]) -> Option<()> {
+        let (mut taps, mut places) = (Taps::new(), Places::new());
+        self.find(lines, x, &mut taps, &mut places)?;
+        let [kh, kw] = self.image.kernel;
+        let (all, mut weights) = (kh.checked_mul(kw)?, self.weights);
+        for (c, bias) in self.bias.iter().enumerate() {
+            let (now, after) = weights.split_at_checked(all)?;
+            let bias = self.weigh(&mut taps, &places, now, *bias)?;
+            self.channel(&taps, (c, bias), size, y.get_mut(c..)?)?;
+            weights = after;
+        }
+        Some(())
+    }
+
+    /// Finds the taps inside of the output in column `x`, and the places of all taps.
+    fn find<'l>(&self, lines: &Lines<'l>, x: usize, taps: &mut Taps<'l>, places: &mut Places) -> Option<()> {
+        let ([kh, kw], columns) = (self.image.kernel, self.image.taps(1, x));
+        for ky in 0..kh {
+            let row = if lines.taps.contains(&ky) { Some(lines.from(ky)?) } else { None };
+            for kx in 0..kw {
+                let row = row.filter(|_| columns.contains(&kx));
+                places.push(ky.wrapping_mul(kw).wrapping_add(kx), row.is_some())?;
+                if let Some(row) = row {
+                    taps.push(row.get(self.image.position(1, x, kx).wrapping_mul(self.image.channels)..)?)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Gives the taps inside the weights of a channel, and adds to its bias what those outside add.
+    fn weigh(&self, taps: &mut Taps<'_>, places: &Places, weights: &[i8], bias: i32) -> Option<i32> {
+        for (to, place) in taps.weights().zip(&places.inside) {
+            *to = i32::from(*weights.get(usize::from(*place))?);
+        }
+        let mut sum = 0i32;
+        for place in places.outside.iter().take(places.counts[1]) {
+            sum = sum.wrapping_add(i32::from(*weights.get(usize::from(*place))?));
+        }
+        Some(bias.wrapping_add(sum.wrapping_mul(self.image.zero.into())))
+    }
+
+    /// One channel of a rectangle.
+    fn channel(&self, taps: &Taps<'_>, (c, bias): (usize, i32), size: [usize; 2], y: &mut [i8]) -> Option<()> {
+        let (channels, [down, across]) = (self.image.channels, self.image.stride);
+        let steps = [down.wrapping_mul(self.image.row_len()), across.wrapping_mul(channels)];
+        let axes = [size, steps, [self.width.wrapping_mul(channels), channels]];
+        // The longer axis is the inner one: pixels are taken in pairs along it.
+        let [size, steps, strides] = if size[0] > size[1] { axes.map(|[a, b]| [b, a]) } else { axes };
+        insn::channel(&mut Channel {
+            taps,
+            first: c,
+            size,
+            steps,
+            strides,
+            bias,
+            multiplier: self.rounding.multiplier(c)?,
+            rounding: self.rounding,
+            y,
+        })
+    }
+}
+
+/// Where in a channel's weights the taps stand that are inside, and those that are outside.
+struct Places {
+    inside: [u8; TAPS],
+    outside: [u8; TAPS],
+    counts: [usize; 2],
+}
+
+impl Places {
+    const fn new() -> Self {
+        Self { inside: [0; TAPS], outside: [0; TAPS], counts: [0; 2] }
+    }
+
+    /// One more; `None` if there is no room.
+    fn push(&mut self, place: usize, inside: bool) -> Option<()> {
+        let [inside_count, outside_count] = &mut self.counts;
+        let (to, count) = if inside { (&mut self.inside, inside_count) } else { (&mut self.outside, outside_count) };
+        *to.get_mut(*count)? = place as u8;
+        *count = count.wrapping_add(1);
+        Some(())
+    }
+}

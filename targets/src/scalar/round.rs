@@ -1,0 +1,98 @@
+//! The way from sums to int8: `q = clamp(zero + ((i64(sum)·m + 2^31) >> 32), lo, hi)`.
+
+use lacewing::arena::Constants;
+use lacewing::format::Requant;
+
+/// How the outputs of a layer are rounded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounding<'a> {
+    /// `m` of each output, or the same of all.
+    multipliers: &'a [i32],
+    pub(super) zero: i32,
+    pub(super) lo: i32,
+    pub(super) hi: i32,
+}
+
+impl<'a> Rounding<'a> {
+    /// Of a record; `None` if its sums are shifted.
+    pub(super) fn new(requant: &Requant, constants: Constants<'a>) -> Option<Self> {
+        let Requant { multipliers, shift, zero, lo, hi } = *requant;
+        let multipliers = constants.get::<i32>(multipliers).ok()?;
+        (shift == 0).then_some(Self { multipliers, zero: zero.into(), lo: lo.into(), hi: hi.into() })
+    }
+
+    /// `m` of an output.
+    #[inline(always)]
+    pub(super) fn multiplier(&self, output: usize) -> Option<i32> {
+        match *self.multipliers {
+            [one] => Some(one),
+            ref each => each.get(output).copied(),
+        }
+    }
+
+    /// The same from an output on.
+    pub(super) fn from(&self, output: usize) -> Option<Self> {
+        let multipliers =
+            if self.multipliers.len() == 1 { self.multipliers } else { self.multipliers.get(output..)? };
+        Some(Self { multipliers, ..*self })
+    }
+
+    /// Whether there is a multiplier for each of `outputs`, or one for all.
+    pub(super) fn fits(&self, outputs: usize) -> bool {
+        self.multipliers.len() == 1 || self.multipliers.len() >= outputs
+    }
+
+    /// The multipliers, and the bytes from one to the next.
+    #[cfg(thumb)]
+    pub(super) fn steps(&self) -> (*const i32, usize) {
+        (self.multipliers.as_ptr(), if self.multipliers.len() == 1 { 0 } else { 4 })
+    }
+
+    /// The output of a sum.
+    #[cfg(not(thumb))]
+    #[inline(always)]
+    pub(super) fn apply(&self, sum: i32, multiplier: i32) -> i8 {
+        self.zero.wrapping_add(high(sum, multiplier)).max(self.lo).min(self.hi) as i8
+    }
+}
+
+/// `(i64(a)·m + 2^31) >> 32` for `0 ≤ m < 2^31`.
+#[cfg(not(thumb))]
+#[inline(always)]
+fn high(a: i32, m: i32) -> i32 {
+    (i64::from(a).wrapping_mul(i64::from(m)).wrapping_add(1 << 31) >> 32) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the assembly of Armv6-M computes, whose products have 32 bits: with `a = a₁·2^16 + a₀` and `m` alike, the four products of
+    /// halves, none of which overflows, are added from the lowest bits up.
+    fn high_of_halves(a: i32, m: i32) -> i32 {
+        let [a0, m0] = [a, m].map(|x| x & 0xffff);
+        let [a1, m1] = [a >> 16, m >> 16];
+        let low = (a0 as u32 * m0 as u32) >> 16;
+        let middle = a1 * m0 + low as i32;
+        let rounded = ((a0 * m1 + (middle & 0xffff)) >> 15) + 1;
+        a1 * m1 + (middle >> 16) + (rounded >> 1)
+    }
+
+    #[test]
+    fn products_of_halves_are_the_product() {
+        let corners = [0, 1, -1, 0x7fff, 0x8000, -0x8000, 0xffff, 0x1_0000, i32::MAX, i32::MIN, -0x1_0001, 0x1234_5678];
+        let multipliers = [0, 2, 0x7ffe, 0x8000, 0xfffe, 0x1_0000, 0x7fff_fffe, 0x7fff_0000, 0x5555_5556];
+        for (a, m) in corners.iter().flat_map(|a| multipliers.iter().map(move |m| (*a, *m))) {
+            assert_eq!(high_of_halves(a, m), high(a, m), "{a} {m}");
+        }
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state as i32
+        };
+        for _ in 0..100_000 {
+            let (a, m) = (next(), next() & 0x7fff_fffe);
+            assert_eq!(high_of_halves(a, m), high(a, m), "{a} {m}");
+        }
+    }
+}

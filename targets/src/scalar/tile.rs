@@ -1,0 +1,163 @@
+//! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
+
+use core::marker::PhantomData;
+
+use super::round::Rounding;
+
+/// Two pixels by all outputs of a convolution, in tiles of 2 × 2.
+///
+/// `y[p][o] = q(bias[o] + Σ_k w[o][k] · x[p][k])`
+#[derive(Debug)]
+pub(super) struct Tile<'a> {
+    /// The activations of both pixels; as many, and not none.
+    pub(super) x: [&'a [i8]; 2],
+    /// The weights of each output.
+    pub(super) weights: &'a [i8],
+    /// A bias for each output, of which there is at least one.
+    pub(super) bias: &'a [i32],
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// Where the first pixel's outputs go, and further on, or in the same bytes if both are the same pixel, those of the second.
+    pub(super) y: &'a mut [i8],
+    /// Where in `y` the second pixel's outputs begin.
+    pub(super) second: usize,
+}
+
+impl Tile<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x: [first, other], bias, rounding, second, .. } = self;
+        let outputs = bias.len();
+        let room = self.y.len().checked_sub(outputs).is_some_and(|room| room >= *second);
+        first.len() == other.len() && room && fits(first.len(), outputs, self.weights) && rounding.fits(outputs)
+    }
+}
+
+/// One vector by a multiple of four outputs, in tiles of four.
+///
+/// `y[o] = q(bias[o] + Σ_k w[o][k] · x[k])`
+#[derive(Debug)]
+pub(super) struct Column<'a> {
+    /// The activations, not none.
+    pub(super) x: &'a [i8],
+    /// The weights of each output.
+    pub(super) weights: &'a [i8],
+    /// A bias for each output.
+    pub(super) bias: &'a [i32],
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// The outputs, a multiple of four of them, not none.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Column<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let outputs = self.y.len();
+        let enough = self.bias.len() >= outputs && self.rounding.fits(outputs);
+        outputs.is_multiple_of(4) && enough && fits(self.x.len(), outputs, self.weights)
+    }
+}
+
+fn fits(depth: usize, outputs: usize, weights: &[i8]) -> bool {
+    depth > 0 && outputs > 0 && depth.checked_mul(outputs).is_some_and(|len| len <= weights.len())
+}
+
+/// The most taps of a depthwise convolution.
+pub(super) const TAPS: usize = 25;
+
+/// A tap as the loops find it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Tap<'a> {
+    /// What it reads.
+    start: *const i8,
+    /// The weight of the present channel.
+    weight: i32,
+    bytes: PhantomData<&'a [i8]>,
+}
+
+/// The taps inside, at most 25, of pixels which have the same of them.
+#[derive(Debug)]
+pub(super) struct Taps<'a> {
+    taps: [Tap<'a>; TAPS],
+    count: usize,
+    /// Bytes that every tap reads from its start on.
+    len: usize,
+}
+
+impl<'a> Taps<'a> {
+    /// No taps.
+    pub(super) const fn new() -> Self {
+        Self { taps: [Tap { start: [].as_ptr(), weight: 0, bytes: PhantomData }; TAPS], count: 0, len: usize::MAX }
+    }
+
+    /// One more, which reads these bytes; `None` if there is no room.
+    pub(super) fn push(&mut self, bytes: &'a [i8]) -> Option<()> {
+        self.taps.get_mut(self.count)?.start = bytes.as_ptr();
+        self.len = self.len.min(bytes.len());
+        self.count = self.count.wrapping_add(1);
+        Some(())
+    }
+
+    /// The weights of the present channel, in the order of the taps.
+    pub(super) fn weights(&mut self) -> impl Iterator<Item = &mut i32> {
+        self.taps.iter_mut().take(self.count).map(|tap| &mut tap.weight)
+    }
+
+    /// The taps.
+    #[cfg(thumb)]
+    pub(super) fn all(&self) -> &[Tap<'a>] {
+        self.taps.get(..self.count).unwrap_or_default()
+    }
+
+    /// What each tap reads, and its weight.
+    #[cfg(not(thumb))]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a [i8], i32)> {
+        self.taps.iter().take(self.count).map(|tap| {
+            // SAFETY: `push` alone makes the first `count` taps, from slices that live as long and have at least `self.len` bytes.
+            (unsafe { core::slice::from_raw_parts(tap.start, self.len) }, tap.weight)
+        })
+    }
+}
+
+/// One channel of a rectangle of pixels of a depthwise convolution.
+///
+/// `y[pixel] = q(bias + Σ_t w[t] · x[t][pixel])`
+#[derive(Debug)]
+pub(super) struct Channel<'a> {
+    /// The taps, not none.
+    pub(super) taps: &'a Taps<'a>,
+    /// Where in them the first pixel reads.
+    pub(super) first: usize,
+    /// Rows and columns, at least one of each.
+    pub(super) size: [usize; 2],
+    /// From one row to the next, and from one column to the next, in what the taps read.
+    pub(super) steps: [usize; 2],
+    /// The same in the outputs.
+    pub(super) strides: [usize; 2],
+    /// What every sum begins with.
+    pub(super) bias: i32,
+    /// `m`.
+    pub(super) multiplier: i32,
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// The outputs, from the first pixel's on.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Channel<'_> {
+    /// Whether there are taps and outputs for all pixels.
+    pub(super) fn fits(&self) -> bool {
+        let read = self.last(self.steps).and_then(|last| last.checked_add(self.first));
+        let written = self.last(self.strides);
+        let Taps { count, len, .. } = self.taps;
+        *count > 0 && read.is_some_and(|at| at < *len) && written.is_some_and(|at| at < self.y.len())
+    }
+
+    /// Where the last pixel is.
+    fn last(&self, [down, across]: [usize; 2]) -> Option<usize> {
+        let [rows, columns] = self.size;
+        rows.checked_sub(1)?.checked_mul(down)?.checked_add(columns.checked_sub(1)?.checked_mul(across)?)
+    }
+}
