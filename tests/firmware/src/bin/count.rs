@@ -5,7 +5,7 @@
 use core::arch::asm;
 use core::hint::black_box;
 
-use lacewing::{Opcode, Profiler};
+use lacewing::{Opcode, Profiler, Ran};
 use lacewing_emulated::{code, host, marks};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
@@ -45,7 +45,7 @@ fn noted() {
     notes.before(1, Opcode::ConvI8);
     // SAFETY: nops change nothing.
     unsafe { asm!("nop", "nop", "nop") };
-    notes.after(1, Opcode::ConvI8, &[]);
+    notes.after(Ran { record: 1, opcode: Opcode::ConvI8, turn: None, arena: &[] });
     // SAFETY: as above.
     unsafe { asm!("nop") };
     marks::end();
