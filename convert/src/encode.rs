@@ -27,6 +27,8 @@ pub struct Aim {
     pub optimize: Optimize,
     /// Instead, the least time with an arena of at most so many bytes; the smallest arena if that is none.
     pub ram: Option<usize>,
+    /// Whether the input goes in row by row.
+    pub rows: bool,
 }
 
 /// Finished values of all stages before.
@@ -61,12 +63,12 @@ impl<'a> Context<'a> {
         graph: &'a Graph,
         quantization: Quantization,
         items: Vec<Item>,
-        Aim { kernels, optimize, ram }: Aim,
+        Aim { kernels, optimize, ram, rows }: Aim,
     ) -> Result<Self, ConvertError> {
         let scratch =
             |node, banded| wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| wish.scratch as usize);
         let planned = |optimize| {
-            let options = PlanOptions { optimize, ..PlanOptions::default() };
+            let options = PlanOptions { optimize, rows, ..PlanOptions::default() };
             plan(graph, |value| quantization.element_bytes(value), scratch, options)
         };
         let mut plan = planned(if ram.is_some() { Optimize::Speed } else { optimize })?;
@@ -136,6 +138,7 @@ fn items(context: &Context<'_>, layers: &[NodeId]) -> Vec<Item> {
 }
 
 fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
+    let arriving = context.plan.arriving();
     let port = |value: &ValueId| {
         let of = context.graph.value(*value);
         let mut dims = [1; 6];
@@ -143,7 +146,7 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
         let params = context.quantization.params(*value).unwrap_or(Params::int8(1.0, 0));
         Port {
             name: of.name.as_bytes(),
-            tensor: tensor(context, *value),
+            tensor: tensor(context, arriving.filter(|_| context.graph.inputs.contains(value)).unwrap_or(*value)),
             rank: of.shape.len() as u8,
             dims,
             scale: params.scale,

@@ -38,6 +38,21 @@ pub enum PlanError {
         /// Tensors in the arena while it runs.
         live: usize,
     },
+    /// Of several inputs none can go in row by row.
+    #[error("an input that goes in row by row is the only one of its model; this one has {inputs}")]
+    RowsOfSeveral {
+        /// Number of inputs.
+        inputs: usize,
+    },
+    /// The input goes into a node that takes it as a whole.
+    #[error(
+        "the input cannot go in row by row: `{node}` takes it as a whole. Convolutions, pools and functions of one image run row by row, \
+         channels last (--input-layout nhwc) and integer doors (no --io f32)"
+    )]
+    Rows {
+        /// Name of the node.
+        node: String,
+    },
 }
 
 /// What the planner may do.
@@ -47,11 +62,13 @@ pub struct PlanOptions {
     pub align: usize,
     /// What memory is traded for.
     pub optimize: Optimize,
+    /// Whether the input goes in row by row, so that the arena never holds all of it.
+    pub rows: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        PlanOptions { align: 4, optimize: Optimize::default() }
+        PlanOptions { align: 4, optimize: Optimize::default(), rows: false }
     }
 }
 
@@ -92,6 +109,7 @@ pub struct Plan {
     sums: Vec<Span>,
     lines: Vec<u16>,
     bands: Vec<Band>,
+    arriving: Option<ValueId>,
     live_bytes: Vec<usize>,
     /// Bytes at the front of the arena that hold the states.
     pub state_bytes: usize,
@@ -153,6 +171,11 @@ impl Plan {
         &self.bands
     }
 
+    /// The input that goes in row by row, in the shape in which it is read.
+    pub fn arriving(&self) -> Option<ValueId> {
+        self.arriving
+    }
+
     /// Bytes live at each node, all those of a band alike; the last are those at the reading of the outputs.
     pub fn live_bytes(&self) -> &[usize] {
         &self.live_bytes
@@ -164,7 +187,8 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// [`PlanError::TooManyLive`] if the device could not follow all tensors.
+/// [`PlanError::TooManyLive`] if the device could not follow all tensors; [`PlanError::Rows`] and [`PlanError::RowsOfSeveral`] if the input
+/// cannot go in row by row.
 pub fn plan(
     graph: &Graph,
     elem_bytes: impl Fn(ValueId) -> usize,
@@ -174,10 +198,13 @@ pub fn plan(
     let bytes: Vec<usize> = (0..graph.values.len())
         .map(|v| graph.values[v].shape.iter().product::<usize>() * elem_bytes(ValueId(v)))
         .collect();
-    let mut sharing = Sharing::new(graph, &bytes);
+    if options.rows && graph.inputs.len() != 1 {
+        return Err(PlanError::RowsOfSeveral { inputs: graph.inputs.len() });
+    }
+    let mut sharing = Sharing::new(graph, &bytes, options.rows);
     sharing.join_aliases();
-    if options.optimize == Optimize::Ram {
-        sharing.bands = sharing.best_bands(&scratch, options.align);
+    if options.rows || options.optimize == Optimize::Ram {
+        sharing.bands = sharing.best_bands(&scratch, options)?;
     }
     sharing.join_in_place();
     check_live(graph, &sharing)?;
@@ -370,6 +397,23 @@ mod tests {
         g.outputs.push(joined);
         let error = plan(&g, |_| 1, |_, _| 0, PlanOptions::default()).unwrap_err();
         assert_eq!(error, PlanError::TooManyLive { node: "n64".into(), live: 33 });
+    }
+
+    #[test]
+    fn an_input_that_no_band_takes_does_not_go_in_row_by_row() {
+        let options = PlanOptions { rows: true, ..PlanOptions::default() };
+        let rows = |g: &Graph| plan(g, |_| 1, |_, _| 0, options).map(|plan| plan.lines(ValueId(0)));
+        let mut g = start(100);
+        let a = node(&mut g, RELU, &[ValueId(0)], &[1, 100]);
+        let b = node(&mut g, SOFTMAX, &[a], &[1, 100]);
+        g.outputs.push(b);
+        assert_eq!(rows(&g), Ok(1), "one row of one number");
+        let late = node(&mut g, SOFTMAX, &[ValueId(0)], &[1, 100]);
+        g.outputs.push(late);
+        assert_eq!(rows(&g), Err(PlanError::Rows { node: "n1".into() }));
+        let other = value(&mut g, &[1, 100]);
+        g.inputs.push(other);
+        assert_eq!(rows(&g), Err(PlanError::RowsOfSeveral { inputs: 2 }));
     }
 
     /// Random graphs of unary, binary, reshape and softmax nodes over vectors of one size.

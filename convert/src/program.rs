@@ -186,12 +186,14 @@ impl Arena {
 
     /// What a band reads and writes is there from its first operation to its last; its rings no longer.
     fn widen(&mut self, band: &Range<usize>) {
-        let (first, last) = (band.start + 1, band.end);
+        let (first, last, in_first) = (band.start + 1, band.end, band.start == 0);
         for (tensor, (place, _)) in self.tensors.iter_mut().zip(&self.places) {
             if tensor.writer.is_some_and(|writer| band.contains(&writer)) {
                 tensor.first = first;
             }
-            if (first + 1..=last).contains(&tensor.end) || *place == Place::Ring && tensor.first == first {
+            if (first + 1..=last).contains(&tensor.end)
+                || *place == Place::Ring && (tensor.first == first || in_first && tensor.writer.is_none())
+            {
                 tensor.end = last + 1;
             }
         }

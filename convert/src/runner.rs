@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lacewing::format::{DType, Op, Port, Span, Tensor};
+use lacewing::format::{DType, Op, Place, Port, Span, Tensor};
 use lacewing::owned::Aligned;
 use lacewing::{Model, Ran, ReadError, RunError};
 use lacewing_targets::host;
@@ -118,10 +118,21 @@ impl Runner {
         after: &mut dyn FnMut(Ran<'_>),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
         let model: Model<'_> = Model::read(&self.file)?;
+        let mut rows = Vec::new();
         for (index, port) in model.inputs().enumerate() {
-            fill(&mut self.arena, &port, inputs.get(index))?;
+            let given = inputs.get(index);
+            match port.tensor.place() {
+                Place::Ring => {
+                    rows.resize(size(&port), 0);
+                    fill(&mut rows, &port, given)?;
+                }
+                _ => {
+                    let range = port.tensor.span().and_then(Span::range);
+                    fill(range.and_then(|range| self.arena.get_mut(range)).unwrap_or_default(), &port, given)?;
+                }
+            }
         }
-        host::run(&model, &mut self.arena, after)?;
+        host::run(&model, &mut self.arena, &rows, after)?;
         Ok(model.outputs().map(|port| read(&self.arena, &port)).collect())
     }
 
@@ -151,15 +162,21 @@ pub fn reals(bytes: &[u8], dtype: Option<DType>, scale: f32, zero: i8) -> Vec<f3
     numbers
 }
 
-fn fill(arena: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
+/// Bytes of all elements of a port.
+#[must_use]
+pub fn size(port: &Port<'_>) -> usize {
+    let Port { tensor, .. } = port;
+    tensor.dtype().zip(tensor.len()).map_or(0, |(dtype, len)| dtype.size() as usize * len as usize)
+}
+
+/// Writes an input's bytes.
+fn fill(bytes: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
     let error = || RunnerError::Input {
         name: port.name().to_string(),
         shape: port.shape().to_vec(),
         given: given.map(|given| given.shape().to_vec()).unwrap_or_default(),
     };
     let given = given.filter(|given| Some(given.len() as u32) == port.tensor.len()).ok_or_else(error)?;
-    let range = port.tensor.span().and_then(|span| span.range()).ok_or_else(error)?;
-    let bytes = arena.get_mut(range).ok_or_else(error)?;
     let given = given.as_standard_layout();
     let (numbers, dtype) = (given.as_slice().ok_or_else(error)?, port.tensor.dtype().ok_or_else(error)?);
     host::integers(numbers, dtype, (port.scale, port.zero), bytes);

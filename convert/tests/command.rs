@@ -222,6 +222,19 @@ fn what_a_board_will_take_is_predicted() {
 }
 
 #[test]
+fn an_input_goes_in_row_by_row_where_a_band_takes_it() {
+    let [whole, rows] = [&["--optimize", "ram"][..], &["--optimize", "ram", "--input-rows"]].map(converted);
+    let bytes = |converted: &Converted| converted.report["arena_bytes"].as_u64().unwrap();
+    assert!(bytes(&rows) <= bytes(&whole), "{} {}", bytes(&rows), bytes(&whole));
+    assert!(object(&["inspect", &rows.lace])["inputs"][0]["lines"].as_u64() < Some(28));
+    assert!(object(&["inspect", &whole.lace])["inputs"][0]["lines"].is_null());
+    let said = String::from_utf8(lacewing(&["inspect", &rows.lace]).stdout).unwrap();
+    assert!(said.contains("input, row by row"), "{said}");
+    assert_eq!(rows.report["sqnr_db"], whole.report["sqnr_db"], "the same numbers");
+    assert!(object(&["bench", &rows.lace])["min_us"].as_f64() > Some(0.0));
+}
+
+#[test]
 fn the_demo_does_the_whole_way() {
     let result = object(&["demo"]);
     assert!(result["int8"]["top1"].as_f64() > Some(0.91));

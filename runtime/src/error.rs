@@ -128,6 +128,8 @@ pub enum RunError {
     },
     /// The arena does not start at a multiple of 16.
     ArenaUnaligned,
+    /// The model's input goes in row by row, and each row once; see [`crate::Frame`].
+    Rows,
     /// A record could not run; its byte position in the file.
     Record {
         /// Byte position.
@@ -140,6 +142,7 @@ impl fmt::Display for RunError {
         match self {
             Self::ArenaTooSmall { needed } => write!(f, "the arena must have {needed} bytes"),
             Self::ArenaUnaligned => f.write_str("the arena must start at a multiple of 16"),
+            Self::Rows => f.write_str("the input goes in row by row, each row once"),
             Self::Record { at } => write!(f, "the record at byte {at} could not run"),
         }
     }

@@ -57,5 +57,5 @@ pub use error::{Fault, Flaw, ReadError, RunError};
 pub use format::{AllOps, OpSet, Opcode, Ops};
 pub use int::Int;
 pub use kernels::{Kernels, Portable};
-pub use model::{MAX_LIVE, Model, Ran, Session};
+pub use model::{Frame, MAX_LIVE, Model, Ran, Session};
 pub use profile::Profiler;

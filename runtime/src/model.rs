@@ -2,6 +2,7 @@
 
 mod band;
 mod check;
+mod frame;
 mod session;
 
 use core::marker::PhantomData;
@@ -14,9 +15,10 @@ use crate::format::{
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
-use band::Band;
+use band::{Band, Course};
 use check::Check;
 
+pub use frame::Frame;
 pub use session::Session;
 
 /// Tensors that may be live at once.
@@ -103,11 +105,7 @@ impl<'m, O: Ops> Model<'m, O> {
         check.state_len = self.state_len().ok_or(Flaw::Range)?;
         for _ in 0..inputs {
             let (port, rest) = take::<Port<'_>>(at)?;
-            check.port(&port)?;
-            if port.tensor.place() != Place::Arena {
-                return Err(Flaw::Segment);
-            }
-            check.write(port.tensor.span().ok_or(Flaw::Shape)?)?;
+            check.input_port(&port, inputs)?;
             *at = rest;
         }
         let outputs_at = *at;
@@ -163,7 +161,7 @@ impl<'m, O: Ops> Model<'m, O> {
     /// Takes no memory but `arena` and a small stack.
     ///
     /// # Errors
-    /// [`RunError`] for an arena that is too short or not at a multiple of 16.
+    /// [`RunError`] for an arena that is too short or not at a multiple of 16, and for a model whose input goes in row by row; see [`Frame`].
     pub fn run<K: Kernels>(&self, kernels: &K, arena: &mut [u8]) -> Result<(), RunError> {
         self.run_profiled(kernels, arena, &mut ())
     }
@@ -191,34 +189,58 @@ impl<'m, O: Ops> Model<'m, O> {
         arena: &mut [u8],
         profiler: &mut P,
     ) -> Result<(), RunError> {
+        let program = self.program().get(self.segments..).unwrap_or_default();
+        self.run_from((program, 0), &mut self.on(kernels, arena, profiler)?)
+    }
+
+    /// A run over a part of the program in an arena that is long enough.
+    fn on<'a, K, P>(
+        &self,
+        kernels: &'a K,
+        arena: &'a mut [u8],
+        profiler: &'a mut P,
+    ) -> Result<Run<'a, 'm, K, P, O>, RunError> {
         let needed = self.header.arena_len;
         let arena = arena.get_mut(..needed as usize).ok_or(RunError::ArenaTooSmall { needed })?;
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(RunError::ArenaUnaligned);
         }
-        let mut at = self.program().get(self.segments..).unwrap_or_default();
-        let mut run = Run { kernels, arena, constants: self.constants(), profiler, ops: PhantomData::<O> };
-        let mut first = 0usize;
+        Ok(Run { kernels, arena, constants: self.constants(), profiler, ops: PhantomData })
+    }
+
+    /// Runs the program from a segment on; `first` is the number of its first record.
+    fn run_from<K: Kernels, P: Profiler>(
+        &self,
+        (mut at, mut first): (&'m [u8], usize),
+        run: &mut Run<'_, 'm, K, P, O>,
+    ) -> Result<(), RunError> {
         while !at.is_empty() {
-            let failed = |at: &[u8]| RunError::Record { at: self.position(at).saturating_add(HEADER_LEN) as u32 };
-            let (segment, rest) = take::<Segment<'_>>(at).map_err(|_| failed(at))?;
+            let (segment, rest) = take::<Segment<'_>>(at).map_err(|_| self.failed(at))?;
             at = rest;
             match segment {
                 Segment::Plain { records } => {
                     for index in 0..usize::from(records) {
-                        at = run.step(at, first.wrapping_add(index), None).map_err(|_| failed(at))?;
+                        at = run.step(at, first.wrapping_add(index), None).map_err(|_| self.failed(at))?;
                     }
                 }
                 Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
-                    let band = Band { members, turns, records: at };
+                    let mut course = Course::new(Band { members, turns, records: at });
                     let turn = |at, member, turn| run.step(at, first.wrapping_add(member), Some(turn));
-                    at = band.walk(turn).map_err(|_| failed(at))?.rest;
+                    if course.advance::<O>(turn).map_err(|_| self.failed(at))? {
+                        return Err(RunError::Rows);
+                    }
+                    at = course.rest().map_err(|_| self.failed(at))?;
                 }
-                _ => return Err(failed(at)),
+                _ => return Err(self.failed(at)),
             }
             first = first.wrapping_add(segment.records().into());
         }
         Ok(())
+    }
+
+    /// The error of what is at the front of the program's end part `rest`.
+    fn failed(&self, rest: &[u8]) -> RunError {
+        RunError::Record { at: self.position(rest).saturating_add(HEADER_LEN) as u32 }
     }
 
     /// The header.
@@ -331,7 +353,7 @@ fn take<'m, T: serde::Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]),
 
 fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
     match segment {
-        Segment::Plain { records } => {
+        Segment::Plain { records } if check.rows.is_none() => {
             for _ in 0..records {
                 let (checked, rest) = dispatch::<O, _>(at, &mut *check)?;
                 checked?;

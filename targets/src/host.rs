@@ -4,16 +4,37 @@
 //! copy of them that is compiled with this crate, at its optimization level; so do they with what passes the doors.
 
 use lacewing::arena::{Pod, cast, cast_mut};
-use lacewing::format::DType;
+use lacewing::format::{DType, Span};
 use lacewing::ops::quantize::{dequantize, quantize};
-use lacewing::{Model, Portable, Ran, RunError};
+use lacewing::{Model, Opcode, Portable, Profiler, Ran, RunError};
 
-/// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own.
+/// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own. `rows` are the bytes of an
+/// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
-/// As [`Model::run`].
-pub fn run(model: &Model<'_>, arena: &mut [u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
-    model.run_with(&Portable, arena, after)
+/// As [`Model::run`] and [`Model::push_row`].
+pub fn run(model: &Model<'_>, arena: &mut [u8], rows: &[u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
+    let Some(mut frame) = model.frame() else { return model.run_with(&Portable, arena, after) };
+    let mut rows = rows;
+    while let Some(range) = frame.row().and_then(Span::range) {
+        let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;
+        let needed = model.header().arena_len;
+        arena.get_mut(range).ok_or(RunError::ArenaTooSmall { needed })?.copy_from_slice(row);
+        model.push_row_profiled(&Portable, arena, &mut frame, &mut Told(&mut *after))?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+/// What is called after each record.
+struct Told<'a>(&'a mut dyn FnMut(Ran<'_>));
+
+impl Profiler for Told<'_> {
+    fn before(&mut self, _: usize, _: Opcode) {}
+
+    fn after(&mut self, ran: Ran<'_>) {
+        (self.0)(ran);
+    }
 }
 
 /// The real numbers that a tensor's bytes stand for, `scale · (q − zero)` of int8 and int16, into the first elements of `to`.

@@ -1,6 +1,6 @@
 //! A file taken apart, to be damaged and put together again with a header that fits.
 
-use lacewing::format::{HEADER_LEN, Header, Op, OpSet, Port, Segment, align_up};
+use lacewing::format::{HEADER_LEN, Header, Op, OpSet, Place, Port, Segment, align_up};
 
 /// The sections of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,10 +71,14 @@ pub fn seal(file: &mut [u8], header: Header) {
 /// The op set and the work of a program, as far as it decodes.
 fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
     let (counts, mut at) = program.split_at_checked(3)?;
-    for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
-        at = postcard::take_from_bytes::<Port<'_>>(at).ok()?.1;
-    }
     let (mut ops, mut work) = (OpSet::NONE, 0u64);
+    for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
+        let (port, rest) = postcard::take_from_bytes::<Port<'_>>(at).ok()?;
+        at = rest;
+        if port.tensor.place() == Place::Ring {
+            ops = ops.with_rows();
+        }
+    }
     while let Ok((segment, records)) = postcard::take_from_bytes::<Segment<'_>>(at) {
         at = records;
         if let Segment::Band { .. } = segment {
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn parts_make_the_file_again() {
-        for file in [models::tiny(), models::every_operation(), models::int4(), models::bands()] {
+        for file in [models::tiny(), models::every_operation(), models::int4(), models::bands(), models::rows()] {
             let again = Parts::of(&file).file();
             // All but the checksums: that of the body is not restated.
             assert_eq!(again[..56], file[..56]);

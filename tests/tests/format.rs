@@ -414,6 +414,46 @@ fn a_run_asks_for_a_long_and_aligned_arena() {
 }
 
 #[test]
+fn an_input_that_goes_in_row_by_row_is_never_there_as_a_whole() {
+    let file = Aligned::from(&models::rows()[..]);
+    let model: Model<'_> = Model::read(&file).expect("a good file");
+    let mut arena = Aligned::zeroed(model.arena_len());
+    assert_eq!(model.run(&Portable, &mut arena), Err(RunError::Rows));
+    let mut session = Session::new(model, Portable, &mut arena).expect("an arena");
+    assert_eq!(session.input_bytes(0), None);
+    assert_eq!(session.input::<i8>(0), None);
+    let mut frame = session.frame().expect("a frame");
+    let mut offsets = Vec::new();
+    while let Some(row) = session.row_bytes(&frame) {
+        assert_eq!(row.len(), 15);
+        offsets.extend(frame.row().map(|row| row.offset));
+        session.push_row(&mut frame).expect("a row");
+    }
+    assert_eq!(offsets, [0, 15, 30, 0, 15, 30], "three lines in turn");
+    assert_eq!(session.push_row(&mut frame), Err(RunError::Rows), "all six are there");
+    let whole = Aligned::from(&good()[..]);
+    assert!(Model::<lacewing::AllOps>::read(&whole).expect("a good file").frame().is_none());
+}
+
+#[test]
+fn rows_that_arrive_too_late_too_early_or_never_are_refused() {
+    let all = [(2, [0, 0]), (1, [0, 3]), (1, [0, 3]), (1, [0, 3]), (1, [0, 3]), (0, [0, 3]), (0, [1, 3])];
+    let read = |lines, rows: [usize; 7]| {
+        let turns: Vec<_> = rows.into_iter().zip(all).map(|(rows, (_, pair))| (rows, pair)).collect();
+        let file = Aligned::from(&models::rows_in(lines, &turns)[..]);
+        Model::<lacewing::AllOps>::read(&file).map(|_| ()).map_err(|error| error.flaw)
+    };
+    assert_eq!(read(3, [2, 1, 1, 1, 1, 0, 0]), Ok(()));
+    assert_eq!(read(3, [1, 2, 1, 1, 1, 0, 0]), Err(Flaw::NotLive), "too late");
+    assert_eq!(read(3, [2, 2, 1, 1, 0, 0, 0]), Err(Flaw::NotLive), "over a line that is still read");
+    assert_eq!(read(4, [2, 2, 1, 1, 0, 0, 0]), Ok(()), "a line more");
+    assert_eq!(read(3, [2, 1, 1, 1, 2, 0, 0]), Err(Flaw::Segment), "a row too many");
+    assert_eq!(read(3, [2, 1, 1, 1, 0, 0, 0]), Err(Flaw::NotLive), "a row too few");
+    assert_eq!(read(3, [0, 2, 1, 1, 1, 1, 0]), Err(Flaw::Segment), "the first turn is no row's");
+    assert_eq!(read(0, [2, 1, 1, 1, 1, 0, 0]), Err(Flaw::Shape), "no lines");
+}
+
+#[test]
 fn doors_have_the_type_and_length_of_their_ports() {
     let file = Aligned::from(&models::every_operation()[..]);
     let model: Model<'_> = Model::read(&file).expect("a good file");
@@ -436,11 +476,12 @@ fn doors_have_the_type_and_length_of_their_ports() {
 #[test]
 fn every_operation_is_written_and_read_back() {
     let mut all = OpSet::NONE;
-    for file in [models::every_operation(), models::int16(), models::int4(), models::bands()] {
+    for file in [models::every_operation(), models::int16(), models::int4(), models::bands(), models::rows()] {
         let file = Aligned::from(&file[..]);
         let model: Model<'_> = Model::read(&file).expect("a good file");
         let banded = if model.bands().next().is_some() { OpSet::NONE.with_bands() } else { OpSet::NONE };
-        let seen = model.ops().fold(banded, |set, op| set.with(op.opcode()));
+        let fed = if model.frame().is_some() { banded.with_rows() } else { banded };
+        let seen = model.ops().fold(fed, |set, op| set.with(op.opcode()));
         assert_eq!(model.header().ops, seen);
         let work: u64 = model.ops().map(|op| op.work()).sum();
         assert_eq!(model.header().work, work);

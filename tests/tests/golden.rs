@@ -9,16 +9,17 @@ use lacewing::format::{DType, Port};
 use lacewing::owned::Aligned;
 use lacewing::{Model, Portable, Session};
 use lacewing_tests::generator::Generator;
-use lacewing_tests::models;
+use lacewing_tests::{feed, models};
 
 /// The files that this version makes.
-fn made() -> [(&'static str, Vec<u8>); 5] {
+fn made() -> [(&'static str, Vec<u8>); 6] {
     [
         ("v1-tiny", models::tiny()),
         ("v1-every-operation", models::every_operation()),
         ("v1-int16", models::int16()),
         ("v1-int4", models::int4()),
         ("v1-bands", models::bands()),
+        ("v1-rows", models::rows()),
     ]
 }
 
@@ -60,11 +61,8 @@ fn outputs(file: &[u8]) -> Vec<Vec<u8>> {
     let mut arena = Aligned::zeroed(model.arena_len());
     let mut session = Session::new(model, Portable, &mut arena).expect("a fitting arena");
     let mut numbers = Generator::default();
-    for (index, port) in model.inputs().enumerate() {
-        let bytes = input(&port, &mut numbers);
-        session.input_bytes(index).expect("an input").copy_from_slice(&bytes);
-    }
-    session.run().expect("a run");
+    let mut bytes = model.inputs().flat_map(|port| input(&port, &mut numbers));
+    feed(&mut session, |input| input.fill_with(|| bytes.next().expect("a byte"))).expect("a run");
     (0..model.outputs().count()).map(|index| session.output_bytes(index).expect("an output").to_vec()).collect()
 }
 

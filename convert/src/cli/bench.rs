@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lacewing::format::DType;
+use lacewing::Model;
+use lacewing::format::{DType, Place, Span};
 use lacewing::owned::Aligned;
-use lacewing::{Model, Portable, Session};
-use lacewing_convert::runner::Runner;
+use lacewing_convert::runner::{Runner, size};
 use lacewing_targets::host;
 use serde_json::json;
 
@@ -94,28 +94,34 @@ pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Fail
 
 /// One run on fresh inputs; only the run is timed.
 fn timed(model: &Model<'_>, arena: &mut [u8]) -> Result<Duration, Failure> {
-    fill(&mut Session::new(*model, Portable, arena)?);
+    model.reset(arena)?;
+    let rows = fill(model, arena);
     let start = Instant::now();
-    host::run(model, arena, &mut |_| ())?;
+    host::run(model, arena, &rows, &mut |_| ())?;
     Ok(start.elapsed())
 }
 
-/// Fills the inputs with numbers that no kernel finds easy: any byte in int8, −1..1 in f32.
-fn fill(session: &mut Session<'_, Portable>) {
+/// Fills the inputs with numbers that no kernel finds easy: any byte in int8, −1..1 in f32. Gives those of an input that goes in row by row.
+fn fill(model: &Model<'_>, arena: &mut [u8]) -> Vec<u8> {
     let mut state = 12345_u32;
     let mut byte = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     };
-    let types: Vec<_> = session.model().inputs().map(|port| port.tensor.dtype()).collect();
-    for (index, of_type) in types.into_iter().enumerate() {
-        if of_type == Some(DType::F32) {
-            let numbers = session.input::<f32>(index).unwrap_or_default();
-            numbers.iter_mut().for_each(|number| *number = f32::from(byte()) / 128.0 - 1.0);
-        } else {
-            session.input_bytes(index).unwrap_or_default().iter_mut().for_each(|to| *to = byte());
+    let mut rows = Vec::new();
+    for port in model.inputs() {
+        let bytes: Vec<u8> = match port.tensor.dtype() {
+            Some(DType::F32) => {
+                (0..size(&port) / 4).flat_map(|_| (f32::from(byte()) / 128.0 - 1.0).to_le_bytes()).collect()
+            }
+            _ => (0..size(&port)).map(|_| byte()).collect(),
+        };
+        match port.tensor.span().and_then(Span::range).and_then(|range| arena.get_mut(range)) {
+            Some(input) if port.tensor.place() != Place::Ring => input.copy_from_slice(&bytes),
+            _ => rows = bytes,
         }
     }
+    rows
 }
 
 /// The most memory that this process had, where the system tells.

@@ -62,6 +62,9 @@ pub(super) struct Args {
     /// Order of the axes of image inputs on the device
     #[arg(long, value_enum, default_value_t = LayoutArg::Onnx)]
     input_layout: LayoutArg,
+    /// Have the input go in row by row, as a camera gives it, so that RAM never holds all of it; see `Session::push_row`
+    #[arg(long)]
+    input_rows: bool,
     /// Refuse a model of which an operation would run in float inside an int8 program
     #[arg(long)]
     strict: bool,
@@ -275,7 +278,12 @@ impl Args {
             calibrator: self.quantization.calibrator(),
             rounding: self.quantization.rounding(),
             items: Vec::new(),
-            aim: Aim { kernels: self.target.target.kernels, optimize: self.optimize(), ram: self.ram() },
+            aim: Aim {
+                kernels: self.target.target.kernels,
+                optimize: self.optimize(),
+                ram: self.ram(),
+                rows: self.input_rows,
+            },
             prune: self.prune,
         }
     }

@@ -73,7 +73,8 @@ fn ports(model: &Model<'_>, terminal: &Terminal) {
         let Port { scale, zero, .. } = port;
         let of_type = program::dtype(&port.tensor).to_string();
         let (scale, zero) = (number(scale.to_string()), number(zero.to_string()));
-        table.add_row([door.to_string(), port.name().to_string(), shape(port.shape()), of_type, scale, zero]);
+        let door = if port.tensor.lines > 0 { format!("{door}, row by row") } else { door.to_string() };
+        table.add_row([door, port.name().to_string(), shape(port.shape()), of_type, scale, zero]);
     }
     terminal.say(table);
 }

@@ -26,5 +26,6 @@ pub(super) fn port_json(port: &Port<'_>) -> Value {
         "scale": integers.then_some(port.scale),
         "zero_point": integers.then_some(port.zero),
         "offset": port.tensor.offset,
+        "lines": (port.tensor.lines > 0).then_some(port.tensor.lines),
     })
 }

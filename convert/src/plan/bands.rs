@@ -57,11 +57,26 @@ pub(super) struct Sizes<'a> {
     pub(super) storage: &'a [usize],
     /// The nodes that run nothing.
     pub(super) aliases: &'a [bool],
+    /// Whether the input goes in row by row.
+    pub(super) rows: bool,
 }
 
 impl Sizes<'_> {
-    /// Bytes of a row of an image.
+    /// The node that runs first.
+    fn first(self) -> usize {
+        self.aliases.iter().position(|alias| !alias).unwrap_or(0)
+    }
+
+    /// The input that goes in row by row, as the first node reads it.
+    pub(super) fn arriving(self) -> Option<ValueId> {
+        let storage = self.storage[self.graph.inputs.first().filter(|_| self.rows)?.0];
+        self.graph.nodes.get(self.first())?.inputs.iter().copied().find(|value| self.storage[value.0] == storage)
+    }
+
+    /// Bytes of a row of an image, of the arriving input in the shape in which it is read.
     pub(super) fn row(self, value: ValueId) -> usize {
+        let read = self.arriving().filter(|read| self.storage[read.0] == self.storage[value.0]);
+        let value = read.unwrap_or(value);
         let rows = tensor(self.graph, value, self.bytes).shape[1] as usize;
         self.bytes[value.0] / rows.max(1)
     }
@@ -110,11 +125,12 @@ impl Sizes<'_> {
     }
 }
 
-/// A node of a band that is being tried.
+/// A node of a band that is being tried, or the arrival of the input.
 struct Member {
     turns: Turns,
     inputs: Vec<Source>,
-    node: usize,
+    /// `None` for the input.
+    node: Option<usize>,
     output: ValueId,
     /// The ring that the output is, `None` for a whole tensor.
     ring: Option<usize>,
@@ -141,13 +157,13 @@ fn band(sizes: Sizes<'_>, readers: &[Vec<usize>], nodes: Range<usize>) -> Option
         order.push(next);
     }
     band.length = order.len();
-    band.turns = pairs(&order);
+    band.turns = pairs(&order, members[0].node.is_none());
     for member in &members {
         if let Some(ring) = member.ring {
             band.rings.insert(sizes.storage[member.output.0], ring);
             band.lines.entry(ring).or_insert(1);
         }
-        band.sums.extend((member.turns.sums.len > 0).then_some((member.node, member.turns.sums.len as usize)));
+        band.sums.extend(member.node.filter(|_| member.turns.sums.len > 0).zip(Some(member.turns.sums.len as usize)));
     }
     band.overlaps = overlaps(sizes, &members, &order);
     Some(band).filter(|_| members.iter().all(|member| member.had == member.turns.count))
@@ -157,6 +173,13 @@ fn members(sizes: Sizes<'_>, readers: &[Vec<usize>], nodes: Range<usize>) -> Opt
     let state = |value: &ValueId| sizes.graph.states.iter().any(|state| [state.input, state.output].contains(value));
     let mut made: HashMap<usize, usize> = HashMap::new();
     let mut members: Vec<Member> = Vec::new();
+    if let Some(input) = sizes.arriving().filter(|_| sizes.first() == nodes.start) {
+        let (storage, image) = (sizes.storage[input.0], tensor(sizes.graph, input, sizes.bytes));
+        let turns = Turns::of_sums(&image, Span::EMPTY)?;
+        readers[storage].iter().all(|reader| nodes.contains(reader)).then_some(())?;
+        made.insert(storage, 0);
+        members.push(Member { turns, inputs: Vec::new(), node: None, output: input, ring: Some(storage), had: 0 });
+    }
     for index in nodes.clone().filter(|index| !sizes.aliases[*index]) {
         let node = &sizes.graph.nodes[index];
         let turns = sizes.turns(node).filter(|turns| turns.count <= u16::MAX.into())?;
@@ -176,9 +199,9 @@ fn members(sizes: Sizes<'_>, readers: &[Vec<usize>], nodes: Range<usize>) -> Opt
         let inside = readers[storage].iter().all(|reader| nodes.contains(reader));
         let ring = inside.then(|| overwritten(sizes, readers, &members, node, &inputs).unwrap_or(storage));
         made.insert(storage, members.len());
-        members.push(Member { turns, inputs, node: index, output, ring, had: 0 });
+        members.push(Member { turns, inputs, node: Some(index), output, ring, had: 0 });
     }
-    Some(members).filter(|members| members.len() <= MAX_MEMBERS)
+    Some(members).filter(|members| members.iter().filter(|member| member.node.is_some()).count() <= MAX_MEMBERS)
 }
 
 /// The ring that an elementwise node writes its output over: of an operand that nothing else reads.
@@ -196,7 +219,7 @@ fn overwritten(
         let Source::Member(m) = *source else { return None };
         let alone = readers[sizes.storage[members[m].output.0]].len() == 1;
         let same = sizes.bytes[members[m].output.0] == sizes.bytes[node.outputs[0].0];
-        members[m].ring.filter(|_| alone && same)
+        members[m].ring.filter(|_| alone && same && members[m].node.is_some())
     };
     inputs.iter().find_map(ring)
 }
@@ -212,7 +235,9 @@ fn is_ready(members: &[Member], m: usize) -> bool {
         Source::Member(from) => turns.reads(*had).end <= written(&members[*from]),
         Source::Outside(_) => true,
     };
-    *had < turns.count && inputs.iter().all(there)
+    // The runtime finds a record when those before it have had a turn.
+    let reached = m == 0 || members[m - 1].had > 0;
+    reached && *had < turns.count && inputs.iter().all(there)
 }
 
 /// Makes the rings as long as a member's next turn needs them.
@@ -230,12 +255,14 @@ fn read(members: &[Member], m: usize, lines: &mut HashMap<usize, u32>) {
     }
 }
 
-/// An order of turns as pairs of the first and the last of members that follow each other.
-fn pairs(order: &[usize]) -> Vec<u8> {
+/// An order of turns as pairs of the first and the last of members that follow each other; if the first of all is the input, its turns are
+/// marked as no member's.
+fn pairs(order: &[usize], input: bool) -> Vec<u8> {
     let mut pairs: Vec<[u8; 2]> = Vec::new();
-    for member in order.iter().map(|member| *member as u8) {
+    let number = |member: usize| if input { member.checked_sub(1).map_or(u8::MAX, |m| m as u8) } else { member as u8 };
+    for member in order.iter().map(|member| number(*member)) {
         match pairs.last_mut() {
-            Some([_, last]) if *last + 1 == member => *last = member,
+            Some([_, last]) if last.checked_add(1) == Some(member) => *last = member,
             _ => pairs.push([member; 2]),
         }
     }
@@ -283,20 +310,41 @@ fn overlaps(sizes: Sizes<'_>, members: &[Member], order: &[usize]) -> Vec<(Value
 }
 
 /// The bands that make the largest of `live`, the bytes at each node when every one is a step, as small as bands can; `lives` are the first and
-/// last node of each value, `scratch` what a node works in as part of a band.
+/// last node of each value, `scratch` what a node works in as part of a band. Without `ram` only a band that the input goes into is made.
+///
+/// # Errors
+/// The node that takes the input and cannot be in a band with it, if the input goes in row by row.
 pub(super) fn choose(
     sizes: Sizes<'_>,
     live: &[usize],
     lives: &[Option<(usize, usize)>],
     scratch: impl Fn(usize) -> usize,
-) -> Vec<Band> {
+    ram: bool,
+) -> Result<Vec<Band>, usize> {
     let readers = readers(sizes);
-    let possible = possible(sizes, &readers, lives, scratch);
+    let mut possible = possible(sizes, &readers, lives, scratch);
+    let mut live = live.to_vec();
+    if sizes.rows {
+        let first = sizes.first();
+        if sizes.arriving().is_none() || !possible.iter().flatten().any(|(band, _)| band.nodes.start == first) {
+            return Err(obstacle(sizes, &readers));
+        }
+        live[first] = usize::MAX;
+        possible.iter_mut().for_each(|bands| bands.retain(|(band, _)| ram || band.nodes.start == first));
+    }
     let lower = |(peak, length): (usize, usize), bytes: usize, turns| (peak.max(bytes), length + turns);
-    let least = best(live, &possible, lower).0.0;
+    let least = best(&live, &possible, lower).0.0;
     let within =
         |(over, length): (usize, usize), bytes: usize, turns| (over + usize::from(bytes > least), length + turns);
-    best(live, &possible, within).1
+    Ok(best(&live, &possible, within).1)
+}
+
+/// Of the nodes from the first to the last that reads the input, the first that does not run row by row.
+fn obstacle(sizes: Sizes<'_>, readers: &[Vec<usize>]) -> usize {
+    let first = sizes.first();
+    let last = sizes.arriving().and_then(|input| readers[sizes.storage[input.0]].last().copied());
+    let stays = |node: &usize| !sizes.aliases[*node] && sizes.turns(&sizes.graph.nodes[*node]).is_none();
+    (first..sizes.graph.nodes.len().min(last.unwrap_or(first) + 1)).find(stays).unwrap_or(first)
 }
 
 /// For each node the bands that end with it, and the bytes that are live in each.
@@ -314,7 +362,8 @@ fn possible(
     for start in (0..count).filter(|start| runs(*start)) {
         let mut ends = (start..count).filter(|end| runs(*end)).take(MAX_MEMBERS);
         while let Some(end) = ends.next().filter(|end| sizes.turns(&sizes.graph.nodes[*end]).is_some()) {
-            if let Some(band) = band(sizes, readers, start..end + 1).filter(|_| end > start) {
+            let worth = end > start || sizes.rows && start == sizes.first();
+            if let Some(band) = band(sizes, readers, start..end + 1).filter(|_| worth) {
                 let bytes = bytes(sizes, &band, lives, &scratch);
                 possible[end].push((band, bytes));
             }
@@ -410,14 +459,26 @@ mod tests {
         vec![run(3), run(4)]
     }
 
-    /// Whether bands make the arena smaller; the outputs are the same.
-    fn lower(graph: &Graph, quantization: &Quantization) -> bool {
+    /// The program whose input goes in row by row, if it can.
+    fn fed(graph: &Graph, quantization: &Quantization, optimize: Optimize) -> Option<Vec<u8>> {
+        let aim = Aim { optimize, rows: true, ..Aim::default() };
+        let context = Context::aimed(graph, quantization.clone(), Vec::new(), aim).ok()?;
+        let input = context.plan.arriving().unwrap();
+        assert!(context.plan.lines(input) > 0);
+        Some(encode(&context).unwrap().file)
+    }
+
+    /// Whether bands make the arena smaller, and whether the input can go in row by row; the outputs are the same.
+    fn lower(graph: &Graph, quantization: &Quantization) -> [bool; 2] {
         let (whole, plain, none) = program(graph, quantization, Optimize::Speed);
         let (banded, arena, bands) = program(graph, quantization, Optimize::Ram);
         assert_eq!(none, 0);
         assert!(arena <= plain, "{arena} {plain}");
-        assert_eq!(outputs(graph, &whole), outputs(graph, &banded));
-        bands > 0
+        let right = outputs(graph, &whole);
+        assert_eq!(right, outputs(graph, &banded));
+        let fed = [Optimize::Ram, Optimize::Balanced].map(|optimize| fed(graph, quantization, optimize));
+        fed.iter().flatten().for_each(|file| assert_eq!(right, outputs(graph, file)));
+        [bands > 0, fed.iter().all(Option::is_some)]
     }
 
     #[test]
@@ -427,18 +488,23 @@ mod tests {
             failure_persistence: None,
             ..ProptestConfig::with_cases(100)
         });
-        let banded = std::cell::Cell::new(0);
+        let found = std::cell::Cell::new([0; 2]);
+        let find = |more: [bool; 2]| {
+            let [bands, rows] = found.get();
+            found.set([bands + i32::from(more[0]), rows + i32::from(more[1])]);
+        };
         let check = |(blocks, channels, size, flat): (Vec<_>, usize, usize, bool)| {
             let graph = net(&blocks, [size, channels], flat);
-            banded.set(banded.get() + usize::from(lower(&graph, &Quantization::none())));
+            find(lower(&graph, &Quantization::none()));
             if has_integers(&graph) {
                 let (graph, numbers) = quantize(&graph, &Ranges::made_up(&graph), &Policy::default()).unwrap();
-                banded.set(banded.get() + usize::from(lower(&graph, &numbers)));
+                find(lower(&graph, &numbers));
             }
             Ok(())
         };
         runner.run(&nets, check).unwrap();
-        assert!(banded.get() > 30, "{} programs in bands", banded.get());
+        let [bands, rows] = found.get();
+        assert!(bands > 30 && rows > 30, "{bands} programs in bands, {rows} with the input row by row");
     }
 
     /// A program taken apart: its records, and the turns of the band that is all of it.
@@ -454,7 +520,10 @@ mod tests {
             builder.constant(self.model.constants().get::<u8>(self.constants()).unwrap());
             ops.iter().for_each(|op| builder.push(op).unwrap());
             builder.end_band(turns).unwrap();
-            let (inputs, outputs): (Vec<_>, Vec<_>) = (self.model.inputs().collect(), self.model.outputs().collect());
+            let (mut inputs, outputs): (Vec<_>, Vec<_>) =
+                (self.model.inputs().collect(), self.model.outputs().collect());
+            // The port of an input that arrives is the ring that the first record reads.
+            inputs.iter_mut().filter(|port| port.tensor.lines > 0).for_each(|port| port.tensor = ops[0].inputs()[0]);
             let file = builder.finish(&inputs, &outputs, self.model.header().arena_len, &[]).unwrap();
             Aligned::from(&file[..])
         }
@@ -486,7 +555,7 @@ mod tests {
     }
 
     /// A net that is one band: a residual block, a convolution of stride 2 and a pool over what is left.
-    fn residual() -> Vec<u8> {
+    fn residual(rows: bool) -> Vec<u8> {
         let mut b = Build::nhwc();
         let x = b.input(&[1, 9, 9, 1]);
         let conv = |b: &mut Build, x, strides, channels: [usize; 2]| {
@@ -503,7 +572,7 @@ mod tests {
         let y = b.op(Op::Pool { window, kind: PoolKind::Average { count_include_pad: false } }, &[y]);
         let graph = b.output(y);
         let (graph, numbers) = quantize(&graph, &Ranges::made_up(&graph), &Policy::default()).unwrap();
-        program(&graph, &numbers, Optimize::Ram).0
+        if rows { fed(&graph, &numbers, Optimize::Ram).unwrap() } else { program(&graph, &numbers, Optimize::Ram).0 }
     }
 
     /// Whether a program is refused; if it is not, it gives what the right one gives.
@@ -517,35 +586,44 @@ mod tests {
 
     #[test]
     fn a_wrong_plan_is_refused_or_gives_the_same() {
-        let right = residual();
-        let file = Aligned::from(&right[..]);
+        wrong_plans(&residual(false));
+    }
+
+    #[test]
+    fn a_wrong_plan_of_arriving_rows_is_refused_or_gives_the_same() {
+        wrong_plans(&residual(true));
+    }
+
+    fn wrong_plans(right: &[u8]) {
+        let file = Aligned::from(right);
         let model: Model<'_> = Model::read(&file).unwrap();
         let (records, turns) = model.bands().next().unwrap();
         let parts = Parts { model, ops: model.ops().collect(), turns: turns.to_vec() };
         assert_eq!(records, 0..parts.ops.len(), "one band");
-        assert!(!refused(&right, &parts.file(&parts.ops, turns)));
-        for ring in parts.ops.iter().map(|op| *op.output()).filter(|output| output.lines > 0) {
+        assert!(!refused(right, &parts.file(&parts.ops, turns)));
+        let input = parts.model.inputs().map(|port| port.tensor);
+        for ring in parts.ops.iter().map(|op| *op.output()).chain(input).filter(|tensor| tensor.lines > 0) {
             let shorter = parts.with(ring, ring.ring(ring.lines - 1));
-            assert!(refused(&right, &parts.file(&shorter, turns)), "a line less of {ring:?}");
+            assert!(refused(right, &parts.file(&shorter, turns)), "a line less of {ring:?}");
             for offset in 0..model.header().arena_len {
-                refused(&right, &parts.file(&parts.moved(ring, offset), turns));
+                refused(right, &parts.file(&parts.moved(ring, offset), turns));
             }
         }
         let output = *parts.ops.last().unwrap().output();
         for offset in 0..output.offset {
-            refused(&right, &parts.file(&parts.moved(output, offset), turns));
+            refused(right, &parts.file(&parts.moved(output, offset), turns));
         }
         for pair in 0..turns.len() / 2 {
             let mut less = parts.turns.clone();
             less.drain(2 * pair..2 * pair + 2);
-            assert!(refused(&right, &parts.file(&parts.ops, &less)), "without pair {pair}");
+            assert!(refused(right, &parts.file(&parts.ops, &less)), "without pair {pair}");
             let mut swapped = parts.turns.clone();
             swapped.rotate_left(2 * pair);
-            refused(&right, &parts.file(&parts.ops, &swapped));
+            refused(right, &parts.file(&parts.ops, &swapped));
             for member in 0..=u8::MAX {
                 let mut other = parts.turns.clone();
                 other[2 * pair + 1] = member;
-                refused(&right, &parts.file(&parts.ops, &other));
+                refused(right, &parts.file(&parts.ops, &other));
             }
         }
     }

@@ -3,7 +3,7 @@
 use lacewing::format::Span;
 
 use super::bands::{self, Band, Sizes};
-use super::{Optimize, Plan, PlanOptions, Request, overlaps, place};
+use super::{Optimize, Plan, PlanError, PlanOptions, Request, overlaps, place};
 use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
 
 /// Which values share bytes, and the life of the bytes. A storage is named by the first value in it.
@@ -20,10 +20,12 @@ pub(super) struct Sharing<'a> {
     in_place: Vec<Option<usize>>,
     aliases: Vec<bool>,
     pub(super) bands: Vec<Band>,
+    /// Whether the input goes in row by row.
+    rows: bool,
 }
 
 impl<'a> Sharing<'a> {
-    pub(super) fn new(graph: &'a Graph, bytes: &'a [usize]) -> Self {
+    pub(super) fn new(graph: &'a Graph, bytes: &'a [usize], rows: bool) -> Self {
         Sharing {
             graph,
             bytes,
@@ -33,22 +35,29 @@ impl<'a> Sharing<'a> {
             in_place: vec![None; graph.nodes.len()],
             aliases: vec![false; graph.nodes.len()],
             bands: Vec::new(),
+            rows,
         }
     }
 
     /// The bands that lower the peak which the plan without bands has.
-    pub(super) fn best_bands(&self, scratch: impl Fn(NodeId, bool) -> usize, align: usize) -> Vec<Band> {
+    pub(super) fn best_bands(
+        &self,
+        scratch: impl Fn(NodeId, bool) -> usize,
+        PlanOptions { align, optimize, .. }: PlanOptions,
+    ) -> Result<Vec<Band>, PlanError> {
         let mut plain = self.clone();
         plain.join_in_place();
         let works: Vec<usize> = (0..self.graph.nodes.len()).map(|node| scratch(NodeId(node), false)).collect();
         let (storages, requests) = plain.requests(&works, align);
         let mut live = place::live_bytes(&requests, &plain.overlaps(&storages, Optimize::Ram));
         live.resize(self.graph.nodes.len() + 1, 0);
-        bands::choose(self.sizes(), &live, &self.lives, |node| scratch(NodeId(node), true))
+        let work = |node| scratch(NodeId(node), true);
+        let bands = bands::choose(self.sizes(), &live, &self.lives, work, optimize == Optimize::Ram);
+        bands.map_err(|node| PlanError::Rows { node: self.graph.nodes[node].name.clone() })
     }
 
     fn sizes(&self) -> Sizes<'_> {
-        Sizes { graph: self.graph, bytes: self.bytes, storage: &self.storage, aliases: &self.aliases }
+        Sizes { graph: self.graph, bytes: self.bytes, storage: &self.storage, aliases: &self.aliases, rows: self.rows }
     }
 
     pub(super) fn band_of(&self, node: usize) -> Option<&Band> {
@@ -180,6 +189,7 @@ impl<'a> Sharing<'a> {
             (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
         Plan {
+            arriving: self.sizes().arriving(),
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
             scratch,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Port, Record, Segment, Span, align_up};
+use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -122,6 +122,9 @@ impl Builder {
         metadata: &[u8],
     ) -> Result<Vec<u8>, TooLarge> {
         self.end_plain()?;
+        if inputs.iter().any(|port| port.tensor.place() == Place::Ring) {
+            self.ops = self.ops.with_rows();
+        }
         let program = self.program(inputs, outputs)?;
         let mut file = alloc::vec![0; HEADER_LEN];
         section(&mut file, &program, SECTION_LIMIT)?;

@@ -9,8 +9,8 @@ pub struct OpSet(u128);
 impl OpSet {
     /// The empty set.
     pub const NONE: Self = Self(0);
-    /// Every operation that this crate knows, and bands.
-    pub const ALL: Self = Opcode::all().with_bands();
+    /// Every operation that this crate knows, bands, and input row by row.
+    pub const ALL: Self = Opcode::all().with_bands().with_rows();
 
     /// The set with these bits; bit `i` is the opcode with the number `i`.
     #[must_use]
@@ -46,6 +46,18 @@ impl OpSet {
     #[must_use]
     pub const fn has_bands(self) -> bool {
         self.0 >> 127 == 1
+    }
+
+    /// The set with input row by row: that the input is a ring of lines, whose rows arrive during the first band. The bit is 126.
+    #[must_use]
+    pub const fn with_rows(self) -> Self {
+        Self(self.0 | 1 << 126)
+    }
+
+    /// Whether the input may go in row by row.
+    #[must_use]
+    pub const fn has_rows(self) -> bool {
+        self.0 >> 126 & 1 == 1
     }
 
     /// The number of the first operation of `self` that `other` lacks.

@@ -18,53 +18,89 @@ pub(super) struct Band<'m> {
     pub(super) records: &'m [u8],
 }
 
-/// How often each member had its turn, and the program after the band.
-pub(super) struct Walked<'m> {
-    turns: [u16; MAX_MEMBERS],
-    pub(super) rest: &'m [u8],
+/// The mark among the turns at which a row of the input arrives.
+const ARRIVAL: [u8; 2] = [u8::MAX; 2];
+
+/// A walk over the turns of a band, which stops where a row of the input arrives.
+#[derive(Clone, Debug)]
+pub(super) struct Course<'m> {
+    records: &'m [u8],
+    members: u16,
+    /// The turns to come.
+    left: &'m [u8],
+    /// Where the members that were reached start, and what follows the last of them.
+    starts: Vec<u16, { MAX_MEMBERS + 1 }>,
+    /// How often each member had its turn.
+    had: [u16; MAX_MEMBERS],
 }
 
-impl<'m> Band<'m> {
-    /// Calls `step(record, member, turn)` for each turn in its order; it gives what follows the record.
-    pub(super) fn walk(
-        self,
+impl<'m> Course<'m> {
+    pub(super) fn new(Band { members, turns, records }: Band<'m>) -> Self {
+        Self { records, members, left: turns, starts: Vec::from_array([0]), had: [0; MAX_MEMBERS] }
+    }
+
+    /// Calls `step(record, member, turn)` for each turn in its order, up to an arrival, which is passed, or to the end; it gives what follows
+    /// the record. Whether a row arrives.
+    pub(super) fn advance<O: Ops>(
+        &mut self,
         mut step: impl FnMut(&'m [u8], usize, u32) -> Result<&'m [u8], Flaw>,
-    ) -> Result<Walked<'m>, Flaw> {
-        // Where the members that were reached start, and what follows the last of them.
-        let mut starts = Vec::<u16, { MAX_MEMBERS + 1 }>::from_array([0]);
-        let mut turns = [0u16; MAX_MEMBERS];
-        for &[first, last] in self.turns.as_chunks::<2>().0 {
-            let mut at = self.record(&starts, first)?;
+    ) -> Result<bool, Flaw> {
+        while let Some((&pair, left)) = self.left.split_first_chunk::<2>() {
+            self.left = left;
+            if const { O::OPS.has_rows() } && pair == ARRIVAL {
+                return Ok(true);
+            }
+            let [first, last] = pair;
+            let mut at = self.record(first)?;
             for member in usize::from(first)..=usize::from(last) {
-                let turn = turns.get_mut(member).ok_or(Flaw::Segment)?;
+                let turn = self.had.get_mut(member).ok_or(Flaw::Segment)?;
                 at = step(at, member, u32::from(*turn))?;
                 *turn = turn.wrapping_add(1);
-                if member.wrapping_add(1) == starts.len() {
+                if member.wrapping_add(1) == self.starts.len() {
                     let end = self.records.len().wrapping_sub(at.len());
-                    starts.push(u16::try_from(end).map_err(|_| Flaw::Segment)?).map_err(|_| Flaw::Segment)?;
+                    let end = u16::try_from(end).map_err(|_| Flaw::Segment)?;
+                    self.starts.push(end).map_err(|_| Flaw::Segment)?;
                 }
             }
         }
-        let all = u8::try_from(self.members).map_err(|_| Flaw::Segment)?;
-        Ok(Walked { turns, rest: self.record(&starts, all)? })
+        Ok(false)
     }
 
-    fn record(&self, starts: &[u16], member: u8) -> Result<&'m [u8], Flaw> {
-        let start = starts.get(usize::from(member)).ok_or(Flaw::Segment)?;
+    fn record(&self, member: u8) -> Result<&'m [u8], Flaw> {
+        let start = self.starts.get(usize::from(member)).ok_or(Flaw::Segment)?;
         self.records.get(usize::from(*start)..).ok_or(Flaw::Segment)
     }
 
+    /// The program after the band, when all members were reached.
+    pub(super) fn rest(&self) -> Result<&'m [u8], Flaw> {
+        self.record(u8::try_from(self.members).map_err(|_| Flaw::Segment)?)
+    }
+
+    /// How many records the band has.
+    pub(super) const fn members(&self) -> u16 {
+        self.members
+    }
+}
+
+impl<'m> Band<'m> {
     /// Checks every turn; gives the program after the band.
     pub(super) fn check<O: Ops>(self, check: &mut Check<'m>) -> Result<&'m [u8], Flaw> {
-        let mut band = BandCheck { check, pass: Pass::Declare, made: Vec::new() };
-        let mut at = self.records;
-        for _ in 0..self.members {
-            at = band.visit_at::<O>(at, Pass::Declare)?;
+        let mut band = BandCheck { check, pass: Pass::Declare, member: 0, made: Vec::new() };
+        if const { O::OPS.has_rows() } {
+            band.await_rows(self.turns)?;
         }
-        let Walked { turns, rest } = self.walk(|at, _, turn| band.visit_at::<O>(at, Pass::Turn(turn)))?;
+        let mut at = self.records;
+        for member in 0..self.members.into() {
+            at = band.visit_at::<O>(at, member, Pass::Declare)?;
+        }
+        let mut course = Course::new(self);
+        while course.advance::<O>(|at, member, turn| band.visit_at::<O>(at, member, Pass::Turn(turn)))? {
+            band.arrive()?;
+        }
+        let rest = course.rest()?;
         at = self.records;
-        for had in turns.into_iter().take(self.members.into()) {
-            at = band.visit_at::<O>(at, Pass::Close(had))?;
+        for (member, had) in course.had.into_iter().enumerate().take(self.members.into()) {
+            at = band.visit_at::<O>(at, member, Pass::Close(had))?;
         }
         band.close()?;
         if at.len() == rest.len() { Ok(rest) } else { Err(Flaw::Segment) }
@@ -82,20 +118,56 @@ enum Pass {
     Close(u16),
 }
 
-/// A tensor that the band makes, or sums that it keeps.
+/// Rows that come to be in a band: of a member's output, which may lie over the ring of an input line by line, or of an input that arrives;
+/// or a member's sums.
 struct Made {
     span: Span,
+    /// Bytes of a row.
+    row: u32,
     /// Rows that are there at once; all of them, if it is no ring.
     lines: u32,
-    row: u32,
-    ring: bool,
     /// Rows written so far.
     written: u32,
+    /// Rows that arrive, if it is an input.
+    arrive: u32,
+    ring: bool,
+    /// The first member that may read them, after the one that makes them.
+    from: u16,
+}
+
+impl Made {
+    /// Sums, which only their member reads.
+    const fn sums(span: Span) -> Self {
+        Self { span, row: 0, lines: 0, written: 0, arrive: 0, ring: true, from: u16::MAX }
+    }
+
+    /// Rows of a tensor.
+    fn rows(tensor: &Tensor, from: u16) -> Result<Self, Flaw> {
+        let (span, row) = (tensor.span().ok_or(Flaw::Shape)?, row_bytes(tensor).ok_or(Flaw::Shape)?);
+        let [_, rows, ..] = tensor.shape;
+        let (ring, lines) = match tensor.place() {
+            Place::Ring => (true, tensor.lines.into()),
+            Place::Arena => (false, rows),
+            _ => return Err(Flaw::Segment),
+        };
+        Ok(Self { span, row, lines, written: 0, arrive: 0, ring, from })
+    }
+
+    /// Whether a tensor is in these bytes, with as many lines.
+    fn holds(&self, tensor: &Tensor) -> bool {
+        let place = match self.ring {
+            true => tensor.place() == Place::Ring && self.lines == u32::from(tensor.lines),
+            false => tensor.place() == Place::Arena,
+        };
+        place && tensor.span() == Some(self.span)
+    }
 }
 
 struct BandCheck<'c, 'm> {
     check: &'c mut Check<'m>,
     pass: Pass,
+    /// The member that is visited.
+    member: u16,
     made: Vec<Made, MAX_LIVE>,
 }
 
@@ -116,18 +188,32 @@ impl Visit for &mut BandCheck<'_, '_> {
 }
 
 impl<'m> BandCheck<'_, 'm> {
-    fn visit_at<O: Ops>(&mut self, at: &'m [u8], pass: Pass) -> Result<&'m [u8], Flaw> {
-        self.pass = pass;
+    fn visit_at<O: Ops>(&mut self, at: &'m [u8], member: usize, pass: Pass) -> Result<&'m [u8], Flaw> {
+        (self.pass, self.member) = (pass, member as u16);
         let (seen, rest) = dispatch::<O, _>(at, self)?;
         seen.map(|()| rest)
     }
 
-    /// What the band makes in a tensor's place.
+    /// Declares the ring of an input whose rows arrive during this band. The first of the turns must be the arrival of one.
+    fn await_rows(&mut self, turns: &[u8]) -> Result<(), Flaw> {
+        let Some(ring) = self.check.rows.take() else { return Ok(()) };
+        if !turns.starts_with(&ARRIVAL) {
+            return Err(Flaw::Segment);
+        }
+        let [_, arrive, ..] = ring.shape;
+        self.make(Made { arrive, ..Made::rows(&ring, 0)? })
+    }
+
+    /// A row of the input arrives.
+    fn arrive(&mut self) -> Result<(), Flaw> {
+        let coming = self.made.iter_mut().find(|made| made.written < made.arrive).ok_or(Flaw::Segment)?;
+        coming.written = coming.written.wrapping_add(1);
+        Ok(())
+    }
+
+    /// The rows of a tensor that the visited member may read.
     fn find(&self, tensor: &Tensor) -> Option<&Made> {
-        let (span, place) = (tensor.span(), tensor.place());
-        let place = |made: &Made| place == if made.ring { Place::Ring } else { Place::Arena };
-        let same = |made: &&Made| Some(made.span) == span && place(made);
-        self.made.iter().find(same)
+        self.made.iter().rfind(|made| made.from <= self.member && made.holds(tensor))
     }
 
     fn declare(&mut self, facts: &Facts<'_>, turns: &Turns) -> Result<(), Flaw> {
@@ -143,20 +229,12 @@ impl<'m> BandCheck<'_, 'm> {
         }
         if turns.sums.len > 0 {
             self.check.in_arena(turns.sums)?;
-            self.make(Made { span: turns.sums, lines: 0, row: 0, ring: true, written: 0 })?;
+            self.make(Made::sums(turns.sums))?;
         }
         self.check.place(facts.output)?;
         self.check.count(facts);
-        if overwrites(facts) {
-            return Ok(());
-        }
-        let span = facts.output.span().ok_or(Flaw::Shape)?;
-        let ([_, rows, ..], row) = (facts.output.shape, row_bytes(facts.output).ok_or(Flaw::Shape)?);
-        match facts.output.place() {
-            Place::Ring => self.make(Made { span, lines: facts.output.lines.into(), row, ring: true, written: 0 }),
-            Place::Arena => self.make(Made { span, lines: rows, row, ring: false, written: 0 }),
-            _ => Err(Flaw::Segment),
-        }
+        let made = Made::rows(facts.output, self.member.wrapping_add(1))?;
+        if overwrites(facts) { self.push(made) } else { self.make(made) }
     }
 
     /// Rings have their bytes to themselves from the start; whole tensors row by row, see [`Self::reads`] and [`Self::close`].
@@ -164,6 +242,10 @@ impl<'m> BandCheck<'_, 'm> {
         if made.ring {
             self.check.write(made.span)?;
         }
+        self.push(made)
+    }
+
+    fn push(&mut self, made: Made) -> Result<(), Flaw> {
         self.made.push(made).map_err(|_| Flaw::TooManyLive)
     }
 
@@ -175,20 +257,22 @@ impl<'m> BandCheck<'_, 'm> {
         if self.made.iter().any(|made| made.span.overlaps(facts.scratch)) {
             return Err(Flaw::Overlap);
         }
-        let output = facts.output.span();
-        let new = turns.writes(turn) && !overwrites(facts);
-        for made in self.made.iter_mut().filter(|made| new && Some(made.span) == output) {
+        let own = self.member.wrapping_add(1);
+        for made in self.made.iter_mut().filter(|made| turns.writes(turn) && made.from == own) {
             made.written = made.written.wrapping_add(1);
         }
         facts.inputs.iter().try_for_each(|input| self.reads(input, turns, turn))
     }
 
-    /// Checks that the rows which a turn reads were written, and that nothing lies over them yet.
+    /// Checks that the rows which a turn reads were written and are not yet written over.
     fn reads(&self, input: &Tensor, turns: &Turns, turn: u32) -> Result<(), Flaw> {
         let rows = turns.reads(turn);
         if let Some(made) = self.find(input) {
-            let there = rows.end <= made.written && made.written.saturating_sub(rows.start) <= made.lines;
-            return if there { Ok(()) } else { Err(Flaw::NotLive) };
+            let over = |later: &Made| later.from > self.member.wrapping_add(1) && later.written > rows.start;
+            let mut same = self.made.iter().filter(|made| made.holds(input));
+            let first = same.next().map_or(0, |first| first.written);
+            let kept = first.saturating_sub(rows.start) <= made.lines && !same.any(over);
+            return if rows.end <= made.written && kept { Ok(()) } else { Err(Flaw::NotLive) };
         }
         let row = row_bytes(input).ok_or(Flaw::Shape)?;
         let offset = input.offset.wrapping_add(rows.start.wrapping_mul(row));
@@ -201,8 +285,11 @@ impl<'m> BandCheck<'_, 'm> {
         }
     }
 
-    /// After the band its whole tensors are live, and no rings.
+    /// After the band its whole tensors are live, and no rings; all rows of the input have arrived.
     fn close(&mut self) -> Result<(), Flaw> {
+        if self.made.iter().any(|made| made.written < made.arrive) {
+            return Err(Flaw::Segment);
+        }
         for made in self.made.iter().filter(|made| !made.ring) {
             self.check.write(made.span)?;
         }

@@ -13,6 +13,8 @@ pub(super) struct Check<'m> {
     arena_len: u32,
     /// The state takes the arena up to here, everything else what follows.
     pub(super) state_len: u32,
+    /// The ring of an input that goes in row by row, until the band in which it does.
+    pub(super) rows: Option<Tensor>,
     header: Header,
     live: Vec<Span, MAX_LIVE>,
     seen: OpSet,
@@ -26,6 +28,7 @@ impl<'m> Check<'m> {
             constants,
             arena_len: header.arena_len,
             state_len: 0,
+            rows: None,
             header,
             live: Vec::new(),
             seen: OpSet::NONE,
@@ -38,13 +41,24 @@ impl<'m> Check<'m> {
         if usize::from(port.rank) > port.dims.len() || count != port.tensor.len() {
             return Err(Flaw::Shape);
         }
-        if port.tensor.place() == Place::Ring {
-            return Err(Flaw::Segment);
-        }
         if !(port.scale.is_finite() && port.scale > 0.0) {
             return Err(Flaw::Parameter);
         }
         self.place(&port.tensor)
+    }
+
+    /// Makes an input live; a ring of lines will be when its rows arrive, and then it is the only input and one image.
+    pub(super) fn input_port(&mut self, port: &Port<'_>, inputs: u8) -> Result<(), Flaw> {
+        self.port(port)?;
+        match (port.tensor.place(), port.tensor.shape, inputs) {
+            (Place::Arena, ..) => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
+            (Place::Ring, [1, ..], 1) => {
+                self.seen = self.seen.with_rows();
+                self.rows = Some(port.tensor);
+                Ok(())
+            }
+            _ => Err(Flaw::Segment),
+        }
     }
 
     /// Checks that a tensor has elements, is aligned and lies in its place.
@@ -170,6 +184,9 @@ impl<'m> Check<'m> {
     }
 
     pub(super) fn finish(&self, mut outputs: &'m [u8], count: u8) -> Result<(), Flaw> {
+        if self.rows.is_some() {
+            return Err(Flaw::Segment);
+        }
         for _ in 0..count {
             let (port, next) = take::<Port<'_>>(outputs)?;
             self.port(&port)?;

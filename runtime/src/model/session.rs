@@ -1,8 +1,8 @@
 //! A model that is run again and again.
 
-use super::Model;
+use super::{Frame, Model};
 use crate::error::RunError;
-use crate::format::{ALIGN, AllOps, Ops};
+use crate::format::{ALIGN, AllOps, Ops, Place, Tensor};
 use crate::kernels::Kernels;
 use crate::profile::Profiler;
 
@@ -44,15 +44,20 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
         &self.model
     }
 
-    /// The bytes of input `index`, to be filled before each run.
+    /// The bytes of input `index`, to be filled before each run; `None` for one that goes in row by row.
     pub fn input_bytes(&mut self, index: usize) -> Option<&mut [u8]> {
-        let span = self.model.inputs().nth(index)?.tensor.span()?;
+        let span = self.whole_input(index)?.span()?;
         self.arena.get_mut(span.range()?)
     }
 
-    /// The numbers of input `index`, if `T` is its type, to be filled before each run.
-    pub fn input<T: crate::arena::Pod>(&mut self, index: usize) -> Option<&mut [T]> {
+    fn whole_input(&self, index: usize) -> Option<Tensor> {
         let tensor = self.model.inputs().nth(index)?.tensor;
+        Some(tensor).filter(|tensor| tensor.place() == Place::Arena)
+    }
+
+    /// The numbers of input `index`, if `T` is its type, to be filled before each run; `None` for one that goes in row by row.
+    pub fn input<T: crate::arena::Pod>(&mut self, index: usize) -> Option<&mut [T]> {
+        let tensor = self.whole_input(index)?;
         (tensor.dtype()? == T::DTYPE?).then_some(())?;
         crate::arena::cast_mut(self.arena.get_mut(tensor.span()?.range()?)?)
     }
@@ -63,6 +68,46 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// As [`Model::run`].
     pub fn run(&mut self) -> Result<(), RunError> {
         self.model.run(&self.kernels, self.arena)
+    }
+
+    /// A frame of which no row is there, for a model that takes its input row by row; `None` for any other.
+    ///
+    /// ```
+    /// # use lacewing::{Portable, RunError, Session};
+    /// # fn classify(session: &mut Session<'_, Portable>, camera: impl Fn(&mut [u8])) -> Result<(), RunError> {
+    /// let mut frame = session.frame().ok_or(RunError::Rows)?;
+    /// while let Some(row) = session.row_bytes(&frame) {
+    ///     camera(row);
+    ///     session.push_row(&mut frame)?;
+    /// }
+    /// let scores = session.output::<i8>(0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame<'m>> {
+        self.model.frame()
+    }
+
+    /// The bytes of the next row of a frame, to be filled before it is pushed; `None` when all rows are there.
+    pub fn row_bytes(&mut self, frame: &Frame<'m>) -> Option<&mut [u8]> {
+        self.arena.get_mut(frame.row()?.range()?)
+    }
+
+    /// Runs all that a row makes possible, after the last row all that is left of the model.
+    ///
+    /// # Errors
+    /// As [`Model::push_row`].
+    pub fn push_row(&mut self, frame: &mut Frame<'m>) -> Result<(), RunError> {
+        self.push_row_profiled(frame, &mut ())
+    }
+
+    /// As [`Session::push_row`], and tells `profiler` of each turn and record.
+    ///
+    /// # Errors
+    /// As [`Model::push_row`].
+    pub fn push_row_profiled(&mut self, frame: &mut Frame<'m>, profiler: &mut impl Profiler) -> Result<(), RunError> {
+        self.model.push_row_profiled(&self.kernels, self.arena, frame, profiler)
     }
 
     /// Runs the model once, and tells `profiler` of each record.

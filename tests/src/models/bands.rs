@@ -1,4 +1,4 @@
-//! A model in bands.
+//! Models in bands.
 
 use lacewing::format::{DType, Layout, Place, Span, Tensor, Window};
 use lacewing::ops::average_rows::AverageRows;
@@ -18,7 +18,7 @@ const IMAGE: [u32; 4] = [1, 6, 5, 4];
 pub fn bands() -> Vec<u8> {
     let mut chain = Chain::default();
     let image = chain.i8([1, 6, 5, 3]);
-    let mean = int8(&mut chain, image);
+    let mean = int8(&mut chain, image, &[0, 0, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 1, 3]);
     let wide = chain.i16([1, 6, 5, 3]);
     let (multipliers, zero, lo, hi) = ([1 << 28, 3 << 29], 0, i16::MIN, i16::MAX);
     chain.push(WidenI8 { input: image.last(), output: wide, input_zero: -5, multipliers, shift: 24, zero, lo, hi });
@@ -33,12 +33,35 @@ pub fn bands() -> Vec<u8> {
     chain.finish(&[port(b"image", image, 0.02, -3)], &[port(b"mean", mean, 0.5, 3), port(b"wide", wide_mean, 1.0, 0)])
 }
 
+/// The first of these bands with its input row by row, over a ring of three lines.
+///
+/// # Panics
+/// Never: it is small.
+#[must_use]
+pub fn rows() -> Vec<u8> {
+    rows_in(3, &[(2, [0, 0]), (1, [0, 3]), (1, [0, 3]), (1, [0, 3]), (1, [0, 3]), (0, [0, 3]), (0, [1, 3])])
+}
+
+/// The same over another ring, in other turns: so many rows arrive, then the first to the last of members have a turn each.
+///
+/// # Panics
+/// Never: it is small.
+#[must_use]
+pub fn rows_in(lines: u16, turns: &[(usize, [u8; 2])]) -> Vec<u8> {
+    let mut chain = Chain::default();
+    let image = Tensor::new(Place::Arena, DType::I8, 0, [1, 6, 5, 3]).ring(lines);
+    chain.arena = (15 * u32::from(lines)).next_multiple_of(16);
+    let turns = turns.iter().flat_map(|(rows, pair)| [vec![u8::MAX; 2 * rows], pair.to_vec()].concat());
+    let mean = int8(&mut chain, image, &turns.collect::<Vec<u8>>());
+    chain.finish(&[port(b"image", image, 0.02, -3)], &[port(b"mean", mean, 0.5, 3)])
+}
+
 fn whole() -> Window {
     let [_, h, w, _] = IMAGE;
     Window { kernel: [h, w], stride: [1; 2], dilation: [1; 2], pad: [0; 2] }
 }
 
-fn int8(chain: &mut Chain, image: Tensor) -> Tensor {
+fn int8(chain: &mut Chain, image: Tensor, turns: &[u8]) -> Tensor {
     let mut ring = |lines: u16| {
         let tensor = Tensor::new(Place::Arena, DType::I8, chain.arena, IMAGE).ring(lines);
         chain.arena += 80;
@@ -60,6 +83,6 @@ fn int8(chain: &mut Chain, image: Tensor) -> Tensor {
     chain.arena += 16;
     let pool = AveragePool { input: line, output: mean, window, input_zero, requant };
     chain.push(AverageRows { pool, sums });
-    chain.builder.end_band(&[0, 0, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 1, 3]).expect("four records");
+    chain.builder.end_band(turns).expect("four records");
     mean
 }

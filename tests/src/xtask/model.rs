@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 use lacewing::{Model, Portable, Session};
 use lacewing_targets::Board;
 
+use crate::feed;
+
 /// A model's file at a multiple of 16 in memory, as `Model::read` wants it.
 pub(super) struct ModelFile {
     aligned: Aligned,
@@ -74,11 +76,7 @@ impl ModelFile {
         let mut session = Session::new(model, Portable, arena.bytes_mut())?;
         let mut outputs = Vec::new();
         for _ in 0..inferences {
-            for index in 0..model.inputs().count() {
-                let input = session.input_bytes(index).context("an input is missing")?;
-                input.fill_with(|| inputs.next().unwrap_or_default());
-            }
-            session.run()?;
+            feed(&mut session, |input| input.fill_with(|| inputs.next().unwrap_or_default()))?;
             for index in 0..model.outputs().count() {
                 let output = session.output_bytes(index);
                 outputs.extend(output.context("an output is missing")?);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use lacewing::Model;
 use sha2::{Digest, Sha256};
 
 use super::{paths, process};
@@ -21,6 +22,14 @@ pub(super) struct Counted {
     pub(super) parts: BTreeMap<usize, u64>,
     /// How often the instruction at each address was executed inside the windows.
     pub(super) places: BTreeMap<u64, u64>,
+}
+
+impl Counted {
+    /// With one window for an inference, also where each row of the input had its own.
+    pub(super) fn by_inference(self, model: &Model<'_>) -> Self {
+        let rows = model.frame().and_then(|_| model.inputs().next()).map_or(1, |port| port.tensor.shape[1].into());
+        Self { windows: self.windows / rows, ..self }
+    }
 }
 
 /// The path of the compiled plugin, which depends on its source.

@@ -43,7 +43,7 @@ struct Function {
 impl Profile {
     /// Runs a firmware that tells its records apart.
     pub(super) fn take(firmware: &Firmware, model: &Model<'_>, input: Option<&[u8]>, limit: Duration) -> Result<Self> {
-        let counted = emulator::run(firmware, input, limit)?;
+        let counted = emulator::run(firmware, input, limit)?.by_inference(model);
         ensure!(counted.windows > 0, "the device made no inference");
         Ok(Self {
             layers: layers(model, &counted),

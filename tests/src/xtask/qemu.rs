@@ -125,7 +125,7 @@ pub(super) fn measure(
     file.check_fits(board)?;
     let firmware = Firmware::build(board, "infer", Some(path))?;
     let sizes = elf::sizes(&fs::read(firmware.elf())?, file.bytes())?;
-    let counted = emulator::run(&firmware, input.as_deref(), limit)?;
+    let counted = emulator::run(&firmware, input.as_deref(), limit)?.by_inference(&file.model()?);
     let device = DeviceReport::read(&firmware.folder.path().join("report.bin"))?;
     let DeviceReport { inferences, from_file, stack } = device;
     ensure!(

@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use lacewing::{Arena, Session};
+use lacewing::{Arena, RunError, Session};
 use lacewing_emulated::host::{self, Sink, Source};
 use lacewing_emulated::{code, marks, stack};
 
@@ -37,8 +37,7 @@ fn infer() -> (u32, bool) {
     let mut source = Source::open();
     let mut sink = Sink::create(c"output.bin");
     let mut inferences = 0;
-    while fill(&mut session, &mut source) {
-        run(&mut session);
+    while feed(&mut session, &mut source) {
         drain(&session, &mut sink);
         inferences += 1;
         if !source.is_file() {
@@ -58,7 +57,30 @@ fn load() -> Loaded {
     }
 }
 
-/// Fills every input; false at the end of the file.
+/// Fills every input and runs the model; false at the end of the file.
+fn feed(session: &mut Loaded, source: &mut Source) -> bool {
+    if const { model::HEADER.ops.has_rows() } {
+        return feed_rows(session, source);
+    }
+    let filled = fill(session, source);
+    if filled {
+        counted(|| session.run_profiled(&mut Watch::default()));
+    }
+    filled
+}
+
+/// Pushes every row of the input; false at the end of the file.
+fn feed_rows(session: &mut Loaded, source: &mut Source) -> bool {
+    let Some(mut frame) = session.frame() else { return false };
+    while let Some(row) = session.row_bytes(&frame) {
+        if !source.fill(row) {
+            return false;
+        }
+        counted(|| session.push_row_profiled(&mut frame, &mut Watch::default()));
+    }
+    true
+}
+
 fn fill(session: &mut Loaded, source: &mut Source) -> bool {
     let mut filled = 0;
     while let Some(bytes) = session.input_bytes(filled) {
@@ -70,10 +92,10 @@ fn fill(session: &mut Loaded, source: &mut Source) -> bool {
     filled > 0
 }
 
-/// The inference that is counted.
-fn run(session: &mut Loaded) {
+/// Work that is counted.
+fn counted(run: impl FnOnce() -> Result<(), RunError>) {
     marks::begin();
-    let result = session.run_profiled(&mut Watch::default());
+    let result = run();
     marks::end();
     if result.is_err() {
         host::exit(code::RUN);
