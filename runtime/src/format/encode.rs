@@ -62,7 +62,7 @@ impl Builder {
         span
     }
 
-    /// Appends a tensor that is kept from one run to the next; its place is [`Place::State`](super::Place::State).
+    /// Appends a tensor that is kept from one run to the next; its place is [`Place::State`].
     ///
     /// # Errors
     /// [`TooLarge`] after 255 states.
