@@ -1,11 +1,17 @@
 //! What must hold of a program, record by record.
 
-use heapless::Vec;
-
-use super::{MAX_LIVE, Model, take};
+use super::{MAX_LIVE, Model};
 use crate::arena::Constants;
 use crate::error::Flaw;
 use crate::format::{DType, Header, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit};
+
+/// What a port is.
+#[derive(Clone, Copy)]
+pub(super) enum Door {
+    Input,
+    Output,
+    State,
+}
 
 /// What is known of the program up to a record: which bytes are live, which operations occur.
 pub(super) struct Check<'m> {
@@ -13,27 +19,41 @@ pub(super) struct Check<'m> {
     arena_len: u32,
     /// The state takes the arena up to here, everything else what follows.
     pub(super) state_len: u32,
-    header: Header,
-    live: Vec<Span, MAX_LIVE>,
+    /// Those that are live, among empty ones.
+    live: [Span; MAX_LIVE],
     seen: OpSet,
     work: u64,
 }
 
 impl<'m> Check<'m> {
     pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
-        let (constants, header) = (model.constants(), model.header);
-        Self {
-            constants,
-            arena_len: header.arena_len,
-            state_len: 0,
-            header,
-            live: Vec::new(),
-            seen: OpSet::NONE,
-            work: 0,
+        let (constants, arena_len) = (model.constants(), model.header.arena_len);
+        Self { constants, arena_len, state_len: 0, live: [Span::EMPTY; MAX_LIVE], seen: OpSet::NONE, work: 0 }
+    }
+
+    /// Checks a port before the program; outputs when it is over, by [`Self::output`].
+    pub(super) fn door(&mut self, door: Door, port: &Port<'_>) -> Result<(), Flaw> {
+        let place = match door {
+            Door::Input => Place::Arena,
+            Door::Output => return Ok(()),
+            Door::State => Place::State,
+        };
+        self.port(port)?;
+        match door {
+            _ if port.tensor.place() != place => Err(Flaw::Segment),
+            Door::Input => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
+            _ => Ok(()),
         }
     }
 
-    pub(super) fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
+    /// Checks that an output was made.
+    pub(super) fn output(&self, port: &Port<'_>) -> Result<(), Flaw> {
+        self.port(port)?;
+        let live = port.tensor.place() == Place::Arena && port.tensor.span().is_some_and(|span| self.is_live(span));
+        if live { Ok(()) } else { Err(Flaw::NotLive) }
+    }
+
+    fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
         let count = port.shape().iter().try_fold(1u32, |count, dim| count.checked_mul(*dim));
         if usize::from(port.rank) > port.dims.len() || count != port.tensor.len() {
             return Err(Flaw::Shape);
@@ -80,7 +100,8 @@ impl<'m> Check<'m> {
     /// Makes a span live, where nothing else is.
     pub(super) fn write(&mut self, span: Span) -> Result<(), Flaw> {
         self.free(span)?;
-        self.live.push(span).map_err(|_| Flaw::TooManyLive)
+        *self.live.iter_mut().find(|other| other.len == 0).ok_or(Flaw::TooManyLive)? = span;
+        Ok(())
     }
 
     /// Checks that nothing live has a byte of a span.
@@ -90,7 +111,7 @@ impl<'m> Check<'m> {
 
     /// Makes a span live no more.
     pub(super) fn end(&mut self, ended: Span) {
-        self.live.retain(|live| *live != ended);
+        self.live.iter_mut().filter(|live| **live == ended).for_each(|live| *live = Span::EMPTY);
     }
 
     /// Ends the inputs that a record is the last to read.
@@ -116,29 +137,18 @@ impl<'m> Check<'m> {
     #[inline(always)]
     pub(super) fn facts<'r, R: Record>(&self, record: &'r R) -> Result<Facts<'r>, Flaw> {
         record.check(self.constants)?;
-        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
-        Ok(Facts {
-            opcode: R::OPCODE,
-            inputs: record.inputs(),
-            output: record.output(),
-            scratch: record.scratch(),
-            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
-            safe_overlap: record.safe_overlap(),
-            work: record.work(),
-        })
+        Ok(Facts::of(record))
     }
 
     /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
+    #[inline(never)]
     fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
         if facts.scratch.len > 0 {
             self.in_arena(facts.scratch)?;
         }
         self.place(facts.output)?;
         let output = facts.output.span().ok_or(Flaw::Shape)?;
-        if facts.output.place() == Place::Constant {
-            return Err(Flaw::Segment);
-        }
-        if facts.inputs.iter().chain([facts.output]).any(|tensor| tensor.place() == Place::Ring) {
+        if matches!(facts.output.place(), Place::Constant | Place::Ring) {
             return Err(Flaw::Segment);
         }
         if facts.scratch.overlaps(output) {
@@ -161,6 +171,7 @@ impl<'m> Check<'m> {
         self.place(input)?;
         let span = input.span().ok_or(Flaw::Shape)?;
         match input.place() {
+            Place::Ring => Err(Flaw::Segment),
             Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
             Place::Constant => Ok(()),
             Place::Arena if input.is_last() && safe.allows(span, output) => Ok(()),
@@ -169,16 +180,9 @@ impl<'m> Check<'m> {
         }
     }
 
-    pub(super) fn finish(&self, mut outputs: &'m [u8], count: u8) -> Result<(), Flaw> {
-        for _ in 0..count {
-            let (port, next) = take::<Port<'_>>(outputs)?;
-            self.port(&port)?;
-            if port.tensor.place() != Place::Arena || !port.tensor.span().is_some_and(|span| self.is_live(span)) {
-                return Err(Flaw::NotLive);
-            }
-            outputs = next;
-        }
-        match (self.seen == self.header.ops, self.work == self.header.work) {
+    /// Checks what the header says of the whole program.
+    pub(super) fn finish(&self, header: &Header) -> Result<(), Flaw> {
+        match (self.seen == header.ops, self.work == header.work) {
             (true, true) => Ok(()),
             (false, _) => Err(Flaw::OpSet),
             _ => Err(Flaw::Work),
@@ -198,7 +202,21 @@ pub(super) struct Facts<'r> {
     work: u64,
 }
 
-impl Facts<'_> {
+impl<'r> Facts<'r> {
+    #[inline(never)]
+    fn of<R: Record>(record: &'r R) -> Self {
+        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
+        Self {
+            opcode: R::OPCODE,
+            inputs: record.inputs(),
+            output: record.output(),
+            scratch: record.scratch(),
+            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
+            safe_overlap: record.safe_overlap(),
+            work: record.work(),
+        }
+    }
+
     /// Whether an input may be the output's own bytes.
     pub(super) fn may_overwrite(&self, input: usize) -> bool {
         self.in_place >> (input & 31) & 1 == 1
@@ -206,10 +224,8 @@ impl Facts<'_> {
 }
 
 impl Visit for &mut Check<'_> {
-    type Out = Result<(), Flaw>;
-
     #[inline(always)]
-    fn visit<R: Record>(self, record: &R) -> Self::Out {
+    fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
         let facts = self.facts(record)?;
         if record.needs_band() {
             return Err(Flaw::Segment);
