@@ -126,6 +126,22 @@ impl<'a> Constants<'a> {
         let numbers = self.get::<T>(span)?;
         if numbers.len() == len as usize { Ok(numbers) } else { Err(Fault) }
     }
+
+    /// Checks that [`Constants::exactly`] gives `len` numbers.
+    ///
+    /// # Errors
+    /// As [`Constants::exactly`].
+    pub(crate) fn check<T: Pod>(&self, span: Span, len: u32) -> Result<(), Fault> {
+        self.check_bytes(span, len, size_of::<T>() as u32)
+    }
+
+    /// Not generic, so that a firmware holds it once. A file stands at a multiple of 16, so that offsets tell alignment.
+    #[inline(never)]
+    fn check_bytes(&self, span: Span, len: u32, size: u32) -> Result<(), Fault> {
+        let inside = span.range().is_some_and(|range| range.end <= self.0.len());
+        let fits = len.checked_mul(size) == Some(span.len) && span.offset.is_multiple_of(size);
+        if inside && fits { Ok(()) } else { Err(Fault) }
+    }
 }
 
 /// An operand that may be the output's own bytes: `None` then.
@@ -136,6 +152,9 @@ pub type Operands<'a, T> = (Operand<'a, T>, Operand<'a, T>, &'a mut [T]);
 
 /// Input, output and scratch, with no byte in common.
 pub type Apart<'a, T, U> = (&'a [T], &'a mut [U], &'a mut [u8]);
+
+/// A tensor, and which of its bytes: all of them if that is not said.
+type Part<'t> = (&'t Tensor, Option<Span>);
 
 /// What a record runs in: the arena, and the constants beside it.
 #[derive(Debug)]
@@ -162,8 +181,7 @@ impl<'a> Memory<'a> {
         output: &Tensor,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        let whole = |tensor: &Tensor| Ok(Span { offset: 0, len: tensor.span().ok_or(Fault)?.len });
-        self.parts([(input, whole(input)?), (output, whole(output)?)], scratch)
+        self.typed([(input, None), (output, None)], scratch)
     }
 
     /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
@@ -175,15 +193,23 @@ impl<'a> Memory<'a> {
         [(input, reads), (output, writes)]: [(&Tensor, Span); 2],
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        let constant = self.constants.instead(input)?;
-        let read = if constant.is_some() { 0..0 } else { part(input, reads)? };
-        let ranges = [read, part(output, writes)?, scratch_range(scratch)?];
+        self.typed([(input, Some(reads)), (output, Some(writes))], scratch)
+    }
+
+    #[inline(always)]
+    fn typed<T: Pod, U: Pod>(&mut self, parts: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, T, U>, Fault> {
+        let (input, output, scratch) = self.bytes(parts, scratch)?;
+        Ok((cast(input).ok_or(Fault)?, cast_mut(output).ok_or(Fault)?, scratch))
+    }
+
+    /// The bytes of input, output and scratch. Not generic, so that a firmware holds it once.
+    #[inline(never)]
+    fn bytes(&mut self, [input, output]: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
+        let (read, constant) = (part(input)?, input.0.place() == Place::Constant);
+        let ranges = [if constant { 0..0 } else { read.clone() }, part(output)?, scratch_range(scratch)?];
         let [i, o, s] = self.arena.get_disjoint_mut(ranges).map_err(|_| Fault)?;
-        let input = match constant {
-            Some(bytes) => reads.range().and_then(|range| bytes.get(range)).ok_or(Fault)?,
-            None => i,
-        };
-        Ok((cast(input).ok_or(Fault)?, cast_mut(o).ok_or(Fault)?, s))
+        let input = if constant { self.constants.0.get(read).ok_or(Fault)? } else { i };
+        Ok((input, o, s))
     }
 
     /// The row of `input` whose turn it is, apart from all of `output`, and the scratch bytes.
@@ -317,9 +343,12 @@ fn now(tensor: &Tensor, turn: Option<u32>) -> Result<Range<usize>, Fault> {
     }
 }
 
-/// The range of a part of a tensor.
-fn part(tensor: &Tensor, part: Span) -> Result<Range<usize>, Fault> {
-    let (whole, part) = (range(tensor)?, part.range().ok_or(Fault)?);
+/// The range of a part of a tensor, in its place.
+#[inline(never)]
+fn part((tensor, part): Part<'_>) -> Result<Range<usize>, Fault> {
+    let whole = range(tensor)?;
+    let Some(part) = part else { return Ok(whole) };
+    let part = part.range().ok_or(Fault)?;
     if part.end > whole.len() {
         return Err(Fault);
     }

@@ -2,15 +2,13 @@
 
 use core::ops::RangeInclusive;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::arena::Pod;
+use crate::format::Decode;
 use crate::kernels::Kernels;
 use crate::requant::{Wide, narrow};
 
 /// An integer that activations are held in.
-pub trait Int: Pod + Ord + Default + Into<i32> + Serialize + DeserializeOwned {
+pub trait Int: Pod + Ord + Default + Into<i32> + Decode {
     /// What sums of products are held in.
     type Sum: Sum;
 

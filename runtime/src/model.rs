@@ -8,15 +8,15 @@ mod session;
 use core::marker::PhantomData;
 
 use crate::arena::{Constants, Memory};
-use crate::error::{Fault, Flaw, ReadError, RunError};
+use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, HEADER_LEN, Header, Opcode, Ops, Place, Port, Record, Segment, Span, Visit, dispatch,
+    ALIGN, AllOps, DType, HEADER_LEN, Header, Opcode, Ops, Port, Reader, Record, Segment, Span, Visit, dispatch,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
 use band::{Band, Course};
-use check::Check;
+use check::{Check, Door};
 
 pub use frame::Frame;
 pub use session::Session;
@@ -44,9 +44,8 @@ pub struct Ran<'a> {
 pub struct Model<'m, O = AllOps> {
     file: &'m [u8],
     header: Header,
-    inputs: u8,
-    outputs: u8,
-    states: u8,
+    /// Inputs, outputs and states.
+    counts: [u8; 3],
     /// Where the first port is, and where the segments and records start, in the program.
     ports: usize,
     segments: usize,
@@ -81,12 +80,13 @@ impl<'m, O: Ops> Model<'m, O> {
         if let Some(missing) = header.ops.first_missing_in(O::OPS) {
             return Err(ReadError::new(16, Flaw::Unsupported(missing)));
         }
-        let mut model =
-            Self { file, header, inputs: 0, outputs: 0, states: 0, ports: 0, segments: 0, ops: PhantomData };
+        let mut model = Self { file, header, counts: [0; 3], ports: 0, segments: 0, ops: PhantomData };
         model.check()?;
         Ok(model)
     }
 
+    // Not on the stack of who reads and then runs.
+    #[inline(never)]
     fn check(&mut self) -> Result<(), ReadError> {
         let program = self.program();
         let mut at = program;
@@ -98,35 +98,26 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// Walks the whole program; `at` is what is left, for the position of an error.
     fn check_program(&mut self, at: &mut &'m [u8]) -> Result<(), Flaw> {
-        let ([inputs, outputs, states], ports) = take::<[u8; 3]>(at)?;
-        (self.inputs, self.outputs, self.states, self.ports) = (inputs, outputs, states, self.position(ports));
+        let (counts, ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
+        (self.counts, self.ports) = (*counts, self.position(ports));
         *at = ports;
         let mut check = Check::new(self);
         check.state_len = self.state_len().ok_or(Flaw::Range)?;
-        for _ in 0..inputs {
-            let (port, rest) = take::<Port<'_>>(at)?;
-            check.input_port(&port, inputs)?;
-            *at = rest;
-        }
-        let outputs_at = *at;
-        for _ in 0..outputs {
-            *at = take::<Port<'_>>(at)?.1;
-        }
-        for _ in 0..states {
-            let (port, rest) = take::<Port<'_>>(at)?;
-            check.port(&port)?;
-            if port.tensor.place() != Place::State {
-                return Err(Flaw::Segment);
+        for (door, count) in [Door::Input, Door::Output, Door::State].into_iter().zip(self.counts) {
+            for _ in 0..count {
+                let (port, rest) = port(at)?;
+                check.door(door, &port)?;
+                *at = rest;
             }
-            *at = rest;
         }
         self.segments = self.position(at);
         while !at.is_empty() {
-            let (segment, rest) = take::<Segment<'_>>(at)?;
+            let (segment, rest) = segment(at)?;
             *at = rest;
             check_segment::<O>(segment, at, &mut check)?;
         }
-        check.finish(outputs_at, outputs)
+        self.outputs().try_for_each(|output| check.output(&output))?;
+        check.finish(&self.header)
     }
 
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
@@ -183,12 +174,16 @@ impl<'m, O: Ops> Model<'m, O> {
     ///
     /// # Errors
     /// As [`Model::run`].
+    #[inline(never)]
     pub fn run_profiled<K: Kernels, P: Profiler>(
         &self,
         kernels: &K,
         arena: &mut [u8],
         profiler: &mut P,
     ) -> Result<(), RunError> {
+        if const { O::OPS.has_rows() } && self.header.ops.has_rows() {
+            return Err(RunError::Rows);
+        }
         let program = self.program().get(self.segments..).unwrap_or_default();
         self.run_from((program, 0), &mut self.on(kernels, arena, profiler)?)
     }
@@ -215,25 +210,11 @@ impl<'m, O: Ops> Model<'m, O> {
         run: &mut Run<'_, 'm, K, P, O>,
     ) -> Result<(), RunError> {
         while !at.is_empty() {
-            let (segment, rest) = take::<Segment<'_>>(at).map_err(|_| self.failed(at))?;
-            at = rest;
-            match segment {
-                Segment::Plain { records } => {
-                    for index in 0..usize::from(records) {
-                        at = run.step(at, first.wrapping_add(index), None).map_err(|_| self.failed(at))?;
-                    }
-                }
-                Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
-                    let mut course = Course::new(Band { members, turns, records: at });
-                    let turn = |at, member, turn| run.step(at, first.wrapping_add(member), Some(turn));
-                    if course.advance::<O>(turn).map_err(|_| self.failed(at))? {
-                        return Err(RunError::Rows);
-                    }
-                    at = course.rest().map_err(|_| self.failed(at))?;
-                }
-                _ => return Err(self.failed(at)),
-            }
-            first = first.wrapping_add(segment.records().into());
+            let ran = segment(at).and_then(|(segment, records)| {
+                at = records;
+                run.segment(segment, &mut at, &mut first)
+            });
+            ran.map_err(|_| self.failed(at))?;
         }
         Ok(())
     }
@@ -257,18 +238,20 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The inputs, in ONNX's order.
     pub fn inputs(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        self.ports().take(usize::from(self.inputs))
+        let [inputs, ..] = self.counts;
+        self.ports(0, inputs)
     }
 
     /// The outputs, in ONNX's order.
     pub fn outputs(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        self.ports().skip(usize::from(self.inputs)).take(usize::from(self.outputs))
+        let [inputs, outputs, _] = self.counts;
+        self.ports(inputs.into(), outputs)
     }
 
     /// What is kept in the arena from one run to the next.
     pub fn states(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let doors = usize::from(self.inputs).saturating_add(usize::from(self.outputs));
-        self.ports().skip(doors)
+        let [inputs, outputs, states] = self.counts;
+        self.ports(u32::from(inputs).wrapping_add(outputs.into()), states)
     }
 
     /// Bytes at the start of the arena that hold the state.
@@ -283,7 +266,7 @@ impl<'m, O: Ops> Model<'m, O> {
         let mut left = 0u16;
         core::iter::from_fn(move || {
             while left == 0 {
-                let (segment, rest) = take::<Segment<'_>>(at).ok()?;
+                let (segment, rest) = segment(at).ok()?;
                 (left, at) = (segment.records(), rest);
             }
             let (op, rest) = crate::format::Op::read(at).ok()?;
@@ -297,7 +280,7 @@ impl<'m, O: Ops> Model<'m, O> {
         let mut at = self.program().get(self.segments..).unwrap_or_default();
         let mut end = 0usize;
         core::iter::from_fn(move || {
-            let (segment, mut rest) = take::<Segment<'_>>(at).ok()?;
+            let (segment, mut rest) = segment(at).ok()?;
             let start = end;
             for _ in 0..segment.records() {
                 (rest, end) = (crate::format::Op::read(rest).ok()?.1, end.wrapping_add(1));
@@ -323,14 +306,13 @@ impl<'m, O: Ops> Model<'m, O> {
         self.section(self.header.metadata_at(), self.header.metadata_len)
     }
 
-    fn ports(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let mut at = self.program().get(self.ports..).unwrap_or_default();
-        let doors = usize::from(self.inputs).saturating_add(usize::from(self.outputs));
-        (0..doors.saturating_add(usize::from(self.states))).map_while(move |_| {
-            let (port, rest) = take(at).ok()?;
-            at = rest;
-            Some(port)
-        })
+    /// `count` of the ports, after the first `skipped`.
+    fn ports(&self, skipped: u32, count: u8) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
+        let mut reader = Reader::new(self.program().get(self.ports..).unwrap_or_default());
+        for _ in 0..skipped {
+            Port::decode(&mut reader);
+        }
+        (0..count).map(move |_| Port::decode(&mut reader))
     }
 
     fn section(&self, at: usize, len: u32) -> &'m [u8] {
@@ -347,17 +329,25 @@ impl<'m, O: Ops> Model<'m, O> {
     }
 }
 
-fn take<'m, T: serde::Deserialize<'m>>(bytes: &'m [u8]) -> Result<(T, &'m [u8]), Flaw> {
-    postcard::take_from_bytes(bytes).map_err(|_| Flaw::Record)
+/// The port at the front of `bytes`, and what follows it.
+fn port(bytes: &[u8]) -> Result<(Port<'_>, &[u8]), Flaw> {
+    let mut reader = Reader::new(bytes);
+    let port = Port::decode(&mut reader);
+    Ok((port, reader.end()?))
+}
+
+/// The segment at the front of `bytes`, and its records.
+fn segment(bytes: &[u8]) -> Result<(Segment<'_>, &[u8]), Flaw> {
+    let mut reader = Reader::new(bytes);
+    let segment = Segment::decode(&mut reader);
+    Ok((segment, reader.end()?))
 }
 
 fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
     match segment {
         Segment::Plain { records } if check.rows.is_none() => {
             for _ in 0..records {
-                let (checked, rest) = dispatch::<O, _>(at, &mut *check)?;
-                checked?;
-                *at = rest;
+                *at = dispatch::<O, _>(at, &mut *check)?;
             }
         }
         Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
@@ -379,6 +369,27 @@ struct Run<'a, 'm, K, P, O> {
 }
 
 impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
+    /// Runs a segment whose records start `at`, the first of them number `first` of the program; moves both behind it.
+    fn segment<'p>(&mut self, segment: Segment<'p>, at: &mut &'p [u8], first: &mut usize) -> Result<(), Flaw> {
+        match segment {
+            Segment::Plain { records } => {
+                for index in 0..usize::from(records) {
+                    *at = self.step(at, first.wrapping_add(index), None)?;
+                }
+            }
+            Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
+                let mut course = Course::new(Band { members, turns, records: at });
+                if course.advance::<O>(|at, member, turn| self.step(at, first.wrapping_add(member), Some(turn)))? {
+                    return Err(Flaw::Segment);
+                }
+                *at = course.rest()?;
+            }
+            _ => return Err(Flaw::Segment),
+        }
+        *first = first.wrapping_add(segment.records().into());
+        Ok(())
+    }
+
     /// Runs the record at the front of `at`, as a whole or at its turn in a band; gives what follows it.
     fn step<'p>(&mut self, at: &'p [u8], record: usize, turn: Option<u32>) -> Result<&'p [u8], Flaw> {
         let opcode = if P::ACTIVE { opcode(at) } else { None };
@@ -386,8 +397,7 @@ impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
             self.profiler.before(record, opcode);
         }
         let step = Step { kernels: self.kernels, memory: Memory::new(self.arena, self.constants, turn) };
-        let (ran, rest) = dispatch::<O, _>(at, step)?;
-        ran.map_err(|Fault| Flaw::Record)?;
+        let rest = dispatch::<O, _>(at, step)?;
         if let Some(opcode) = opcode {
             self.profiler.after(Ran { record, opcode, turn, arena: self.arena });
         }
@@ -408,10 +418,8 @@ struct Step<'a, K> {
 }
 
 impl<K: Kernels> Visit for Step<'_, K> {
-    type Out = Result<(), Fault>;
-
     #[inline(always)]
-    fn visit<R: Record>(mut self, record: &R) -> Self::Out {
-        record.step(self.kernels, &mut self.memory)
+    fn visit<R: Record>(mut self, record: &R) -> Result<(), Flaw> {
+        Ok(record.step(self.kernels, &mut self.memory)?)
     }
 }

@@ -89,8 +89,9 @@ impl Wide {
 impl<T: Int> Requant<T> {
     /// Checks the shift and that there is one multiplier, or one for each of `channels`.
     pub(crate) fn check(&self, constants: Constants<'_>, channels: u32) -> Result<(), Flaw> {
-        let count = constants.get::<i32>(self.multipliers)?.len();
-        match T::SHIFTS.contains(&self.shift) && (count == 1 || count == channels as usize) {
+        let count = self.multipliers.len / 4;
+        constants.check::<i32>(self.multipliers, count)?;
+        match T::SHIFTS.contains(&self.shift) && (count == 1 || count == channels) {
             true => Ok(()),
             false => Err(Flaw::Parameter),
         }

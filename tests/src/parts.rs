@@ -1,6 +1,6 @@
 //! A file taken apart, to be damaged and put together again with a header that fits.
 
-use lacewing::format::{HEADER_LEN, Header, Op, OpSet, Place, Port, Segment, align_up};
+use lacewing::format::{HEADER_LEN, Header, Op, OpSet, Place, Port, Reader, Segment, align_up};
 
 /// The sections of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,17 +70,17 @@ pub fn seal(file: &mut [u8], header: Header) {
 
 /// The op set and the work of a program, as far as it decodes.
 fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
-    let (counts, mut at) = program.split_at_checked(3)?;
+    let (counts, at) = program.split_at_checked(3)?;
+    let mut reader = Reader::new(at);
     let (mut ops, mut work) = (OpSet::NONE, 0u64);
     for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
-        let (port, rest) = postcard::take_from_bytes::<Port<'_>>(at).ok()?;
-        at = rest;
-        if port.tensor.place() == Place::Ring {
+        if Port::decode(&mut reader).tensor.place() == Place::Ring {
             ops = ops.with_rows();
         }
     }
-    while let Ok((segment, records)) = postcard::take_from_bytes::<Segment<'_>>(at) {
-        at = records;
+    loop {
+        let segment = Segment::decode(&mut reader);
+        let Ok(mut at) = reader.end() else { break };
         if let Segment::Band { .. } = segment {
             ops = ops.with_bands();
         }
@@ -88,6 +88,7 @@ fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
             let Ok((op, rest)) = Op::read(at) else { return Some((ops, work)) };
             (ops, work, at) = (ops.with(op.opcode()), work.saturating_add(op.work()), rest);
         }
+        reader = Reader::new(at);
     }
     Some((ops, work))
 }

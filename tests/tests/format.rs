@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lacewing::format::encode::Builder;
 use lacewing::format::{
-    DType, HEADER_LEN, Header, Layout, Op, OpSet, Opcode, Place, Port, Requant, Span, Tensor, Window,
+    DType, Decode, HEADER_LEN, Header, Layout, Op, OpSet, Opcode, Place, Port, Reader, Requant, Span, Tensor, Window,
 };
 use lacewing::ops::*;
 use lacewing::owned::Aligned;
@@ -220,7 +220,7 @@ fn tensors() -> Vec<(&'static str, Vec<u8>, Flaw)> {
     let at = |tensor| one(pool(i8s(0, 8), tensor));
     let mut lined = placed(Place::Arena);
     lined.lines = 1;
-    let untyped: Tensor = postcard::from_bytes(&[0x20, 0, 0, 1, 1, 1, 8]).expect("a tensor");
+    let untyped = Tensor::decode(&mut Reader::new(&[0x20, 0, 0, 1, 1, 1, 8]));
     vec![
         ("f32 where int8 is wanted", at(f32s(16, 8)), Flaw::Type),
         ("a tensor of no type", at(untyped), Flaw::Type),

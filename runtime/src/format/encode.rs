@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
+use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Place, Port, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -104,9 +104,8 @@ impl Builder {
         self.count = self.count.checked_add(1).ok_or(TooLarge)?;
         self.ops = self.ops.with(op.opcode());
         self.work = self.work.saturating_add(op.work());
-        self.records.push(op.opcode() as u8);
-        let record = op.visit(Write).map_err(|_| TooLarge)?;
-        self.records.extend_from_slice(&record);
+        // Variants are numbered as opcodes are.
+        self.records.extend(postcard::to_allocvec(op).map_err(|_| TooLarge)?);
         Ok(())
     }
 
@@ -184,15 +183,5 @@ fn seal(mut file: Vec<u8>, header: Header) -> Vec<u8> {
 pub fn reseal(file: &mut Vec<u8>) {
     if let Ok(header) = Header::parse(file) {
         *file = seal(core::mem::take(file), header);
-    }
-}
-
-struct Write;
-
-impl super::Visit for Write {
-    type Out = postcard::Result<Vec<u8>>;
-
-    fn visit<R: Record>(self, record: &R) -> Self::Out {
-        postcard::to_allocvec(record)
     }
 }

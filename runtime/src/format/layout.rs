@@ -1,6 +1,6 @@
 //! Weight layouts as data: how `w[o][k]` is ordered in the constants.
 
-use serde::{Deserialize, Serialize};
+use super::decode;
 
 /// Order of a weight matrix of `outputs × depth` elements, in tiles.
 ///
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// `index(o, k) = (o / T)·T·K' + (k / D)·T·D + (o mod T)·D + k mod D`
 ///
 /// `T = 1, D = 1` is row-major `[o][k]`; `T ≥ O, D = 1` is channels-last `[k][T]`, the order of depthwise weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Layout {
     /// Outputs in a block, at least 1.
@@ -19,6 +20,8 @@ pub struct Layout {
     /// Consecutive elements of one output, at least 1.
     pub depth: u8,
 }
+
+decode!(Layout { outputs, depth });
 
 impl Layout {
     /// Row-major `[o][k]`.

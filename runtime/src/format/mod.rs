@@ -1,6 +1,7 @@
 //! The file: header, program, constants, metadata, signature. `FORMAT.md` is the text for people.
 
 pub(crate) mod crc;
+mod decode;
 mod header;
 mod layout;
 mod ops;
@@ -17,6 +18,8 @@ pub mod metadata;
 #[cfg(feature = "encode")]
 pub mod preprocessing;
 
+pub use decode::{Decode, Reader};
+pub(crate) use decode::{decode, decode_enum};
 pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};

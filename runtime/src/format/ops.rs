@@ -3,9 +3,7 @@
 //! A new operation is one line here, a file in `ops/` with its record and kernel, and a method of `Kernels`.
 //! Numbers are part of the format: never change or reuse one.
 
-use serde::{Deserialize, Serialize};
-
-use super::{OpSet, Ops, Place, SafeOverlap, Span, Tensor, Turns};
+use super::{Decode, OpSet, Ops, Place, Reader, SafeOverlap, Span, Tensor, Turns};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::kernels::Kernels;
@@ -96,7 +94,7 @@ macro_rules! for_each_op {
 /// One operation as the file carries it: its tensors, its numbers, where its constants are.
 ///
 /// Execution reads a record in place, runs it and forgets it.
-pub trait Record: Serialize + for<'de> Deserialize<'de> {
+pub trait Record: Decode {
     /// Its number in the file.
     const OPCODE: Opcode;
 
@@ -157,8 +155,15 @@ pub trait Record: Serialize + for<'de> Deserialize<'de> {
 
 /// What is done with a record once its type is known.
 pub(crate) trait Visit {
-    type Out;
-    fn visit<R: Record>(self, record: &R) -> Self::Out;
+    fn visit<R: Record>(self, record: &R) -> Result<(), Flaw>;
+}
+
+/// Reads a record and shows it. A function of its own for each type, so that no record lies on the stack of another.
+#[inline(never)]
+fn show<R: Record, V: Visit>(reader: &mut Reader<'_>, visit: V) -> Result<(), Flaw> {
+    let record = R::decode(reader);
+    reader.end()?;
+    visit.visit(&record)
 }
 
 macro_rules! define {
@@ -195,23 +200,20 @@ macro_rules! define {
             }
         }
 
-        /// Reads the record at the front of `bytes` if `O` links its operation, and shows it to `visit`.
-        pub(crate) fn dispatch<O: Ops, V: Visit>(
-            bytes: &[u8], visit: V) -> Result<(V::Out, &[u8]), Flaw> {
+        /// Reads the record at the front of `bytes` if `O` links its operation, shows it to `visit` and gives what follows it.
+        pub(crate) fn dispatch<O: Ops, V: Visit>(bytes: &[u8], visit: V) -> Result<&[u8], Flaw> {
             let (&number, rest) = bytes.split_first().ok_or(Flaw::Truncated)?;
+            let reader = &mut Reader::new(rest);
             match number {
-                $($number if const { O::OPS.has(Opcode::$name) } => {
-                    let (record, rest) =
-                        postcard::take_from_bytes::<$name>(rest).map_err(|_| Flaw::Record)?;
-                    Ok((visit.visit(&record), rest))
-                })*
-                _ => Err(Flaw::Unsupported(number)),
+                $($number if const { O::OPS.has(Opcode::$name) } => show::<$name, V>(reader, visit)?,)*
+                _ => return Err(Flaw::Unsupported(number)),
             }
+            reader.end()
         }
 
         /// Any operation, for tools that look at programs.
         #[derive(Clone, Debug, PartialEq)]
-        #[cfg_attr(feature = "encode", derive(Serialize))]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         #[non_exhaustive]
         pub enum Op {
             $(#[doc = concat!("See [`crate::ops::", stringify!($name), "`].")] $name($name),)*
@@ -230,21 +232,12 @@ macro_rules! define {
             /// [`Flaw::Truncated`], [`Flaw::Record`] or [`Flaw::Unsupported`].
             pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
                 let (&number, rest) = bytes.split_first().ok_or(Flaw::Truncated)?;
-                match number {
-                    $($number => {
-                        let (record, rest) =
-                            postcard::take_from_bytes::<$name>(rest).map_err(|_| Flaw::Record)?;
-                        Ok((Self::$name(record), rest))
-                    })*
-                    _ => Err(Flaw::Unsupported(number)),
-                }
-            }
-
-            #[cfg(feature = "encode")]
-            pub(crate) fn visit<V: Visit>(&self, visit: V) -> V::Out {
-                match self {
-                    $(Self::$name(record) => visit.visit(record),)*
-                }
+                let reader = &mut Reader::new(rest);
+                let op = match number {
+                    $($number => Self::$name(Decode::decode(reader)),)*
+                    _ => return Err(Flaw::Unsupported(number)),
+                };
+                Ok((op, reader.end()?))
             }
 
             /// Its number in the file.

@@ -2,68 +2,76 @@
 
 use super::Opcode;
 
-/// A set of opcodes, one bit for each.
+/// A set of opcodes, one bit for each. In words, which small processors shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct OpSet(u128);
+pub struct OpSet([u32; 4]);
 
 impl OpSet {
     /// The empty set.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self([0; 4]);
     /// Every operation that this crate knows, bands, and input row by row.
     pub const ALL: Self = Opcode::all().with_bands().with_rows();
 
     /// The set with these bits; bit `i` is the opcode with the number `i`.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+        Self([bits as u32, (bits >> 32) as u32, (bits >> 64) as u32, (bits >> 96) as u32])
     }
 
     /// The bits of the set.
     #[must_use]
     pub const fn bits(self) -> u128 {
-        self.0
+        let [a, b, c, d] = self.0;
+        a as u128 | (b as u128) << 32 | (c as u128) << 64 | (d as u128) << 96
     }
 
     /// The set with `opcode` added.
     #[must_use]
     pub const fn with(self, opcode: Opcode) -> Self {
-        Self(self.0 | 1 << (opcode as u8 & 127))
+        self.with_bit(opcode as u8)
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the index is masked to the number of words")]
+    const fn with_bit(self, bit: u8) -> Self {
+        let mut words = self.0;
+        words[(bit >> 5 & 3) as usize] |= 1 << (bit & 31);
+        Self(words)
     }
 
     /// Whether `opcode` is in the set.
     #[must_use]
     pub const fn has(self, opcode: Opcode) -> bool {
-        self.0 >> (opcode as u8 & 127) & 1 == 1
+        self.bits() >> (opcode as u8 & 127) & 1 == 1
     }
 
     /// The set with bands: that records run row by row, [`Segment::Band`](super::Segment::Band). The bit is 127.
     #[must_use]
     pub const fn with_bands(self) -> Self {
-        Self(self.0 | 1 << 127)
+        self.with_bit(127)
     }
 
     /// Whether records may run row by row.
     #[must_use]
     pub const fn has_bands(self) -> bool {
-        self.0 >> 127 == 1
+        self.bits() >> 127 == 1
     }
 
     /// The set with input row by row: that the input is a ring of lines, whose rows arrive during the first band. The bit is 126.
     #[must_use]
     pub const fn with_rows(self) -> Self {
-        Self(self.0 | 1 << 126)
+        self.with_bit(126)
     }
 
     /// Whether the input may go in row by row.
     #[must_use]
     pub const fn has_rows(self) -> bool {
-        self.0 >> 126 & 1 == 1
+        self.bits() >> 126 & 1 == 1
     }
 
     /// The number of the first operation of `self` that `other` lacks.
     #[must_use]
     pub const fn first_missing_in(self, other: Self) -> Option<u8> {
-        match self.0 & !other.0 {
+        match self.bits() & !other.bits() {
             0 => None,
             missing => Some(missing.trailing_zeros() as u8),
         }

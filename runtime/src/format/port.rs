@@ -1,17 +1,15 @@
 //! What stands before the records: the model's doors and its segments.
 
-use serde::{Deserialize, Serialize};
-
-use super::Tensor;
+use super::{Decode, Reader, Tensor};
 
 /// An input or output of the model: its tensor and what the numbers mean.
 ///
 /// `real = scale · (q − zero)` for int8 and int16, whose `zero` is 0; `scale` is 1 and `zero` 0 for other types.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port<'m> {
     /// The name in ONNX, in UTF-8. A device does not look at it; see [`Port::name`].
-    #[serde(borrow)]
     pub name: &'m [u8],
     /// Where the elements are; its type is the port's type.
     pub tensor: Tensor,
@@ -26,6 +24,13 @@ pub struct Port<'m> {
 }
 
 impl<'m> Port<'m> {
+    /// The port at the reader's place.
+    #[inline(never)]
+    pub fn decode(reader: &mut Reader<'m>) -> Self {
+        let (name, tensor, rank) = (reader.bytes(), Tensor::decode(reader), reader.byte());
+        Self { name, tensor, rank, dims: reader.numbers(), scale: f32::decode(reader), zero: i8::decode(reader) }
+    }
+
     /// The name in ONNX; empty if its bytes are not UTF-8.
     #[must_use]
     pub fn name(&self) -> &'m str {
@@ -40,7 +45,8 @@ impl<'m> Port<'m> {
 }
 
 /// A run of records that are executed together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub enum Segment<'m> {
     /// One record after another, each a whole layer.
     Plain {
@@ -52,7 +58,6 @@ pub enum Segment<'m> {
         /// Number of records, at most 32.
         records: u16,
         /// Pairs of bytes, the first and the last of records that follow each other and have one turn each.
-        #[serde(borrow)]
         turns: &'m [u8],
     },
     /// Records run `trips` times. Defined, not executed yet: refused by `read`.
@@ -64,7 +69,22 @@ pub enum Segment<'m> {
     },
 }
 
-impl Segment<'_> {
+impl<'m> Segment<'m> {
+    /// The segment at the reader's place.
+    #[inline(never)]
+    pub fn decode(reader: &mut Reader<'m>) -> Self {
+        let (kind, records) = (u32::decode(reader), u16::decode(reader));
+        match kind {
+            0 => Self::Plain { records },
+            1 => Self::Band { records, turns: reader.bytes() },
+            2 => Self::Repeat { records, trips: u32::decode(reader) },
+            _ => {
+                reader.fail();
+                Self::Plain { records: 0 }
+            }
+        }
+    }
+
     /// The number of records that follow it.
     #[must_use]
     pub const fn records(&self) -> u16 {

@@ -1,11 +1,11 @@
 //! References to tensors and to constants, as records carry them.
 
-use serde::{Deserialize, Serialize};
+use super::{Decode, Reader, decode};
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "encode", derive(Serialize))]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[repr(u8)]
 pub enum DType {
     /// 8-bit signed integer.
@@ -58,7 +58,8 @@ pub enum Place {
 /// A tensor of at most four dimensions, `[n, height, width, channels]`, leading ones for lower ranks.
 ///
 /// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then lines, offset and shape as varints.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tensor {
     flags: u8,
@@ -68,6 +69,19 @@ pub struct Tensor {
     pub offset: u32,
     /// Dimensions.
     pub shape: [u32; 4],
+}
+
+impl Decode for Tensor {
+    #[inline(never)]
+    fn decode(reader: &mut Reader<'_>) -> Self {
+        let flags = reader.byte();
+        let [lines, offset, n, h, w, c] = reader.numbers();
+        let lines = u16::try_from(lines).unwrap_or_else(|_| {
+            reader.fail();
+            0
+        });
+        Self { flags, lines, offset, shape: [n, h, w, c] }
+    }
 }
 
 impl Tensor {
@@ -117,6 +131,7 @@ impl Tensor {
 
     /// Number of elements; `None` if it exceeds `u32`.
     #[must_use]
+    #[inline(never)]
     #[allow(clippy::len_without_is_empty, reason = "no valid tensor is empty")]
     pub fn len(&self) -> Option<u32> {
         let [n, h, w, c] = self.shape;
@@ -160,13 +175,22 @@ pub(crate) fn row_bytes(tensor: &Tensor) -> Option<u32> {
 }
 
 /// A range of bytes, of the constants or of the arena. Offset and length are in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Span {
     /// First byte.
     pub offset: u32,
     /// Number of bytes.
     pub len: u32,
+}
+
+impl Decode for Span {
+    #[inline(never)]
+    fn decode(reader: &mut Reader<'_>) -> Self {
+        let [offset, len] = reader.numbers();
+        Self { offset, len }
+    }
 }
 
 impl Span {
@@ -183,15 +207,16 @@ impl Span {
     /// Whether both have a byte in common.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
-        let end = |span: Self| u64::from(span.offset) + u64::from(span.len);
-        self.len > 0 && other.len > 0 && u64::from(self.offset) < end(other) && u64::from(other.offset) < end(self)
+        let [first, second] = if self.offset <= other.offset { [self, other] } else { [other, self] };
+        second.len > 0 && second.offset.wrapping_sub(first.offset) < first.len
     }
 }
 
 /// The window of a convolution or a pool over `[height, width]`.
 ///
 /// Tap `(ky, kx)` of output `(oy, ox)` reads input `(oy·stride − pad + ky·dilation, …)`; taps outside the input are padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Window {
     /// Taps.
@@ -204,8 +229,17 @@ pub struct Window {
     pub pad: [u32; 2],
 }
 
+impl Decode for Window {
+    #[inline(never)]
+    fn decode(reader: &mut Reader<'_>) -> Self {
+        let [kh, kw, sh, sw, dh, dw, ph, pw] = reader.numbers();
+        Self { kernel: [kh, kw], stride: [sh, sw], dilation: [dh, dw], pad: [ph, pw] }
+    }
+}
+
 /// From a sum to an integer, int8 unless said otherwise, by the rules of [`crate::requant`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requant<T = i8> {
     /// `i32` multipliers in the constants: one for all channels, or one for each.
@@ -219,3 +253,5 @@ pub struct Requant<T = i8> {
     /// Largest result.
     pub hi: T,
 }
+
+decode!(Requant<T> { multipliers, shift, zero, lo, hi });

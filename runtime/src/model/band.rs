@@ -172,26 +172,28 @@ struct BandCheck<'c, 'm> {
 }
 
 impl Visit for &mut BandCheck<'_, '_> {
-    type Out = Result<(), Flaw>;
-
     #[inline(always)]
-    fn visit<R: Record>(self, record: &R) -> Self::Out {
+    fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
         let facts = self.check.facts(record)?;
-        let turns = record.turns().filter(|turns| turns.count <= u16::MAX.into()).ok_or(Flaw::Segment)?;
-        match self.pass {
-            Pass::Declare => self.declare(&facts, &turns),
-            Pass::Turn(turn) if turn < turns.count => self.turn(&facts, &turns, turn),
-            Pass::Close(had) if turns.count == had.into() => self.check.end_inputs(&facts),
-            _ => Err(Flaw::Segment),
-        }
+        self.look(&facts, record.turns())
     }
 }
 
 impl<'m> BandCheck<'_, 'm> {
     fn visit_at<O: Ops>(&mut self, at: &'m [u8], member: usize, pass: Pass) -> Result<&'m [u8], Flaw> {
         (self.pass, self.member) = (pass, member as u16);
-        let (seen, rest) = dispatch::<O, _>(at, self)?;
-        seen.map(|()| rest)
+        dispatch::<O, _>(at, self)
+    }
+
+    #[inline(never)]
+    fn look(&mut self, facts: &Facts<'_>, turns: Option<Turns>) -> Result<(), Flaw> {
+        let turns = turns.filter(|turns| turns.count <= u16::MAX.into()).ok_or(Flaw::Segment)?;
+        match self.pass {
+            Pass::Declare => self.declare(facts, &turns),
+            Pass::Turn(turn) if turn < turns.count => self.turn(facts, &turns, turn),
+            Pass::Close(had) if turns.count == had.into() => self.check.end_inputs(facts),
+            _ => Err(Flaw::Segment),
+        }
     }
 
     /// Declares the ring of an input whose rows arrive during this band. The first of the turns must be the arrival of one.

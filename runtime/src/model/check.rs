@@ -1,11 +1,17 @@
 //! What must hold of a program, record by record.
 
-use heapless::Vec;
-
-use super::{MAX_LIVE, Model, take};
+use super::{MAX_LIVE, Model};
 use crate::arena::Constants;
 use crate::error::Flaw;
 use crate::format::{DType, Header, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit};
+
+/// What a port is.
+#[derive(Clone, Copy)]
+pub(super) enum Door {
+    Input,
+    Output,
+    State,
+}
 
 /// What is known of the program up to a record: which bytes are live, which operations occur.
 pub(super) struct Check<'m> {
@@ -15,28 +21,52 @@ pub(super) struct Check<'m> {
     pub(super) state_len: u32,
     /// The ring of an input that goes in row by row, until the band in which it does.
     pub(super) rows: Option<Tensor>,
-    header: Header,
-    live: Vec<Span, MAX_LIVE>,
+    /// Those that are live, among empty ones.
+    live: [Span; MAX_LIVE],
     seen: OpSet,
     work: u64,
 }
 
 impl<'m> Check<'m> {
     pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
-        let (constants, header) = (model.constants(), model.header);
+        let (constants, arena_len) = (model.constants(), model.header.arena_len);
         Self {
             constants,
-            arena_len: header.arena_len,
+            arena_len,
             state_len: 0,
             rows: None,
-            header,
-            live: Vec::new(),
+            live: [Span::EMPTY; MAX_LIVE],
             seen: OpSet::NONE,
             work: 0,
         }
     }
 
-    pub(super) fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
+    /// Checks a port before the program; outputs when it is over, by [`Self::output`]. An input is live from here on, but one that goes in row
+    /// by row, which is the only one, when its rows arrive.
+    pub(super) fn door(&mut self, door: Door, port: &Port<'_>) -> Result<(), Flaw> {
+        if let Door::Output = door {
+            return Ok(());
+        }
+        self.port(port)?;
+        match (door, port.tensor.place(), port.tensor.shape) {
+            (Door::State, Place::State, _) => Ok(()),
+            (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
+            (Door::Input, Place::Ring, [1, ..]) if self.rows.is_none() && self.live == [Span::EMPTY; MAX_LIVE] => {
+                (self.rows, self.seen) = (Some(port.tensor), self.seen.with_rows());
+                Ok(())
+            }
+            _ => Err(Flaw::Segment),
+        }
+    }
+
+    /// Checks that an output was made.
+    pub(super) fn output(&self, port: &Port<'_>) -> Result<(), Flaw> {
+        self.port(port)?;
+        let live = port.tensor.place() == Place::Arena && port.tensor.span().is_some_and(|span| self.is_live(span));
+        if live { Ok(()) } else { Err(Flaw::NotLive) }
+    }
+
+    fn port(&self, port: &Port<'_>) -> Result<(), Flaw> {
         let count = port.shape().iter().try_fold(1u32, |count, dim| count.checked_mul(*dim));
         if usize::from(port.rank) > port.dims.len() || count != port.tensor.len() {
             return Err(Flaw::Shape);
@@ -45,20 +75,6 @@ impl<'m> Check<'m> {
             return Err(Flaw::Parameter);
         }
         self.place(&port.tensor)
-    }
-
-    /// Makes an input live; a ring of lines will be when its rows arrive, and then it is the only input and one image.
-    pub(super) fn input_port(&mut self, port: &Port<'_>, inputs: u8) -> Result<(), Flaw> {
-        self.port(port)?;
-        match (port.tensor.place(), port.tensor.shape, inputs) {
-            (Place::Arena, ..) => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
-            (Place::Ring, [1, ..], 1) => {
-                self.seen = self.seen.with_rows();
-                self.rows = Some(port.tensor);
-                Ok(())
-            }
-            _ => Err(Flaw::Segment),
-        }
     }
 
     /// Checks that a tensor has elements, is aligned and lies in its place.
@@ -94,7 +110,8 @@ impl<'m> Check<'m> {
     /// Makes a span live, where nothing else is.
     pub(super) fn write(&mut self, span: Span) -> Result<(), Flaw> {
         self.free(span)?;
-        self.live.push(span).map_err(|_| Flaw::TooManyLive)
+        *self.live.iter_mut().find(|other| other.len == 0).ok_or(Flaw::TooManyLive)? = span;
+        Ok(())
     }
 
     /// Checks that nothing live has a byte of a span.
@@ -104,7 +121,7 @@ impl<'m> Check<'m> {
 
     /// Makes a span live no more.
     pub(super) fn end(&mut self, ended: Span) {
-        self.live.retain(|live| *live != ended);
+        self.live.iter_mut().filter(|live| **live == ended).for_each(|live| *live = Span::EMPTY);
     }
 
     /// Ends the inputs that a record is the last to read.
@@ -130,29 +147,18 @@ impl<'m> Check<'m> {
     #[inline(always)]
     pub(super) fn facts<'r, R: Record>(&self, record: &'r R) -> Result<Facts<'r>, Flaw> {
         record.check(self.constants)?;
-        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
-        Ok(Facts {
-            opcode: R::OPCODE,
-            inputs: record.inputs(),
-            output: record.output(),
-            scratch: record.scratch(),
-            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
-            safe_overlap: record.safe_overlap(),
-            work: record.work(),
-        })
+        Ok(Facts::of(record))
     }
 
     /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
+    #[inline(never)]
     fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
         if facts.scratch.len > 0 {
             self.in_arena(facts.scratch)?;
         }
         self.place(facts.output)?;
         let output = facts.output.span().ok_or(Flaw::Shape)?;
-        if facts.output.place() == Place::Constant {
-            return Err(Flaw::Segment);
-        }
-        if facts.inputs.iter().chain([facts.output]).any(|tensor| tensor.place() == Place::Ring) {
+        if matches!(facts.output.place(), Place::Constant | Place::Ring) {
             return Err(Flaw::Segment);
         }
         if facts.scratch.overlaps(output) {
@@ -175,6 +181,7 @@ impl<'m> Check<'m> {
         self.place(input)?;
         let span = input.span().ok_or(Flaw::Shape)?;
         match input.place() {
+            Place::Ring => Err(Flaw::Segment),
             Place::Arena if !self.is_live(span) => Err(Flaw::NotLive),
             Place::Constant => Ok(()),
             Place::Arena if input.is_last() && safe.allows(span, output) => Ok(()),
@@ -183,19 +190,12 @@ impl<'m> Check<'m> {
         }
     }
 
-    pub(super) fn finish(&self, mut outputs: &'m [u8], count: u8) -> Result<(), Flaw> {
+    /// Checks what the header says of the whole program.
+    pub(super) fn finish(&self, header: &Header) -> Result<(), Flaw> {
         if self.rows.is_some() {
             return Err(Flaw::Segment);
         }
-        for _ in 0..count {
-            let (port, next) = take::<Port<'_>>(outputs)?;
-            self.port(&port)?;
-            if port.tensor.place() != Place::Arena || !port.tensor.span().is_some_and(|span| self.is_live(span)) {
-                return Err(Flaw::NotLive);
-            }
-            outputs = next;
-        }
-        match (self.seen == self.header.ops, self.work == self.header.work) {
+        match (self.seen == header.ops, self.work == header.work) {
             (true, true) => Ok(()),
             (false, _) => Err(Flaw::OpSet),
             _ => Err(Flaw::Work),
@@ -215,7 +215,21 @@ pub(super) struct Facts<'r> {
     work: u64,
 }
 
-impl Facts<'_> {
+impl<'r> Facts<'r> {
+    #[inline(never)]
+    fn of<R: Record>(record: &'r R) -> Self {
+        let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
+        Self {
+            opcode: R::OPCODE,
+            inputs: record.inputs(),
+            output: record.output(),
+            scratch: record.scratch(),
+            in_place: (0..record.inputs().len()).fold(0, |mask, index| mask | in_place(index)),
+            safe_overlap: record.safe_overlap(),
+            work: record.work(),
+        }
+    }
+
     /// Whether an input may be the output's own bytes.
     pub(super) fn may_overwrite(&self, input: usize) -> bool {
         self.in_place >> (input & 31) & 1 == 1
@@ -223,10 +237,8 @@ impl Facts<'_> {
 }
 
 impl Visit for &mut Check<'_> {
-    type Out = Result<(), Flaw>;
-
     #[inline(always)]
-    fn visit<R: Record>(self, record: &R) -> Self::Out {
+    fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
         let facts = self.facts(record)?;
         if record.needs_band() {
             return Err(Flaw::Segment);

@@ -1,7 +1,7 @@
 //! Input row by row: an image is never in the arena as a whole.
 
 use super::band::{Band, Course};
-use super::{Model, take};
+use super::{Model, segment};
 use crate::error::RunError;
 use crate::format::{Ops, Place, Segment, Span, Tensor};
 use crate::kernels::Kernels;
@@ -34,7 +34,7 @@ impl<'m, O: Ops> Model<'m, O> {
     #[must_use]
     pub fn frame(&self) -> Option<Frame<'m>> {
         let input = self.inputs().next().filter(|port| port.tensor.place() == Place::Ring)?.tensor;
-        let (segment, records) = take(self.program().get(self.segments..)?).ok()?;
+        let (segment, records) = segment(self.program().get(self.segments..)?).ok()?;
         let Segment::Band { records: members, turns } = segment else { return None };
         // The first of the turns is the arrival of a row.
         let course = Course::new(Band { members, turns: turns.get(2..)?, records });

@@ -2,18 +2,17 @@
 //!
 //! `y[o, i] = argmax_k x[o, k, i]` with `x` as `[outer][n][inner]`. An f32 output is for what computes with the index.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
             pub input: Tensor,
@@ -24,6 +23,8 @@ macro_rules! record {
             /// Product of the dimensions after the axis.
             pub inner: u32,
         }
+
+        decode!($record { input, output, n, inner });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

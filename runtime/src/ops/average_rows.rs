@@ -3,24 +3,25 @@
 //! Turn `t` adds row `t` of the image to a sum for each channel, `s[c] += Σ_j (x[t, j, c] − zero)`; the last one gives
 //! `y[c] = requantize(s[c]; m[h·w])`, the bits of [`AveragePool`].
 
-use serde::{Deserialize, Serialize};
-
 use super::pool::AveragePool;
 use crate::arena::{Constants, Memory, cast_mut};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor, Turns};
+use crate::format::{Opcode, Record, Span, Tensor, Turns, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::pieces;
 
 /// Average of an image in integers, row by row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AverageRows<T> {
     /// The pool; its window is the whole image.
     pub pool: AveragePool<T>,
     /// Arena bytes of a sum for each channel, `i32` for int8, `i64` for int16.
     pub sums: Span,
 }
+
+decode!(AverageRows<T> { pool, sums });
 
 /// Average of an image in int8, row by row.
 pub type AverageRowsI8 = AverageRows<i8>;

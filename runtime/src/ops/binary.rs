@@ -5,18 +5,17 @@
 //! integers: `y = requantize((a − za)·(b − zb))` with one multiplier.
 //! f32: `y = clamp(a ∘ b, lo, hi)`.
 
-use serde::{Deserialize, Serialize};
-
 use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor, Turns};
+use crate::format::{DType, Opcode, Record, Tensor, Turns, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::requant::{Rounding, Wide};
 
 /// Sum or difference in int8.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AddI8 {
     /// `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -35,6 +34,8 @@ pub struct AddI8 {
     /// Largest result.
     pub hi: i8,
 }
+
+decode!(AddI8 { inputs, output, multipliers, bias, shift, zero, lo, hi });
 
 impl Record for AddI8 {
     const OPCODE: Opcode = Opcode::AddI8;
@@ -71,7 +72,8 @@ impl Record for AddI8 {
 }
 
 /// Sum or difference in int16.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AddI16 {
     /// `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -86,6 +88,8 @@ pub struct AddI16 {
     /// Largest result.
     pub hi: i16,
 }
+
+decode!(AddI16 { inputs, output, multipliers, shift, lo, hi });
 
 impl Record for AddI16 {
     const OPCODE: Opcode = Opcode::AddI16;
@@ -124,7 +128,8 @@ impl Record for AddI16 {
 }
 
 /// Product in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Mul<T> {
     /// `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -143,6 +148,8 @@ pub struct Mul<T> {
     /// Largest result.
     pub hi: T,
 }
+
+decode!(Mul<T> { inputs, output, zeros, multiplier, shift, zero, lo, hi });
 
 /// Product in int8.
 pub type MulI8 = Mul<i8>;
@@ -191,7 +198,8 @@ record_mul!(MulI16, I16, i16, mul_i16);
 macro_rules! record_f32 {
     ($(#[$doc:meta])* $record:ident, $operator:tt) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `a` and `b`; each dimension is 1 or the output's.
             pub inputs: [Tensor; 2],
@@ -202,6 +210,8 @@ macro_rules! record_f32 {
             /// Largest result.
             pub hi: f32,
         }
+
+        decode!($record { inputs, output, lo, hi });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

@@ -2,18 +2,17 @@
 //!
 //! Integers and truth values are carried in f32: a comparison gives 0 or 1, bits are those of whole numbers in two's complement.
 
-use libm::powf;
-use serde::{Deserialize, Serialize};
-
 use super::remainder::remainder;
 use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode, decode_enum};
 use crate::kernels::Kernels;
+use libm::powf;
 
 /// A function of two tensors in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct BinaryF32 {
     /// `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -27,10 +26,13 @@ pub struct BinaryF32 {
     pub hi: f32,
 }
 
+decode!(BinaryF32 { inputs, output, function, lo, hi });
+
 /// A function of two real variables, as the ONNX operator of the same name defines it.
 ///
 /// Variants are numbered in the file by their order: add at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub enum BinaryFunction {
     /// `a / b`.
     Div,
@@ -61,6 +63,23 @@ pub enum BinaryFunction {
     /// `⌊a·2ᵇ⌋`; a negative `b` shifts to the right.
     Shift,
 }
+
+decode_enum!(BinaryFunction {
+    Div,
+    Pow,
+    Min,
+    Max,
+    Mod,
+    Fmod,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    BitAnd,
+    BitOr,
+    BitXor,
+    Shift
+});
 
 impl BinaryFunction {
     /// `f(a, b)`.

@@ -1,13 +1,11 @@
 //! Concatenation along one axis: `y[o] = [x₀[o], x₁[o], …]` for each of `outer` positions before the axis.
 
-use heapless::Vec;
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
+use heapless::Vec;
 
 /// Inputs of one record; more are joined by several records.
 pub const MAX_INPUTS: usize = 8;
@@ -15,7 +13,8 @@ pub const MAX_INPUTS: usize = 8;
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x₀, x₁, …`, all of the output's scale and zero point.
             pub inputs: Vec<Tensor, MAX_INPUTS>,
@@ -24,6 +23,8 @@ macro_rules! record {
             /// Product of the dimensions before the axis.
             pub outer: u32,
         }
+
+        decode!($record { inputs, output, outer });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

@@ -8,20 +8,19 @@
 
 use core::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
-use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut};
 use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
+use super::{clamp, steps};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
 /// Convolution in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Conv<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -47,8 +46,11 @@ pub struct Conv<T> {
     pub scratch: Span,
 }
 
+decode!(Conv<T> { input, output, window, groups, weights, layout, zeros, bias, input_zero, requant, scratch });
+
 /// Convolution in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct ConvF32 {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -68,14 +70,19 @@ pub struct ConvF32 {
     pub hi: f32,
 }
 
+decode!(ConvF32 { input, output, window, groups, weights, bias, lo, hi });
+
 /// Convolution in int8.
 pub type ConvI8 = Conv<i8>;
 /// Convolution in int16, with int8 weights.
 pub type ConvI16 = Conv<i16>;
 
 /// Convolution in int8, with int4 weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct ConvW4(pub ConvI8);
+
+decode!(ConvW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {
@@ -112,7 +119,7 @@ macro_rules! record {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, &self.window, self.scratch, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, self.scratch, &mut |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -128,7 +135,9 @@ impl Record for ConvW4 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let (op, constants) = (&self.0, memory.constants);
-        each_image(memory, &op.input, &op.output, &op.window, op.scratch, |work| kernels.conv_w4(self, constants, work))
+        each_image(memory, &op.input, &op.output, &op.window, op.scratch, &mut |work| {
+            kernels.conv_w4(self, constants, work)
+        })
     }
 }
 
@@ -138,7 +147,7 @@ impl<T: Int> Conv<T> {
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
         W::check(constants, self.weights, self.layout.len(outputs, depth))?;
         check_zeros(constants, self.zeros, outputs)?;
-        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
 }
@@ -170,14 +179,14 @@ impl Record for ConvF32 {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
         let len = outputs.checked_mul(depth).ok_or(Flaw::Shape)?;
-        constants.exactly::<f32>(self.weights, len)?;
-        constants.exactly::<f32>(self.bias, outputs)?;
+        constants.check::<f32>(self.weights, len)?;
+        constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
             kernels.conv_f32(self, constants, work)
         })
     }
@@ -185,10 +194,11 @@ impl Record for ConvF32 {
 
 fn macs(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> u64 {
     let depth = matrix(input, output, window, groups).map_or(u64::from(u32::MAX), |(_, depth)| u64::from(depth));
-    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(depth)
+    steps(output, depth)
 }
 
 /// Rows and columns of the weight matrix, the channels checked.
+#[inline(never)]
 fn matrix(input: &Tensor, output: &Tensor, window: &Window, groups: u32) -> Result<(u32, u32), Flaw> {
     let [.., channels] = input.shape;
     let [.., outputs] = output.shape;

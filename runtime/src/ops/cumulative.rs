@@ -2,16 +2,15 @@
 //!
 //! With `x` as `[outer][n][inner]`: `y[o, k, i] = x[o, 0, i] ∘ … ∘ x[o, k, i]`; from the end if reversed; without `x[o, k, i]` itself if exclusive.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::pieces_mut;
 
 /// Running sum or product in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct CumulativeF32 {
     /// `x`.
     pub input: Tensor,
@@ -28,6 +27,8 @@ pub struct CumulativeF32 {
     /// Whether it runs from the end.
     pub reverse: bool,
 }
+
+decode!(CumulativeF32 { input, output, n, inner, product, exclusive, reverse });
 
 impl Record for CumulativeF32 {
     const OPCODE: Opcode = Opcode::CumulativeF32;

@@ -4,20 +4,19 @@
 //!
 //! Padding, bias and rounding are those of [`super::conv`].
 
-use serde::{Deserialize, Serialize};
-
 use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
 use super::weights::{W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
 /// Depthwise convolution in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Depthwise<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -39,8 +38,11 @@ pub struct Depthwise<T> {
     pub scratch: Span,
 }
 
+decode!(Depthwise<T> { input, output, window, weights, layout, bias, input_zero, requant, scratch });
+
 /// Depthwise convolution in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct DepthwiseF32 {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -58,14 +60,19 @@ pub struct DepthwiseF32 {
     pub hi: f32,
 }
 
+decode!(DepthwiseF32 { input, output, window, weights, bias, lo, hi });
+
 /// Depthwise convolution in int8.
 pub type DepthwiseI8 = Depthwise<i8>;
 /// Depthwise convolution in int16, with int8 weights.
 pub type DepthwiseI16 = Depthwise<i16>;
 
 /// Depthwise convolution in int8, with int4 weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct DepthwiseW4(pub DepthwiseI8);
+
+decode!(DepthwiseW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {
@@ -102,7 +109,7 @@ macro_rules! record {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, &self.window, self.scratch, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, self.scratch, &mut |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -118,7 +125,7 @@ impl Record for DepthwiseW4 {
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let (op, constants) = (&self.0, memory.constants);
-        each_image(memory, &op.input, &op.output, &op.window, op.scratch, |work| {
+        each_image(memory, &op.input, &op.output, &op.window, op.scratch, &mut |work| {
             kernels.depthwise_w4(self, constants, work)
         })
     }
@@ -129,7 +136,7 @@ impl<T: Int> Depthwise<T> {
         check_window(&self.input, &self.output, &self.window, dtype)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
         W::check(constants, self.weights, self.layout.len(outputs, depth))?;
-        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
 }
@@ -160,14 +167,14 @@ impl Record for DepthwiseF32 {
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        constants.exactly::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
-        constants.exactly::<f32>(self.bias, outputs)?;
+        constants.check::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
             kernels.depthwise_f32(self, constants, work)
         })
     }

@@ -4,19 +4,18 @@
 //!
 //! int8: `b` holds `−zero · Σ w` too, `y` is requantized; `w − z[o]` stands for `w` where the weights have zero points `z`. f32: `y` is clamped to `lo..=hi`.
 
-use serde::{Deserialize, Serialize};
-
-use super::clamp;
 use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
+use super::{clamp, steps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor};
+use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Fully connected layer in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnected<T> {
     /// `[..][k]`.
     pub input: Tensor,
@@ -36,8 +35,11 @@ pub struct FullyConnected<T> {
     pub scratch: Span,
 }
 
+decode!(FullyConnected<T> { input, output, weights, layout, zeros, bias, requant, scratch });
+
 /// Fully connected layer in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnectedF32 {
     /// `[..][k]`.
     pub input: Tensor,
@@ -53,14 +55,19 @@ pub struct FullyConnectedF32 {
     pub hi: f32,
 }
 
+decode!(FullyConnectedF32 { input, output, weights, bias, lo, hi });
+
 /// Fully connected layer in int8.
 pub type FullyConnectedI8 = FullyConnected<i8>;
 /// Fully connected layer in int16, with int8 weights.
 pub type FullyConnectedI16 = FullyConnected<i16>;
 
 /// Fully connected layer in int8, with int4 weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnectedW4(pub FullyConnectedI8);
+
+decode!(FullyConnectedW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {
@@ -114,7 +121,7 @@ impl<T: Int> FullyConnected<T> {
         let (outputs, depth) = matrix(&self.input, &self.output, Some(dtype))?;
         W::check(constants, self.weights, self.layout.len(outputs, depth))?;
         check_zeros(constants, self.zeros, outputs)?;
-        constants.exactly::<T::Sum>(self.bias, outputs)?;
+        constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
 }
@@ -136,8 +143,8 @@ impl Record for FullyConnectedF32 {
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         let (outputs, depth) = matrix(&self.input, &self.output, Some(DType::F32))?;
-        constants.exactly::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
-        constants.exactly::<f32>(self.bias, outputs)?;
+        constants.check::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
 
@@ -150,7 +157,7 @@ impl Record for FullyConnectedF32 {
 
 fn macs(input: &Tensor, output: &Tensor) -> u64 {
     let [.., depth] = input.shape;
-    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(u64::from(depth))
+    steps(output, depth.into())
 }
 
 /// Rows and columns of the weight matrix, the shapes checked.

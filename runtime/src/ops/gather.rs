@@ -3,20 +3,19 @@
 //! `y[o, j, i] = x[o, index_j, i]` with `x` as `[outer][n][inner]`. An index is truncated, a negative one counts from the end, one outside is the nearest
 //! inside.
 
-use serde::{Deserialize, Serialize};
-
 use super::check_axis;
 use super::indices::{self, Indices};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`, and the indices, int32 or f32.
             pub inputs: [Tensor; 2],
@@ -27,6 +26,8 @@ macro_rules! record {
             /// Product of the dimensions after it.
             pub inner: u32,
         }
+
+        decode!($record { inputs, output, n, inner });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

@@ -13,18 +13,17 @@
 //! `S_n` of the state `sat16(⌊(r·h + 2^14) / 2^15⌋)`, or with `r·⌊(B_n + b_3)·n / 2^15⌋` for `B·n` where the reset comes last
 //! `h_t = sat16(⌊(candidate·(2^15 − z)·φ₁(S_n) + 2^17·z·h + 2^31) / 2^32⌋)`
 
-use serde::{Deserialize, Serialize};
-
 use super::Function;
 use super::recurrent::{F32, Gates, I8, Sizes, Step, check_weights, each_step};
 use super::recurrent_i8::{GatesI8, ONE, Table, rounded};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor};
+use crate::format::{Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 
 /// GRU in int8, with the state in int16.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct GruI8 {
     /// `x` in int8: `[1][t][b][i]`; the state before the first step, `h` in int16: `[1][1][b][h]`.
     pub inputs: [Tensor; 2],
@@ -40,8 +39,11 @@ pub struct GruI8 {
     pub reset_last: bool,
 }
 
+decode!(GruI8 { inputs, output, gates, tables, candidate, reset_last });
+
 /// GRU in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct GruF32 {
     /// `x`: `[1][t][b][i]`; the state before the first step, `h`: `[1][1][b][h]`.
     pub inputs: [Tensor; 2],
@@ -60,6 +62,8 @@ pub struct GruF32 {
     /// Whether the reset comes after the product with `R_n`.
     pub reset_last: bool,
 }
+
+decode!(GruF32 { inputs, output, weights, recurrence, bias, activations, clip, reset_last });
 
 impl Record for GruI8 {
     const OPCODE: Opcode = Opcode::GruI8;

@@ -12,18 +12,17 @@
 //! `c_t = sat16(⌊(2^17·f·c_{t−1} + candidate·i·φ₁(S_c) + 2^31) / 2^32⌋)`, `f = φ₀(S_f)` or `2^15 − i`
 //! `h_t = sat16(⌊(result·o·φ₂(a) + 2^31) / 2^32⌋)` with `a = sat16(⌊(cell·c_t + 2^15) / 2^16⌋)`
 
-use serde::{Deserialize, Serialize};
-
 use super::recurrent::{F32, Gates, I8, Sizes, Step, check_weights, each_step, line};
 use super::recurrent_i8::{GatesI8, ONE, Table, rounded};
 use super::{Function, clamp};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor};
+use crate::format::{Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 
 /// LSTM in int8, with states in int16.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct LstmI8 {
     /// `x` in int8: `[1][t][b][i]`; the states before the first step, `h` and `c`, in int16: `[1][1][b][h]`.
     pub inputs: [Tensor; 3],
@@ -43,8 +42,11 @@ pub struct LstmI8 {
     pub coupled: bool,
 }
 
+decode!(LstmI8 { inputs, output, gates, tables, candidate, cell, result, coupled });
+
 /// LSTM in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct LstmF32 {
     /// `x`: `[1][t][b][i]`; the states before the first step, `h` and `c`: `[1][1][b][h]`.
     pub inputs: [Tensor; 3],
@@ -67,6 +69,8 @@ pub struct LstmF32 {
     /// Whether the forget gate is one less the input gate.
     pub coupled: bool,
 }
+
+decode!(LstmF32 { inputs, output, weights, recurrence, bias, peepholes, activations, clip, bound, coupled });
 
 impl Record for LstmI8 {
     const OPCODE: Opcode = Opcode::LstmI8;

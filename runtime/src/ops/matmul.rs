@@ -3,20 +3,19 @@
 //! The two dimensions in front are batches, repeated where they are 1.
 //! Integers: `y = requantize(Σ_k (a − zeros[0])·(b − zeros[1]))` with one multiplier. f32: `y = clamp(Σ, lo, hi)`.
 
-use serde::{Deserialize, Serialize};
-
 use super::binary::product;
 use super::clamp;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::requant::Rounding;
 use crate::rows::{pieces, pieces_mut};
 
 /// Product of matrices in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct MatMul<T> {
     /// `a`: `[n][m][r][k]`, and `b`: `[n][m][k][p]`, or `[n][m][p][k]`; `n` and `m` are 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -38,8 +37,11 @@ pub struct MatMul<T> {
     pub hi: T,
 }
 
+decode!(MatMul<T> { inputs, output, transposed, zeros, multiplier, shift, zero, lo, hi });
+
 /// Product of matrices in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct MatMulF32 {
     /// `a`: `[n][m][r][k]`, and `b`: `[n][m][k][p]`, or `[n][m][p][k]`; `n` and `m` are 1 or the output's.
     pub inputs: [Tensor; 2],
@@ -52,6 +54,8 @@ pub struct MatMulF32 {
     /// Largest result.
     pub hi: f32,
 }
+
+decode!(MatMulF32 { inputs, output, transposed, lo, hi });
 
 /// Product of matrices in int8.
 pub type MatMulI8 = MatMul<i8>;

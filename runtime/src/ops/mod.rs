@@ -78,6 +78,12 @@ fn check_axis(x: &Tensor, y: &Tensor, [n, m, inner]: [u32; 3]) -> Result<(), Fla
     if wanted.is_some() && wanted == y.len() { Ok(()) } else { Err(Flaw::Shape) }
 }
 
+/// Inner steps of a record that takes `each` for every element of its output.
+#[inline(never)]
+fn steps(output: &Tensor, each: u64) -> u64 {
+    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(each)
+}
+
 /// `min(max(x, lo), hi)` that keeps NaN, so that a float program does not hide one.
 #[inline(always)]
 fn clamp(x: f32, lo: f32, hi: f32) -> f32 {

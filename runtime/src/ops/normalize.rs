@@ -7,17 +7,16 @@
 //! `2^60 ≤ V·4^e < 2^62`, `r = ⌊2^61 / ⌊√(V·4^e)⌋⌋` (0 if `V` is 0) and `t_i = ⌊d_i·r / 2^(45 − e) + 1/2⌋`, which has 16 fractional bits:
 //! `y_i = sat8(zero + ⌊(factors_i·t_i + bias_i·2^shift) / 2^(shift + 16) + 1/2⌋)`. int16: the same with zero points 0 and sat16.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Layer normalization in int8.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct NormalizeI8 {
     /// `[..][n]`, `n` at most 2^15.
     pub input: Tensor,
@@ -39,8 +38,11 @@ pub struct NormalizeI8 {
     pub epsilon: u64,
 }
 
+decode!(NormalizeI8 { input, output, factors, bias, shift, centered, input_zero, zero, epsilon });
+
 /// Layer normalization in int16, with zero points 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct NormalizeI16 {
     /// `[..][n]`, `n` at most 2^15.
     pub input: Tensor,
@@ -58,8 +60,11 @@ pub struct NormalizeI16 {
     pub epsilon: u64,
 }
 
+decode!(NormalizeI16 { input, output, factors, bias, shift, centered, epsilon });
+
 /// Layer normalization in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct NormalizeF32 {
     /// `[..][n]`.
     pub input: Tensor,
@@ -74,6 +79,8 @@ pub struct NormalizeF32 {
     /// `ε`.
     pub epsilon: f32,
 }
+
+decode!(NormalizeF32 { input, output, factors, bias, centered, epsilon });
 
 /// Largest `n` of a row of integers, so that `V` stays below 2^62.
 pub const MAX_ROW: u32 = 1 << 15;
@@ -94,8 +101,8 @@ macro_rules! record {
 
             fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
                 let n = check(&self.input, &self.output, DType::$dtype)?;
-                constants.exactly::<i32>(self.factors, n)?;
-                constants.exactly::<i32>(self.bias, n)?;
+                constants.check::<i32>(self.factors, n)?;
+                constants.check::<i32>(self.bias, n)?;
                 match n <= MAX_ROW && self.shift <= 30 && self.epsilon < 1 << 60 {
                     true => Ok(()),
                     false => Err(Flaw::Parameter),
@@ -127,8 +134,8 @@ impl Record for NormalizeF32 {
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         let n = check(&self.input, &self.output, DType::F32)?;
-        constants.exactly::<f32>(self.factors, n)?;
-        constants.exactly::<f32>(self.bias, n)?;
+        constants.check::<f32>(self.factors, n)?;
+        constants.check::<f32>(self.bias, n)?;
         Ok(())
     }
 

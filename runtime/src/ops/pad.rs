@@ -2,18 +2,17 @@
 //!
 //! `y[i] = x[i − before]` where that is inside, else `value`.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::pieces;
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
             pub input: Tensor,
@@ -24,6 +23,8 @@ macro_rules! record {
             /// What stands in the padding.
             pub value: $element,
         }
+
+        decode!($record { input, output, before, value });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

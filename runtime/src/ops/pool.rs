@@ -4,19 +4,18 @@
 //! padding counts. f32 average: `y = clamp(Σ_{taps inside} x / count, lo, hi)`. Maximum: `y = clamp(max_{taps inside} x, lo, hi)`; input and
 //! output have one scale and zero point. Without a tap inside the average is real 0 and the maximum `lo`.
 
-use serde::{Deserialize, Serialize};
-
 use super::clamp;
 use super::spatial::{check as check_window, each_image, each_pool, taps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window};
+use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::Work;
 
 /// Average pool in integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AveragePool<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -30,8 +29,11 @@ pub struct AveragePool<T> {
     pub requant: Requant<T>,
 }
 
+decode!(AveragePool<T> { input, output, window, input_zero, requant });
+
 /// Average pool in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AveragePoolF32 {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -46,6 +48,8 @@ pub struct AveragePoolF32 {
     /// Largest result.
     pub hi: f32,
 }
+
+decode!(AveragePoolF32 { input, output, window, divisor, lo, hi });
 
 /// Average pool in int8.
 pub type AveragePoolI8 = AveragePool<i8>;
@@ -85,7 +89,7 @@ macro_rules! record_average {
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let constants = memory.constants;
-                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
                     kernels.$method(self, constants, work)
                 })
             }
@@ -123,14 +127,15 @@ impl Record for AveragePoolF32 {
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
             kernels.average_pool_f32(self, work)
         })
     }
 }
 
 /// Max pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct MaxPool<T> {
     /// `[n][h][w][c]`.
     pub input: Tensor,
@@ -143,6 +148,8 @@ pub struct MaxPool<T> {
     /// Largest result.
     pub hi: T,
 }
+
+decode!(MaxPool<T> { input, output, window, lo, hi });
 
 /// Max pool in int8.
 pub type MaxPoolI8 = MaxPool<i8>;
@@ -181,7 +188,7 @@ macro_rules! record_max {
             }
 
             fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
-                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, |work| {
+                each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
                     kernels.$method(self, work)
                 })
             }

@@ -2,16 +2,15 @@
 //!
 //! `q = sat(round_half_even(x / scale) + zero)`, IEEE division; NaN gives `zero`. `x = scale · (q − zero)`.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::int::Int;
 use crate::kernels::Kernels;
 
 /// f32 to an integer type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Quantize<T> {
     /// `x`, f32.
     pub input: Tensor,
@@ -23,8 +22,11 @@ pub struct Quantize<T> {
     pub zero: T,
 }
 
+decode!(Quantize<T> { input, output, scale, zero });
+
 /// An integer type to f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Dequantize<T> {
     /// `q`.
     pub input: Tensor,
@@ -35,6 +37,8 @@ pub struct Dequantize<T> {
     /// Zero point.
     pub zero: T,
 }
+
+decode!(Dequantize<T> { input, output, scale, zero });
 
 /// f32 to int8.
 pub type QuantizeI8 = Quantize<i8>;

@@ -7,12 +7,10 @@
 //! A function has a table of 513 numbers, `2^7` steps of its argument apart: with `q + 2^15 = 128·j + k`, `0 ≤ k < 128`,
 //! `φ(q) = ⌊(t[j]·(128 − k) + t[j+1]·k + 64) / 128⌋`. Gates are in units of `2^−15`.
 
-use serde::{Deserialize, Serialize};
-
 use super::recurrent::{Sizes, exactly, line};
 use crate::arena::Constants;
 use crate::error::{Fault, Flaw};
-use crate::format::Span;
+use crate::format::{Span, decode};
 use crate::kernels::Kernels;
 
 /// Entries of the table of a function.
@@ -22,7 +20,8 @@ pub const TABLE: u32 = 513;
 pub(super) const ONE: i64 = 1 << 15;
 
 /// The weights of a layer's gates, and how their sums become arguments of functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct GatesI8 {
     /// `w`: `[g][h][i]` of i8.
@@ -36,6 +35,8 @@ pub struct GatesI8 {
     /// Right shift of the sum of products, 1..=40.
     pub shift: u8,
 }
+
+decode!(GatesI8 { weights, recurrence, bias, multipliers, shift });
 
 impl GatesI8 {
     /// Checks the lengths for a number of gates and of rows of biases.
@@ -144,7 +145,7 @@ pub(super) struct Table<'a>(&'a [i16]);
 impl<'a> Table<'a> {
     /// Checks the length of a table.
     pub(super) fn check(constants: Constants<'_>, span: Span) -> Result<(), Flaw> {
-        Ok(constants.exactly::<i16>(span, TABLE).map(|_| ())?)
+        Ok(constants.check::<i16>(span, TABLE)?)
     }
 
     pub(super) fn new(constants: Constants<'a>, span: Span) -> Result<Self, Fault> {

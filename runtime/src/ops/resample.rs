@@ -3,12 +3,10 @@
 //! `y[o, j, i] = Σ_t w[j][t] · x[o, first[j] + t, i]` with `x` as `[outer][n][inner]`; a place beyond the end is `n − 1`.
 //! Integers: `w` in units of 2⁻¹⁴, those of one output adding up to 2¹⁴, so that scale and zero point stay: `y = sat((S + 2^13) >> 14)`.
 
-use serde::{Deserialize, Serialize};
-
 use super::check_axis;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
@@ -16,7 +14,8 @@ use crate::rows::{pieces, pieces_mut};
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty, $weight:ty, $kernel:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
             pub input: Tensor,
@@ -33,6 +32,8 @@ macro_rules! record {
             /// `w`, `[m][taps]`.
             pub weights: Span,
         }
+
+        decode!($record { input, output, n, inner, first, taps, weights });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;
@@ -57,7 +58,7 @@ macro_rules! record {
                     return Err(Flaw::Parameter);
                 }
                 let m = u32::try_from(constants.get::<u32>(self.first)?.len()).map_err(|_| Flaw::Constant)?;
-                constants.exactly::<$weight>(self.weights, m.checked_mul(self.taps).ok_or(Flaw::Constant)?)?;
+                constants.check::<$weight>(self.weights, m.checked_mul(self.taps).ok_or(Flaw::Constant)?)?;
                 check_axis(&self.input, &self.output, [self.n, m, self.inner])
             }
 

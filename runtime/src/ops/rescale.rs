@@ -3,17 +3,16 @@
 //! `y = clamp(zero + ⌊((x − input_zero)·m + 2^(k−1)) / 2^k⌋, lo, hi)`: the wide rounding of [`crate::requant`], with one `m` for `x < input_zero` and one for
 //! all others. Limits of a function that clips are `lo` and `hi`.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::requant::Wide;
 
 /// From integers of one type to those of another, or of the same.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Rescale<T, U> {
     /// `x`.
     pub input: Tensor,
@@ -32,6 +31,8 @@ pub struct Rescale<T, U> {
     /// Largest result.
     pub hi: U,
 }
+
+decode!(Rescale<T, U> { input, output, input_zero, multipliers, shift, zero, lo, hi });
 
 /// int16 to another scale.
 pub type RescaleI16 = Rescale<i16, i16>;

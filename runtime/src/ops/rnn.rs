@@ -4,18 +4,17 @@
 //!
 //! int8, with the state in int16: `h_t = φ(S)` by the sums and tables of [`recurrent_i8`](super::recurrent_i8).
 
-use serde::{Deserialize, Serialize};
-
 use super::Function;
 use super::recurrent::{F32, Gates, I8, Sizes, Step, check_weights, each_step};
 use super::recurrent_i8::{GatesI8, Table};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor};
+use crate::format::{Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 
 /// Plain recurrent layer in int8, with the state in int16.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct RnnI8 {
     /// `x` in int8: `[1][t][b][i]`; the state before the first step, `h` in int16: `[1][1][b][h]`.
     pub inputs: [Tensor; 2],
@@ -27,8 +26,11 @@ pub struct RnnI8 {
     pub table: Span,
 }
 
+decode!(RnnI8 { inputs, output, gates, table });
+
 /// Plain recurrent layer in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct RnnF32 {
     /// `x`: `[1][t][b][i]`; the state before the first step, `h`: `[1][1][b][h]`.
     pub inputs: [Tensor; 2],
@@ -45,6 +47,8 @@ pub struct RnnF32 {
     /// Limit on the sums; ∞ for none.
     pub clip: f32,
 }
+
+decode!(RnnF32 { inputs, output, weights, recurrence, bias, activation, clip });
 
 impl Record for RnnI8 {
     const OPCODE: Opcode = Opcode::RnnI8;

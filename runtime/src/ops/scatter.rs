@@ -2,19 +2,18 @@
 //!
 //! `y = x`, as `[n][inner]`; then for each `j` in order, for each `i`: `y[index_j, i] = how(y[index_j, i], u[j, i])`. Indices as those of gather.
 
-use serde::{Deserialize, Serialize};
-
 use super::indices::{self, Indices};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode, decode_enum};
 use crate::kernels::Kernels;
 use crate::rows::pieces;
 
 /// What an update does to an element.
 ///
 /// Variants are numbered in the file by their order: add at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub enum Update {
     /// `u`.
     Set,
@@ -27,6 +26,8 @@ pub enum Update {
     /// `u` if it is larger, else `y`.
     Max,
 }
+
+decode_enum!(Update { Set, Add, Mul, Min, Max });
 
 impl Update {
     /// The element `y` after the update `u`.
@@ -49,7 +50,8 @@ impl Update {
 }
 
 /// Scatter in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct ScatterF32 {
     /// `x`, the indices, int32 or f32, and the updates `u`.
     pub inputs: [Tensor; 3],
@@ -60,6 +62,8 @@ pub struct ScatterF32 {
     /// What an update does.
     pub how: Update,
 }
+
+decode!(ScatterF32 { inputs, output, inner, how });
 
 impl Record for ScatterF32 {
     const OPCODE: Opcode = Opcode::ScatterF32;

@@ -1,21 +1,22 @@
 //! A choice between two tensors, with broadcasting: `y = c ≠ 0 ? a : b`.
 
-use serde::{Deserialize, Serialize};
-
 use super::broadcast;
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor};
+use crate::format::{DType, Opcode, Record, Tensor, decode};
 use crate::kernels::Kernels;
 
 /// Choice in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SelectF32 {
     /// `c`, `a` and `b`; each dimension is 1 or the output's.
     pub inputs: [Tensor; 3],
     /// `y`; may be the bytes of an operand of the same shape.
     pub output: Tensor,
 }
+
+decode!(SelectF32 { inputs, output });
 
 impl Record for SelectF32 {
     const OPCODE: Opcode = Opcode::SelectF32;

@@ -5,17 +5,16 @@
 //! int16: with `d = 256·h + l` and `e_i = ⌊(coarse[h]·fine[l] + 2^30) / 2^31⌋`, `y_i = min(⌊32768·e_i / Σe + 1/2⌋, 32767)`; the output's scale is 1/32768.
 //! f32: `y_i = exp(x_i − max x) / Σ exp(x_j − max x)`.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Softmax in int8.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxI8 {
     /// `[..][n]`.
     pub input: Tensor,
@@ -25,8 +24,11 @@ pub struct SoftmaxI8 {
     pub table: Span,
 }
 
+decode!(SoftmaxI8 { input, output, table });
+
 /// Softmax in int16.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxI16 {
     /// `[..][n]`.
     pub input: Tensor,
@@ -38,14 +40,19 @@ pub struct SoftmaxI16 {
     pub fine: Span,
 }
 
+decode!(SoftmaxI16 { input, output, coarse, fine });
+
 /// Softmax in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxF32 {
     /// `[..][n]`.
     pub input: Tensor,
     /// The same shape.
     pub output: Tensor,
 }
+
+decode!(SoftmaxF32 { input, output });
 
 impl Record for SoftmaxI8 {
     const OPCODE: Opcode = Opcode::SoftmaxI8;

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::steps;
 use crate::arena::{Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Place, Span, Tensor, Window, row_bytes};
@@ -46,18 +47,19 @@ fn check_axis(input: u32, output: u32, [kernel, stride, dilation, pad]: [u32; 4]
 /// Taps of a window for all outputs, as inner steps.
 pub(super) fn taps(output: &Tensor, window: &Window) -> u64 {
     let [kh, kw] = window.kernel;
-    u64::from(output.len().unwrap_or(u32::MAX)).saturating_mul(u64::from(kh) * u64::from(kw))
+    steps(output, u64::from(kh) * u64::from(kw))
 }
 
 /// Calls `kernel` with the work of each image of the batch: all rows, or as many at once as can be written where output and input share
-/// bytes, from the side on which the output lies. In a band, with the work of one row.
+/// bytes, from the side on which the output lies. In a band, with the work of one row. A firmware holds it once for each type, not for each operation.
+#[inline(never)]
 pub(super) fn each_image<T: Pod>(
     memory: &mut Memory<'_>,
     input: &Tensor,
     output: &Tensor,
     window: &Window,
     scratch: Span,
-    mut kernel: impl FnMut(Work<'_, T>) -> Result<(), Fault>,
+    kernel: &mut dyn FnMut(Work<'_, T>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
     while let Some(Now { first, head, rows, parts: [from, to] }) = lines.take() {

@@ -2,18 +2,17 @@
 //!
 //! `y[i₀, …, i₅] = x[start + Σ_k i_k · strides[k]]` in row-major order of `i`.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::pieces_mut;
 
 macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
             pub input: Tensor,
@@ -26,6 +25,8 @@ macro_rules! record {
             /// Elements of `x` from one index to the next, for each dimension; negative goes back, 0 repeats.
             pub strides: [i32; 6],
         }
+
+        decode!($record { input, output, start, dims, strides });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

@@ -3,16 +3,15 @@
 //! `y[r, j]` is the index of the element of row `r` that comes `j`-th; of equals, the lower index first. NaN is larger than every number.
 //! Each is the first of those behind the one before it, so that no memory is needed: `n·k` comparisons for each row.
 
-use serde::{Deserialize, Serialize};
-
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor};
+use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Indices of the first `k` of each row, in f32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct TopKF32 {
     /// `x`, `[rows][n]`.
     pub input: Tensor,
@@ -25,6 +24,8 @@ pub struct TopKF32 {
     /// Whether the largest comes first, not the smallest.
     pub largest: bool,
 }
+
+decode!(TopKF32 { input, output, n, k, largest });
 
 impl Record for TopKF32 {
     const OPCODE: Opcode = Opcode::TopKF32;

@@ -23,7 +23,7 @@ pub trait Weight {
     /// # Errors
     /// [`Flaw`] if they are not, or if `len` is `None`.
     fn check(constants: Constants<'_>, span: Span, len: Option<u32>) -> Result<(), Flaw> {
-        constants.exactly::<i8>(span, Self::bytes(len.ok_or(Flaw::Parameter)?))?;
+        constants.check::<i8>(span, Self::bytes(len.ok_or(Flaw::Parameter)?))?;
         Ok(())
     }
 }
@@ -145,7 +145,7 @@ pub(super) struct Matrix<'a, W> {
 
 /// Checks that zero points are there for every output or for none.
 pub(super) fn check_zeros(constants: Constants<'_>, zeros: Span, outputs: u32) -> Result<(), Flaw> {
-    constants.exactly::<i8>(zeros, if zeros.len == 0 { 0 } else { outputs })?;
+    constants.check::<i8>(zeros, if zeros.len == 0 { 0 } else { outputs })?;
     Ok(())
 }
 
