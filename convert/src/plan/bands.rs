@@ -175,7 +175,7 @@ fn members(sizes: Sizes<'_>, readers: &[Vec<usize>], nodes: Range<usize>) -> Opt
     let mut members: Vec<Member> = Vec::new();
     if let Some(input) = sizes.arriving().filter(|_| sizes.first() == nodes.start) {
         let (storage, image) = (sizes.storage[input.0], tensor(sizes.graph, input, sizes.bytes));
-        let turns = Turns::of_sums(&image, Span::EMPTY)?;
+        let turns = Turns::of_sums(&image, Span::EMPTY).filter(|turns| turns.count <= u16::MAX.into())?;
         readers[storage].iter().all(|reader| nodes.contains(reader)).then_some(())?;
         made.insert(storage, 0);
         members.push(Member { turns, inputs: Vec::new(), node: None, output: input, ring: Some(storage), had: 0 });

@@ -122,41 +122,43 @@ enum Pass {
 /// or a member's sums.
 struct Made {
     span: Span,
-    /// Bytes of a row.
-    row: u32,
     /// Rows that are there at once; all of them, if it is no ring.
-    lines: u32,
+    lines: u16,
     /// Rows written so far.
-    written: u32,
+    written: u16,
     /// Rows that arrive, if it is an input.
-    arrive: u32,
-    ring: bool,
+    arrive: u16,
     /// The first member that may read them, after the one that makes them.
-    from: u16,
+    from: u8,
+    ring: bool,
 }
 
 impl Made {
     /// Sums, which only their member reads.
     const fn sums(span: Span) -> Self {
-        Self { span, row: 0, lines: 0, written: 0, arrive: 0, ring: true, from: u16::MAX }
+        Self { span, lines: 0, written: 0, arrive: 0, from: u8::MAX, ring: true }
     }
 
     /// Rows of a tensor.
-    fn rows(tensor: &Tensor, from: u16) -> Result<Self, Flaw> {
-        let (span, row) = (tensor.span().ok_or(Flaw::Shape)?, row_bytes(tensor).ok_or(Flaw::Shape)?);
-        let [_, rows, ..] = tensor.shape;
+    fn rows(tensor: &Tensor, from: u8) -> Result<Self, Flaw> {
         let (ring, lines) = match tensor.place() {
-            Place::Ring => (true, tensor.lines.into()),
-            Place::Arena => (false, rows),
+            Place::Ring => (true, tensor.lines),
+            Place::Arena => (false, rows_of(tensor)?),
             _ => return Err(Flaw::Segment),
         };
-        Ok(Self { span, row, lines, written: 0, arrive: 0, ring, from })
+        Ok(Self { span: tensor.span().ok_or(Flaw::Shape)?, lines, written: 0, arrive: 0, from, ring })
+    }
+
+    /// The bytes of the rows that were written.
+    fn so_far(&self) -> Span {
+        let row = self.span.len.checked_div(self.lines.into()).unwrap_or(0);
+        Span { len: row.wrapping_mul(self.written.into()), ..self.span }
     }
 
     /// Whether a tensor is in these bytes, with as many lines.
     fn holds(&self, tensor: &Tensor) -> bool {
         let place = match self.ring {
-            true => tensor.place() == Place::Ring && self.lines == u32::from(tensor.lines),
+            true => tensor.place() == Place::Ring && self.lines == tensor.lines,
             false => tensor.place() == Place::Arena,
         };
         place && tensor.span() == Some(self.span)
@@ -167,7 +169,7 @@ struct BandCheck<'c, 'm> {
     check: &'c mut Check<'m>,
     pass: Pass,
     /// The member that is visited.
-    member: u16,
+    member: u8,
     made: Vec<Made, MAX_LIVE>,
 }
 
@@ -181,7 +183,7 @@ impl Visit for &mut BandCheck<'_, '_> {
 
 impl<'m> BandCheck<'_, 'm> {
     fn visit_at<O: Ops>(&mut self, at: &'m [u8], member: usize, pass: Pass) -> Result<&'m [u8], Flaw> {
-        (self.pass, self.member) = (pass, member as u16);
+        (self.pass, self.member) = (pass, member as u8);
         dispatch::<O, _>(at, self)
     }
 
@@ -202,8 +204,7 @@ impl<'m> BandCheck<'_, 'm> {
         if !turns.starts_with(&ARRIVAL) {
             return Err(Flaw::Segment);
         }
-        let [_, arrive, ..] = ring.shape;
-        self.make(Made { arrive, ..Made::rows(&ring, 0)? })
+        self.make(Made { arrive: rows_of(&ring)?, ..Made::rows(&ring, 0)? })
     }
 
     /// A row of the input arrives.
@@ -270,17 +271,16 @@ impl<'m> BandCheck<'_, 'm> {
     fn reads(&self, input: &Tensor, turns: &Turns, turn: u32) -> Result<(), Flaw> {
         let rows = turns.reads(turn);
         if let Some(made) = self.find(input) {
-            let over = |later: &Made| later.from > self.member.wrapping_add(1) && later.written > rows.start;
+            let over = |later: &Made| later.from > self.member.wrapping_add(1) && u32::from(later.written) > rows.start;
             let mut same = self.made.iter().filter(|made| made.holds(input));
-            let first = same.next().map_or(0, |first| first.written);
-            let kept = first.saturating_sub(rows.start) <= made.lines && !same.any(over);
-            return if rows.end <= made.written && kept { Ok(()) } else { Err(Flaw::NotLive) };
+            let first = same.next().map_or(0, |first| u32::from(first.written));
+            let kept = first.saturating_sub(rows.start) <= made.lines.into() && !same.any(over);
+            return if rows.end <= made.written.into() && kept { Ok(()) } else { Err(Flaw::NotLive) };
         }
         let row = row_bytes(input).ok_or(Flaw::Shape)?;
         let offset = input.offset.wrapping_add(rows.start.wrapping_mul(row));
         let read = Span { offset, len: (rows.len() as u32).wrapping_mul(row) };
-        let over =
-            |made: &Made| !made.ring && Span { len: made.written.wrapping_mul(made.row), ..made.span }.overlaps(read);
+        let over = |made: &Made| !made.ring && made.so_far().overlaps(read);
         match input.place() == Place::Arena && self.made.iter().any(over) {
             true => Err(Flaw::Overlap),
             false => Ok(()),
@@ -300,6 +300,12 @@ impl<'m> BandCheck<'_, 'm> {
         }
         Ok(())
     }
+}
+
+/// Rows of an image in a band.
+fn rows_of(tensor: &Tensor) -> Result<u16, Flaw> {
+    let [_, rows, ..] = tensor.shape;
+    u16::try_from(rows).map_err(|_| Flaw::Shape)
 }
 
 /// Whether the output is an input's ring, line by line.
