@@ -20,6 +20,7 @@ pub mod preprocessing;
 
 pub use decode::{Decode, Reader};
 pub(crate) use decode::{decode, decode_enum};
+pub(crate) use header::Words;
 pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};

@@ -18,6 +18,11 @@ impl OpSet {
         Self([bits as u32, (bits >> 32) as u32, (bits >> 64) as u32, (bits >> 96) as u32])
     }
 
+    /// The set with the bits of these words, the least significant first.
+    pub(super) const fn from_words(words: [u32; 4]) -> Self {
+        Self(words)
+    }
+
     /// The bits of the set.
     #[must_use]
     pub const fn bits(self) -> u128 {

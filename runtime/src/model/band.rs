@@ -102,8 +102,8 @@ struct BandCheck<'c, 'm> {
 impl Visit for &mut BandCheck<'_, '_> {
     #[inline(always)]
     fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
-        let facts = self.check.facts(record)?;
-        self.look(&facts, record.turns())
+        record.check(self.check.constants)?;
+        self.look(&Facts::of(record), record.turns())
     }
 }
 

@@ -15,10 +15,10 @@ pub(super) enum Door {
 
 /// What is known of the program up to a record: which bytes are live, which operations occur.
 pub(super) struct Check<'m> {
-    constants: Constants<'m>,
+    pub(super) constants: Constants<'m>,
     arena_len: u32,
     /// The state takes the arena up to here, everything else what follows.
-    pub(super) state_len: u32,
+    state_len: u32,
     /// Those that are live, among empty ones.
     live: [Span; MAX_LIVE],
     seen: OpSet,
@@ -26,9 +26,9 @@ pub(super) struct Check<'m> {
 }
 
 impl<'m> Check<'m> {
-    pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
-        let (constants, arena_len) = (model.constants(), model.header.arena_len);
-        Self { constants, arena_len, state_len: 0, live: [Span::EMPTY; MAX_LIVE], seen: OpSet::NONE, work: 0 }
+    pub(super) fn new<O: Ops>(model: &Model<'m, O>, state_len: u32) -> Self {
+        let (constants, arena_len) = (model.constants, model.arena_len);
+        Self { constants, arena_len, state_len, live: [Span::EMPTY; MAX_LIVE], seen: OpSet::NONE, work: 0 }
     }
 
     /// Checks a port before the program; outputs when it is over, by [`Self::output`].
@@ -133,13 +133,6 @@ impl<'m> Check<'m> {
         self.seen = self.seen.with_bands();
     }
 
-    /// What is to be known of a record whose numbers are right.
-    #[inline(always)]
-    pub(super) fn facts<'r, R: Record>(&self, record: &'r R) -> Result<Facts<'r>, Flaw> {
-        record.check(self.constants)?;
-        Ok(Facts::of(record))
-    }
-
     /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
     #[inline(never)]
     fn record(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
@@ -181,8 +174,8 @@ impl<'m> Check<'m> {
     }
 
     /// Checks what the header says of the whole program.
-    pub(super) fn finish(&self, header: &Header) -> Result<(), Flaw> {
-        match (self.seen == header.ops, self.work == header.work) {
+    pub(super) fn finish(&self, header: Header) -> Result<(), Flaw> {
+        match (self.seen.bits() == header.ops.bits(), self.work == header.work) {
             (true, true) => Ok(()),
             (false, _) => Err(Flaw::OpSet),
             _ => Err(Flaw::Work),
@@ -203,8 +196,9 @@ pub(super) struct Facts<'r> {
 }
 
 impl<'r> Facts<'r> {
+    /// What is to be known of a record whose numbers are right.
     #[inline(never)]
-    fn of<R: Record>(record: &'r R) -> Self {
+    pub(super) fn of<R: Record>(record: &'r R) -> Self {
         let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
         Self {
             opcode: R::OPCODE,
@@ -226,10 +220,10 @@ impl<'r> Facts<'r> {
 impl Visit for &mut Check<'_> {
     #[inline(always)]
     fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
-        let facts = self.facts(record)?;
+        record.check(self.constants)?;
         if record.needs_band() {
             return Err(Flaw::Segment);
         }
-        self.record(&facts)
+        self.record(&Facts::of(record))
     }
 }

@@ -21,7 +21,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// [`RunError`] for an arena that is too short or not at a multiple of 16.
     pub fn new(model: Model<'m, O>, kernels: K, arena: &'m mut [u8]) -> Result<Self, RunError> {
         if arena.len() < model.arena_len() {
-            return Err(RunError::ArenaTooSmall { needed: model.header.arena_len });
+            return Err(RunError::ArenaTooSmall { needed: model.arena_len });
         }
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(RunError::ArenaUnaligned);
@@ -45,6 +45,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     }
 
     /// The bytes of input `index`, to be filled before each run.
+    #[inline(never)]
     pub fn input_bytes(&mut self, index: usize) -> Option<&mut [u8]> {
         let span = self.model.inputs().nth(index)?.tensor.span()?;
         self.arena.get_mut(span.range()?)
@@ -75,6 +76,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
 
     /// The bytes of output `index`, as the last run left them.
     #[must_use]
+    #[inline(never)]
     pub fn output_bytes(&self, index: usize) -> Option<&[u8]> {
         let span = self.model.outputs().nth(index)?.tensor.span()?;
         self.arena.get(span.range()?)
