@@ -148,7 +148,7 @@ impl<'m> BandCheck<'_, 'm> {
             self.make(Made { span: turns.sums, lines: 0, row: 0, ring: true, written: 0 })?;
         }
         self.check.place(facts.output)?;
-        self.check.count(facts);
+        self.check.count(facts)?;
         if overwrites(facts) {
             return Ok(());
         }

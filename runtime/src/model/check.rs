@@ -1,5 +1,7 @@
 //! What must hold of a program, record by record.
 
+use heapless::Vec;
+
 use super::{MAX_LIVE, Model};
 use crate::arena::Constants;
 use crate::error::Flaw;
@@ -19,16 +21,16 @@ pub(super) struct Check<'m> {
     arena_len: u32,
     /// The state takes the arena up to here, everything else what follows.
     state_len: u32,
-    /// Those that are live, among empty ones.
-    live: [Span; MAX_LIVE],
+    live: Vec<Span, MAX_LIVE>,
     seen: OpSet,
+    /// What the header says and no record has done yet.
     work: u64,
 }
 
 impl<'m> Check<'m> {
     pub(super) fn new<O: Ops>(model: &Model<'m, O>, state_len: u32) -> Self {
-        let (constants, arena_len) = (model.constants, model.arena_len);
-        Self { constants, arena_len, state_len, live: [Span::EMPTY; MAX_LIVE], seen: OpSet::NONE, work: 0 }
+        let (constants, arena_len, work) = (model.constants, model.arena_len, model.header().work);
+        Self { constants, arena_len, state_len, live: Vec::new(), seen: OpSet::NONE, work }
     }
 
     /// Checks a port before the program; outputs when it is over, by [`Self::output`].
@@ -100,8 +102,7 @@ impl<'m> Check<'m> {
     /// Makes a span live, where nothing else is.
     pub(super) fn write(&mut self, span: Span) -> Result<(), Flaw> {
         self.free(span)?;
-        *self.live.iter_mut().find(|other| other.len == 0).ok_or(Flaw::TooManyLive)? = span;
-        Ok(())
+        self.live.push(span).map_err(|_| Flaw::TooManyLive)
     }
 
     /// Checks that nothing live has a byte of a span.
@@ -111,7 +112,11 @@ impl<'m> Check<'m> {
 
     /// Makes a span live no more.
     pub(super) fn end(&mut self, ended: Span) {
-        self.live.iter_mut().filter(|live| **live == ended).for_each(|live| *live = Span::EMPTY);
+        let Some(at) = self.live.iter().position(|live| *live == ended) else { return };
+        // The last one takes its place, unless it was that one.
+        if let (Some(last), Some(live)) = (self.live.pop(), self.live.get_mut(at)) {
+            *live = last;
+        }
     }
 
     /// Ends the inputs that a record is the last to read.
@@ -123,9 +128,10 @@ impl<'m> Check<'m> {
     }
 
     /// Counts a record among those of the program.
-    pub(super) fn count(&mut self, facts: &Facts<'_>) {
+    pub(super) fn count(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
         self.seen = self.seen.with(facts.opcode);
-        self.work = self.work.saturating_add(facts.work);
+        self.work = self.work.checked_sub(facts.work).ok_or(Flaw::Work)?;
+        Ok(())
     }
 
     /// Counts bands among what the program needs.
@@ -155,8 +161,7 @@ impl<'m> Check<'m> {
         if facts.output.place() == Place::Arena {
             self.write(output)?;
         }
-        self.count(facts);
-        Ok(())
+        self.count(facts)
     }
 
     /// Checks that an input is live, and apart from the output unless it may be the output's own bytes or one may lie over the other.
@@ -175,7 +180,7 @@ impl<'m> Check<'m> {
 
     /// Checks what the header says of the whole program.
     pub(super) fn finish(&self, header: Header) -> Result<(), Flaw> {
-        match (self.seen.bits() == header.ops.bits(), self.work == header.work) {
+        match (self.seen.bits() == header.ops.bits(), self.work == 0) {
             (true, true) => Ok(()),
             (false, _) => Err(Flaw::OpSet),
             _ => Err(Flaw::Work),
