@@ -275,11 +275,42 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_read_whatever_their_lengths() {
+        for (bytes, wanted) in [
+            (&[1, 2][..], Some((1, 2))),
+            (&[0x81, 1, 2], Some((129, 2))),
+            (&[1, 0x82, 1], Some((1, 130))),
+            (&[1], None),
+            (&[1, 0x82], None),
+        ] {
+            let mut reader = Reader::new(bytes);
+            let pair = reader.pair();
+            assert_eq!(reader.end().ok().map(|_| pair), wanted, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn behind_what_is_no_number_there_are_none() {
         let mut reader = Reader::new(&[2, 1, 1]);
         let numbers = (bool::decode(&mut reader), u32::decode(&mut reader), reader.bytes());
         assert_eq!(numbers, (false, 0, &[][..]));
         assert_eq!(reader.end(), Err(Flaw::Record));
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Shade {
+        Black,
+        Gray { level: u8 },
+        White,
+    }
+    decode_enum!(Shade { Black, Gray { level }, White });
+
+    #[test]
+    fn enums_have_the_number_of_a_variant() {
+        assert_eq!(read::<Shade>(&[0]), Some((Shade::Black, 0)));
+        assert_eq!(read::<Shade>(&[1, 200, 7]), Some((Shade::Gray { level: 200 }, 1)));
+        assert_eq!(read::<Shade>(&[2]), Some((Shade::White, 0)));
+        assert_eq!((read::<Shade>(&[3]), read::<Shade>(&[1])), (None, None));
     }
 
     #[test]
