@@ -104,7 +104,6 @@ struct Now {
 }
 
 impl Lines {
-    #[inline(never)]
     fn new(input: &Tensor, output: &Tensor, window: &Window, turn: Option<u32>) -> Option<Self> {
         let shared = input.place() != Place::Constant && input.span()?.overlaps(output.span()?);
         let shared = shared.then_some([input.offset, output.offset]).filter(|_| turn.is_none());
@@ -118,7 +117,6 @@ impl Lines {
         Some(Self { axis, row_len, from, to, shared, rows, rings, batch, image: 0, left, now })
     }
 
-    #[inline(never)]
     fn take(&mut self) -> Option<&Now> {
         if self.left.is_empty() {
             self.image = self.image.wrapping_add(1);
