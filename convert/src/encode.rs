@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
-use lacewing::format::{DType, Layout, Op as Record, Place, Port, Span, Tensor};
+use lacewing::format::{DType, Layout, MAX_REGIONS, Op as Record, Place, Port, Span, Tensor};
 use lacewing_targets::wish::Family;
 use ndarray::ArrayD;
 
@@ -29,6 +29,8 @@ pub struct Aim {
     pub ram: Option<usize>,
     /// Whether the input goes in row by row.
     pub rows: bool,
+    /// Bytes of the regions of memory that the arena is in, the fastest first, 0 for those that are not there; one region if not given.
+    pub regions: Option<[usize; MAX_REGIONS]>,
 }
 
 /// Finished values of all stages before.
@@ -63,12 +65,12 @@ impl<'a> Context<'a> {
         graph: &'a Graph,
         quantization: Quantization,
         items: Vec<Item>,
-        Aim { kernels, optimize, ram, rows }: Aim,
+        Aim { kernels, optimize, ram, rows, regions }: Aim,
     ) -> Result<Self, ConvertError> {
         let scratch =
             |node, banded| wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| wish.scratch as usize);
         let planned = |optimize| {
-            let options = PlanOptions { optimize, rows, ..PlanOptions::default() };
+            let options = PlanOptions { optimize, rows, regions, ..PlanOptions::default() };
             plan(graph, |value| quantization.element_bytes(value), scratch, options)
         };
         let mut plan = planned(if ram.is_some() { Optimize::Speed } else { optimize })?;
@@ -121,6 +123,9 @@ pub fn encode(context: &Context<'_>) -> Result<Encoded, ConvertError> {
     let outputs = ports(context, &context.graph.outputs);
     let states: Vec<ValueId> = context.graph.states.iter().map(|state| state.input).collect();
     ports(context, &states).iter().try_for_each(|state| builder.state(state))?;
+    if let Some(starts) = context.plan.region_starts() {
+        builder.regions(starts.map(|start| start as u32));
+    }
     let arena = u32::try_from(context.plan.arena_bytes).map_err(|_| lacewing::format::encode::TooLarge)?;
     let file = builder.finish(&inputs, &outputs, arena, &metadata)?;
     Ok(Encoded { file, layers })

@@ -14,9 +14,10 @@
 mod bands;
 mod overlaps;
 mod place;
+mod regions;
 mod sharing;
 
-use lacewing::format::Span;
+use lacewing::format::{MAX_REGIONS, Span};
 use thiserror::Error;
 
 use crate::graph::{Graph, NodeId, ValueId};
@@ -44,6 +45,18 @@ pub enum PlanError {
         /// Number of inputs.
         inputs: usize,
     },
+    /// A region of memory is too small.
+    #[error(
+        "region {} has {size} bytes, and {needed} are left for it; give more, or --optimize ram", region + 1
+    )]
+    Regions {
+        /// Number of the region, from 0.
+        region: usize,
+        /// Bytes that it has for the plan.
+        size: usize,
+        /// Bytes that are needed.
+        needed: usize,
+    },
     /// The input goes into a node that takes it as a whole.
     #[error(
         "the input cannot go in row by row: `{node}` takes it as a whole. Convolutions, pools and functions of one image run row by row, \
@@ -64,11 +77,13 @@ pub struct PlanOptions {
     pub optimize: Optimize,
     /// Whether the input goes in row by row, so that the arena never holds all of it.
     pub rows: bool,
+    /// Bytes of the regions of memory that the arena is in, the fastest first, 0 for those that are not there; one region if not given.
+    pub regions: Option<[usize; MAX_REGIONS]>,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        PlanOptions { align: 4, optimize: Optimize::default(), rows: false }
+        PlanOptions { align: 4, optimize: Optimize::default(), rows: false, regions: None }
     }
 }
 
@@ -110,6 +125,7 @@ pub struct Plan {
     lines: Vec<u16>,
     bands: Vec<Band>,
     arriving: Option<ValueId>,
+    region_starts: Option<[usize; MAX_REGIONS - 1]>,
     live_bytes: Vec<usize>,
     /// Bytes at the front of the arena that hold the states.
     pub state_bytes: usize,
@@ -176,6 +192,18 @@ impl Plan {
         self.arriving
     }
 
+    /// Where the second and the third region of memory start in the arena, if it is in several.
+    pub fn region_starts(&self) -> Option<[usize; MAX_REGIONS - 1]> {
+        self.region_starts
+    }
+
+    /// Bytes in each region of memory: all in the first, if there is but one.
+    pub fn regions(&self) -> [usize; MAX_REGIONS] {
+        let all = self.arena_bytes;
+        let [second, third] = self.region_starts.unwrap_or([all; MAX_REGIONS - 1]);
+        [second, third - second, all - third]
+    }
+
     /// Bytes live at each node, all those of a band alike; the last are those at the reading of the outputs.
     pub fn live_bytes(&self) -> &[usize] {
         &self.live_bytes
@@ -188,7 +216,7 @@ impl Plan {
 /// # Errors
 ///
 /// [`PlanError::TooManyLive`] if the device could not follow all tensors; [`PlanError::Rows`] and [`PlanError::RowsOfSeveral`] if the input
-/// cannot go in row by row.
+/// cannot go in row by row; [`PlanError::Regions`] if they are too small.
 pub fn plan(
     graph: &Graph,
     elem_bytes: impl Fn(ValueId) -> usize,
@@ -210,7 +238,7 @@ pub fn plan(
     check_live(graph, &sharing)?;
     let scratch: Vec<usize> =
         (0..graph.nodes.len()).map(|node| scratch(NodeId(node), sharing.band_of(node).is_some())).collect();
-    Ok(sharing.place(&scratch, options))
+    sharing.place(&scratch, options)
 }
 
 fn check_live(graph: &Graph, sharing: &Sharing) -> Result<(), PlanError> {

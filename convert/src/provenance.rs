@@ -71,6 +71,10 @@ impl Options {
             Some(bytes) => Some(format!("--max-ram {bytes}")),
             None => (optimize != Optimize::default()).then(|| format!("--optimize {}", optimize.name())),
         });
+        words.extend(self.aim.regions.map(|sizes| {
+            let sizes: Vec<String> = sizes.iter().filter(|size| **size > 0).map(ToString::to_string).collect();
+            format!("--regions {}", sizes.join(","))
+        }));
         words.extend(self.aim.rows.then(|| "--input-rows".into()));
         words.extend((self.policy.io == Io::F32).then(|| "--io f32".into()));
         words.extend(self.simplify.input_layout_nhwc.then(|| "--input-layout nhwc".into()));
@@ -97,9 +101,15 @@ mod tests {
         (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
         (options.policy.io, options.prune) = (Io::F32, Some(0.25));
         options.import.dims = [("N".to_string(), 1)].into();
-        options.aim = Aim { kernels: Family::Armv7em, optimize: Optimize::Ram, ram: None, rows: true };
+        options.aim = Aim {
+            kernels: Family::Armv7em,
+            optimize: Optimize::Ram,
+            ram: None,
+            rows: true,
+            regions: Some([4096, 8192, 0]),
+        };
         let said = "--precision int4 --layer /a=int16 --calibrator percentile --percentile 99.9 --rounding nearest \
-                    --prune 0.25 --target cortex-m4f --optimize ram --input-rows --io f32 --dim N=1";
+                    --prune 0.25 --target cortex-m4f --optimize ram --regions 4096,8192 --input-rows --io f32 --dim N=1";
         assert_eq!(options.arguments(), said);
         options.aim.ram = Some(8192);
         assert_eq!(options.arguments(), said.replace("--optimize ram", "--max-ram 8192"));

@@ -97,11 +97,13 @@ impl Runner {
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
         let ops = std::mem::take(&mut self.ops);
         let mut rings: HashMap<usize, Vec<u8>> = HashMap::new();
-        let outputs = self.run_seeing(inputs, &mut |Ran { record, turn, arena, .. }| {
+        let outputs = self.run_seeing(inputs, &mut |Ran { record, turn, ram, .. }| {
             let op = &ops[record];
-            let (Some(turn), Some(turns)) = (turn, op.turns()) else { return after(record, bytes(arena, op.output())) };
+            let (Some(turn), Some(turns)) = (turn, op.turns()) else {
+                return after(record, op.output().span().and_then(|span| ram.get(span)).unwrap_or_default());
+            };
             if turns.writes(turn) {
-                let row = op.output().row(turn).and_then(Span::range).and_then(|range| arena.get(range));
+                let row = op.output().row(turn).and_then(|row| ram.get(row));
                 rings.entry(record).or_default().extend_from_slice(row.unwrap_or_default());
             }
             if turn + 1 == turns.count {

@@ -235,6 +235,27 @@ fn an_input_goes_in_row_by_row_where_a_band_takes_it() {
 }
 
 #[test]
+fn an_arena_is_put_into_regions_of_memory() {
+    let one = converted(&["--optimize", "ram"]);
+    let two = converted(&["--optimize", "ram", "--regions", "2K,64K"]);
+    let regions: Vec<u64> = serde_json::from_value(two.report["region_bytes"].clone()).unwrap();
+    assert!(regions.len() == 2 && (1..=2048).contains(&regions[0]), "{regions:?}");
+    assert_eq!(two.report["arena_bytes"], regions.iter().sum::<u64>());
+    assert!(one.report["region_bytes"].is_null());
+    assert_eq!(object(&["inspect", &two.lace])["region_bytes"], two.report["region_bytes"]);
+    let said = String::from_utf8(lacewing(&["inspect", &two.lace]).stdout).unwrap();
+    assert!(said.contains("in region 1") && said.contains("in region 2"), "{said}");
+    assert_eq!(two.report["sqnr_db"], one.report["sqnr_db"], "the same numbers");
+    let board = converted(&["--target", "stm32h743", "--regions", "board"]);
+    assert_eq!(board.report["region_bytes"].as_array().map(Vec::len), None, "all of it fits into the fastest");
+    let onnx = demo("fashion.onnx");
+    let refused = |status, regions| refused(status, &["convert", &onnx, "--precision", "f32", "--regions", regions]);
+    assert!(refused(1, "64,64").contains("region 2 has 64 bytes"));
+    assert!(refused(2, "64K").contains("two or three sizes"));
+    assert!(refused(2, "board").contains("no board with several memories"));
+}
+
+#[test]
 fn the_demo_does_the_whole_way() {
     let result = object(&["demo"]);
     assert!(result["int8"]["top1"].as_f64() > Some(0.91));

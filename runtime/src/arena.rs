@@ -5,7 +5,7 @@
 use core::ops::{Deref, DerefMut, Range};
 
 use crate::error::Fault;
-use crate::format::{DType, Place, Span, Tensor};
+use crate::format::{DType, MAX_REGIONS, Place, Span, Tensor};
 
 mod sealed {
     pub trait Sealed {}
@@ -98,6 +98,128 @@ impl<const N: usize> DerefMut for Arena<N> {
     }
 }
 
+/// The memory that a model runs in: an arena in one piece, or a piece for each region of its plan. The plan's offsets count through them.
+#[derive(Debug, Default)]
+pub struct Ram<'a>([&'a mut [u8]; MAX_REGIONS]);
+
+impl<'a> Ram<'a> {
+    /// One piece.
+    pub(crate) fn one(arena: &'a mut [u8]) -> Self {
+        let mut ram = Self::default();
+        if let Some(first) = ram.0.first_mut() {
+            *first = arena;
+        }
+        ram
+    }
+
+    /// The first bytes of pieces, as many of each as the plan's region has; `None` if one is shorter or there are fewer.
+    pub(crate) fn new(pieces: impl IntoIterator<Item = &'a mut [u8]>, lens: [usize; MAX_REGIONS]) -> Option<Self> {
+        let (mut ram, mut pieces) = (Self::default(), pieces.into_iter());
+        for (to, len) in ram.0.iter_mut().zip(lens).filter(|(_, len)| *len > 0) {
+            *to = pieces.next()?.get_mut(..len)?;
+        }
+        Some(ram)
+    }
+
+    pub(crate) fn reborrow(&mut self) -> Ram<'_> {
+        Ram(self.0.each_mut().map(|piece| &mut **piece))
+    }
+
+    /// Whether every piece starts at a multiple of `align`.
+    pub(crate) fn is_aligned(&self, align: usize) -> bool {
+        self.0.iter().all(|piece| piece.is_empty() || piece.as_ptr().addr().is_multiple_of(align))
+    }
+
+    /// Bytes of all pieces.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().fold(0, |len, piece| len.saturating_add(piece.len()))
+    }
+
+    /// The bytes of a span, `None` outside.
+    #[must_use]
+    pub fn get(&self, span: Span) -> Option<&[u8]> {
+        let mut range = span.range()?;
+        for piece in &self.0 {
+            if let Some(bytes) = piece.get(range.clone()) {
+                return Some(bytes);
+            }
+            range = range.start.checked_sub(piece.len())?..range.end.checked_sub(piece.len())?;
+        }
+        None
+    }
+
+    /// The bytes of a span, to be changed; `None` outside.
+    #[must_use]
+    pub fn get_mut(&mut self, span: Span) -> Option<&mut [u8]> {
+        let [bytes, ..] = self.disjoint(&[span.range()?, 0..0, 0..0])?;
+        Some(bytes)
+    }
+
+    /// The bytes of three ranges, `None` if one lies outside or has a byte of another. As `get_disjoint_mut`, in half its instructions: each
+    /// record and each turn of a band begins with it.
+    #[inline(always)]
+    fn disjoint(&mut self, ranges: &[Range<usize>; 3]) -> Option<[&mut [u8]; 3]> {
+        let [a, b, c] = ranges;
+        let apart = |one: &Range<usize>, other: &Range<usize>| one.end <= other.start || other.end <= one.start;
+        if !(apart(a, b) && apart(a, c) && apart(b, c)) {
+            return None;
+        }
+        let pieces = self.0.each_mut().map(|piece| (piece.as_mut_ptr(), piece.len()));
+        let part = |range: &Range<usize>| {
+            let start = place(pieces, range)?;
+            // SAFETY: the range lies in one piece, which is borrowed for as long as what is given; no two ranges have a byte in common, since
+            // of each two one ends before the other starts, and pieces have none.
+            Some(unsafe { core::slice::from_raw_parts_mut(start, range.len()) })
+        };
+        Some([part(a)?, part(b)?, part(c)?])
+    }
+
+    /// The bytes of a range, and all others; `None` outside.
+    fn around(self, range: Range<usize>) -> Option<(&'a mut [u8], Outside<'a>)> {
+        let (mut out, mut start, mut outside) = (None, 0usize, Outside { ends: [0; PIECES], pieces: [&[]; PIECES] });
+        let mut places = outside.ends.iter_mut().zip(&mut outside.pieces);
+        let mut put = |end: usize, bytes: &'a [u8]| {
+            if let Some((to_end, to)) = places.next() {
+                (*to_end, *to) = (end, bytes);
+            }
+        };
+        for piece in self.0 {
+            let (local, first) = (within(&range, start, piece.len()), start);
+            start = start.wrapping_add(piece.len());
+            match local {
+                Some(local) if out.is_none() => {
+                    let (before, rest) = piece.split_at_mut_checked(local.start)?;
+                    let (bytes, after) = rest.split_at_mut_checked(local.len())?;
+                    put(first.wrapping_add(before.len()), before);
+                    put(start, after);
+                    out = Some(bytes);
+                }
+                _ => put(start, piece),
+            }
+        }
+        Some((out?, outside))
+    }
+}
+
+/// Where the bytes of a range start; `None` unless one of the pieces, which have a start and a length, has them all.
+#[inline(always)]
+fn place(pieces: [(*mut u8, usize); MAX_REGIONS], range: &Range<usize>) -> Option<*mut u8> {
+    let (mut start, mut end) = (range.start, range.end);
+    for (piece, len) in pieces {
+        if start <= end && end <= len {
+            return Some(piece.wrapping_add(start));
+        }
+        (start, end) = (start.checked_sub(len)?, end.checked_sub(len)?);
+    }
+    None
+}
+
+/// A range that lies in a piece of `len` bytes from `start` on, counted from its first.
+fn within(range: &Range<usize>, start: usize, len: usize) -> Option<Range<usize>> {
+    let local = range.start.checked_sub(start)?..range.end.checked_sub(start)?;
+    (local.start <= local.end && local.end <= len).then_some(local)
+}
+
 /// The constants section of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Constants<'a>(&'a [u8]);
@@ -159,7 +281,7 @@ type Part<'t> = (&'t Tensor, Option<Span>);
 /// What a record runs in: the arena, and the constants beside it.
 #[derive(Debug)]
 pub struct Memory<'a> {
-    arena: &'a mut [u8],
+    ram: Ram<'a>,
     /// The file's constants.
     pub constants: Constants<'a>,
     /// In a band, the turn that the record has.
@@ -167,8 +289,8 @@ pub struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    pub(crate) fn new(arena: &'a mut [u8], constants: Constants<'a>, turn: Option<u32>) -> Self {
-        Self { arena, constants, turn }
+    pub(crate) fn new(ram: Ram<'a>, constants: Constants<'a>, turn: Option<u32>) -> Self {
+        Self { ram, constants, turn }
     }
 
     /// The numbers of `input`, apart from those of `output`, and the scratch bytes.
@@ -207,7 +329,7 @@ impl<'a> Memory<'a> {
     fn bytes(&mut self, [input, output]: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
         let (read, constant) = (part(input)?, input.0.place() == Place::Constant);
         let ranges = [if constant { 0..0 } else { read.clone() }, part(output)?, scratch_range(scratch)?];
-        let [i, o, s] = self.arena.get_disjoint_mut(ranges).map_err(|_| Fault)?;
+        let [i, o, s] = self.ram.disjoint(&ranges).ok_or(Fault)?;
         let input = if constant { self.constants.0.get(read).ok_or(Fault)? } else { i };
         Ok((input, o, s))
     }
@@ -264,10 +386,7 @@ impl<'a> Memory<'a> {
     /// [`Fault`] if it lies outside.
     pub fn around<T: Pod>(&mut self, output: &Tensor) -> Result<(Others<'_>, &mut [T]), Fault> {
         let turn = self.turn;
-        let out = now(output, turn)?;
-        let (before, rest) = self.arena.split_at_mut_checked(out.start).ok_or(Fault)?;
-        let (bytes, after) = rest.split_at_mut_checked(out.len()).ok_or(Fault)?;
-        let arena = Outside { before, after, end: out.end };
+        let (bytes, arena) = self.ram.reborrow().around(now(output, turn)?).ok_or(Fault)?;
         Ok((Others { arena, constants: self.constants, output: *output, turn }, cast_mut(bytes).ok_or(Fault)?))
     }
 }
@@ -314,20 +433,21 @@ impl<'a> Constants<'a> {
     }
 }
 
+/// All regions but the output's bytes, which stand between two pieces of one.
+const PIECES: usize = MAX_REGIONS + 1;
+
 /// The arena without the output's bytes.
 #[derive(Clone, Copy, Debug)]
 struct Outside<'a> {
-    before: &'a [u8],
-    after: &'a [u8],
-    end: usize,
+    /// The offset after the last byte of each piece.
+    ends: [usize; PIECES],
+    pieces: [&'a [u8]; PIECES],
 }
 
 impl<'a> Outside<'a> {
     fn get(&self, range: Range<usize>) -> Option<&'a [u8]> {
-        match range.start.checked_sub(self.end) {
-            Some(start) => self.after.get(start..range.end.checked_sub(self.end)?),
-            None => self.before.get(range),
-        }
+        let mut pieces = self.ends.iter().zip(self.pieces);
+        pieces.find_map(|(end, piece)| piece.get(within(&range, end.checked_sub(piece.len())?, piece.len())?))
     }
 }
 
@@ -377,9 +497,58 @@ mod tests {
     }
 
     #[test]
+    fn three_parts_are_those_of_the_standard_library() {
+        const LEN: usize = 3;
+        let range = |i: usize| (i % 5)..(i / 5);
+        for (i, j, k) in (0..25).flat_map(|i| (0..25).flat_map(move |j| (0..25).map(move |k| (i, j, k)))) {
+            let ranges = [range(i), range(j), range(k)];
+            let (mut bytes, mut same) = ([0u8; LEN], [0u8; LEN]);
+            let fill = |[a, b, c]: [&mut [u8]; 3]| {
+                a.fill(1);
+                b.fill(2);
+                c.fill(3);
+            };
+            let ours = Ram::one(&mut bytes).disjoint(&ranges).map(fill);
+            let theirs = same.get_disjoint_mut(ranges.clone()).ok().map(fill);
+            assert_eq!((ours, bytes), (theirs, same), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "regions")]
+    fn parts_of_regions_are_those_of_one_piece_unless_they_lie_across() {
+        let range = |i: usize| (i % 7)..(i / 7);
+        for (i, j) in (0..49).flat_map(|i| (0..49).map(move |j| (i, j))) {
+            let ranges = [range(i), range(j), 0..0];
+            let (mut first, mut second, mut third, mut same) = ([0u8; 3], [0u8; 2], [0u8; 1], [0u8; 6]);
+            let fill = |[a, b, _]: [&mut [u8]; 3]| {
+                a.fill(1);
+                b.fill(2);
+            };
+            let mut ram = Ram::new([&mut first[..], &mut second, &mut third], [3, 2, 1]).unwrap();
+            let ours = ram.disjoint(&ranges).map(fill);
+            let across = |range: &Range<usize>| [3, 5].iter().any(|start| range.start < *start && range.end > *start);
+            let theirs = same.get_disjoint_mut(ranges.clone()).ok().filter(|_| !ranges.iter().any(across)).map(fill);
+            assert_eq!((ours, [&first[..], &second, &third].concat()), (theirs, same.to_vec()), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "regions")]
+    fn an_output_is_taken_out_of_its_region() {
+        let (mut first, mut second) = ([1u8, 2, 3], [4u8, 5, 6, 7]);
+        let ram = Ram::new([&mut first[..], &mut second], [3, 4, 0]).unwrap();
+        let (out, outside) = ram.around(4..6).unwrap();
+        assert_eq!(out, [5, 6]);
+        let get = |range: Range<usize>| outside.get(range).unwrap_or_default();
+        assert_eq!((get(0..3), get(3..4), get(6..7)), (&[1, 2, 3][..], &[4][..], &[7][..]));
+        assert_eq!([get(2..4), get(4..5), get(3..7), get(6..8)], [[]; 4], "across, or the output's");
+    }
+
+    #[test]
     fn views_are_disjoint_or_in_place() {
         let mut bytes = Arena::<32>::new();
-        let mut memory = Memory::new(&mut bytes, Constants::new(&[]), None);
+        let mut memory = Memory::new(Ram::one(&mut bytes), Constants::new(&[]), None);
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(8, 8), Span::EMPTY).is_ok());
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(7, 8), Span::EMPTY).is_err());
         assert!(memory.apart::<i8, i8>(&tensor(0, 8), &tensor(30, 8), Span::EMPTY).is_err());

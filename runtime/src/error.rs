@@ -96,7 +96,12 @@ impl fmt::Display for ReadError {
         match self.flaw {
             Flaw::Unsupported(number) => match crate::format::Opcode::from_number(number) {
                 Some(opcode) => write!(f, ": {}", opcode.name()),
-                None => write!(f, ": opcode {number}"),
+                None => match number {
+                    125 => f.write_str(": several regions of memory, feature `regions`"),
+                    126 => f.write_str(": input row by row"),
+                    127 => f.write_str(": bands"),
+                    _ => write!(f, ": opcode {number}"),
+                },
             },
             _ => Ok(()),
         }

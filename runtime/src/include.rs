@@ -3,7 +3,7 @@
 /// Makes a module for a `.lace` file: its bytes in a 16-byte aligned static, and as constants its arena length and op set.
 ///
 /// `path` is relative to the file with the call, as for `include_bytes!`; a file with a damaged header does not compile.
-/// The module has `BYTES`, `HEADER`, `ARENA_LEN`, the type `Ops` and the function `read`.
+/// The module has `BYTES`, `HEADER`, `ARENA_LEN`, `REGIONS`, the type `Ops` and the function `read`.
 ///
 /// Attributes after the path's comma stand on the static, for example `#[unsafe(link_section = ".models")]`.
 ///
@@ -22,6 +22,11 @@ macro_rules! include_model {
 
             const FILE: &[u8] = include_bytes!($path);
 
+            const _: () = assert!(
+                $crate::format::MAX_REGIONS > 1 || !HEADER.ops.has_regions(),
+                "the model is for several regions of memory: enable the feature `regions` of lacewing"
+            );
+
             $($(#[$attribute])*)?
             static BLOB: Blob<[u8; FILE.len()]> = Blob(*include_bytes!($path));
 
@@ -36,6 +41,10 @@ macro_rules! include_model {
 
             /// Bytes of arena that the model needs.
             pub const ARENA_LEN: usize = HEADER.arena_len as usize;
+
+            /// Bytes of arena that the model needs in each region of memory, the fastest first; of a plan for several with lacewing's feature
+            /// `regions` alone.
+            pub const REGIONS: [usize; $crate::format::MAX_REGIONS] = $crate::format::regions(&HEADER, FILE);
 
             /// The operations that the model needs; no others are linked.
             #[derive(Clone, Copy, Debug)]

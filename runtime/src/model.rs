@@ -7,11 +7,12 @@ mod session;
 
 use core::marker::PhantomData;
 
-use crate::arena::{Constants, Memory};
+use crate::arena::{Constants, Memory, Ram, cast};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, HEADER_LEN, Header, Opcode, Ops, Port, Reader, Record, Segment, Span, Visit, dispatch,
+    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Opcode, Ops, Port, Reader, Record, Segment, Visit,
+    Words, dispatch, regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
@@ -34,7 +35,7 @@ pub struct Ran<'a> {
     /// Which turn it had, if it is one of a band.
     pub turn: Option<u32>,
     /// The arena after it.
-    pub arena: &'a [u8],
+    pub ram: &'a Ram<'a>,
 }
 
 /// A checked model. Borrows the file's bytes; weights and program are read in place.
@@ -43,12 +44,16 @@ pub struct Ran<'a> {
 #[derive(Debug)]
 pub struct Model<'m, O = AllOps> {
     file: &'m [u8],
-    header: Header,
+    header: &'m Words,
+    arena_len: u32,
+    constants: Constants<'m>,
     /// Inputs, outputs and states.
     counts: [u8; 3],
-    /// Where the first port is, and where the segments and records start, in the program.
-    ports: usize,
-    segments: usize,
+    /// Where the second and the third region of the arena start; its end if there is but one.
+    regions: [u32; MAX_REGIONS - 1],
+    /// The program from the first port on, and from the first segment on.
+    ports: &'m [u8],
+    segments: &'m [u8],
     ops: PhantomData<O>,
 }
 
@@ -74,13 +79,31 @@ impl<'m, O: Ops> Model<'m, O> {
         if !file.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(ReadError::new(0, Flaw::Alignment));
         }
+        let words = file
+            .get(..HEADER_LEN)
+            .and_then(cast)
+            .and_then(<[u32]>::first_chunk)
+            .ok_or(ReadError::new(0, Flaw::Alignment))?;
         if Header::checksum(file, header.program_len as usize) != header.program_crc {
             return Err(ReadError::new(60, Flaw::Checksum));
         }
         if let Some(missing) = header.ops.first_missing_in(O::OPS) {
             return Err(ReadError::new(16, Flaw::Unsupported(missing)));
         }
-        let mut model = Self { file, header, counts: [0; 3], ports: 0, segments: 0, ops: PhantomData };
+        let constants = Constants::new(section(file, header.constants_at(), header.constants_len));
+        let program = section(file, HEADER_LEN, header.program_len);
+        let arena_len = header.arena_len;
+        let mut model = Self {
+            file,
+            header: words,
+            arena_len,
+            constants,
+            counts: [0; 3],
+            regions: [arena_len; MAX_REGIONS - 1],
+            ports: program,
+            segments: program,
+            ops: PhantomData,
+        };
         model.check()?;
         Ok(model)
     }
@@ -88,36 +111,54 @@ impl<'m, O: Ops> Model<'m, O> {
     // Not on the stack of who reads and then runs.
     #[inline(never)]
     fn check(&mut self) -> Result<(), ReadError> {
-        let program = self.program();
-        let mut at = program;
-        self.check_program(&mut at).map_err(|flaw| {
-            let position = program.len().saturating_sub(at.len()).saturating_add(HEADER_LEN);
-            ReadError::new(position as u32, flaw)
-        })
+        let mut at = self.segments;
+        self.check_program(&mut at).map_err(|flaw| ReadError::new(self.position(at), flaw))
     }
 
     /// Walks the whole program; `at` is what is left, for the position of an error.
     fn check_program(&mut self, at: &mut &'m [u8]) -> Result<(), Flaw> {
-        let (counts, ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
-        (self.counts, self.ports) = (*counts, self.position(ports));
-        *at = ports;
-        let mut check = Check::new(self);
-        check.state_len = self.state_len().ok_or(Flaw::Range)?;
-        for (door, count) in [Door::Input, Door::Output, Door::State].into_iter().zip(self.counts) {
-            for _ in 0..count {
-                let (port, rest) = port(at)?;
-                check.door(door, &port)?;
-                *at = rest;
-            }
+        let (counts, mut ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
+        if const { O::OPS.has_regions() } && self.header().ops.has_regions() {
+            let mut reader = Reader::new(ports);
+            self.regions = [(); MAX_REGIONS - 1].map(|()| u32::decode(&mut reader));
+            ports = reader.end()?;
         }
-        self.segments = self.position(at);
+        (self.counts, self.ports) = (*counts, ports);
+        *at = ports;
+        let mut check = Check::new(self, self.state_len()?);
+        if const { O::OPS.has_regions() } {
+            check.regions(self)?;
+        }
+        self.check_doors(at, &mut check)?;
+        self.segments = at;
         while !at.is_empty() {
             let (segment, rest) = segment(at)?;
             *at = rest;
             check_segment::<O>(segment, at, &mut check)?;
         }
-        self.outputs().try_for_each(|output| check.output(&output))?;
-        check.finish(&self.header)
+        self.check_outputs(&check)?;
+        check.finish(self.header())
+    }
+
+    #[inline(never)]
+    fn check_doors(&self, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
+        for (door, count) in [Door::Input, Door::Output, Door::State].into_iter().zip(self.counts) {
+            for _ in 0..count {
+                let mut reader = Reader::new(at);
+                let port = Port::decode(&mut reader);
+                let rest = reader.end()?;
+                check.door(door, &port)?;
+                *at = rest;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn check_outputs(&self, check: &Check<'m>) -> Result<(), Flaw> {
+        let [inputs, outputs, _] = self.counts;
+        let mut reader = self.port(inputs.into());
+        (0..outputs).try_for_each(|_| check.output(&Port::decode(&mut reader)))
     }
 
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
@@ -125,8 +166,9 @@ impl<'m, O: Ops> Model<'m, O> {
     /// # Errors
     /// [`Flaw::Checksum`] if a byte is damaged.
     pub fn verify(&self) -> Result<(), ReadError> {
-        let body = self.file.get(HEADER_LEN.saturating_add(self.header.program_len as usize)..);
-        match Crc::new().update(body.unwrap_or_default()).finish() == self.header.body_crc {
+        let header = self.header();
+        let body = self.file.get(HEADER_LEN.saturating_add(header.program_len as usize)..);
+        match Crc::new().update(body.unwrap_or_default()).finish() == header.body_crc {
             true => Ok(()),
             false => Err(ReadError::new(56, Flaw::Checksum)),
         }
@@ -137,10 +179,15 @@ impl<'m, O: Ops> Model<'m, O> {
     /// # Errors
     /// [`RunError::ArenaTooSmall`].
     pub fn reset(&self, arena: &mut [u8]) -> Result<(), RunError> {
-        let needed = self.header.arena_len;
+        self.reset_in(&mut Ram::one(arena))
+    }
+
+    #[inline(never)]
+    fn reset_in(&self, ram: &mut Ram<'_>) -> Result<(), RunError> {
+        let needed = self.arena_len;
         for port in self.states() {
-            let range = port.tensor.span().and_then(Span::range);
-            let bytes = range.and_then(|range| arena.get_mut(range)).ok_or(RunError::ArenaTooSmall { needed })?;
+            let bytes = port.tensor.span().and_then(|span| ram.get_mut(span));
+            let bytes = bytes.ok_or(RunError::ArenaTooSmall { needed })?;
             bytes.fill(if port.tensor.dtype() == Some(DType::I8) { port.zero as u8 } else { 0 });
         }
         Ok(())
@@ -174,33 +221,46 @@ impl<'m, O: Ops> Model<'m, O> {
     ///
     /// # Errors
     /// As [`Model::run`].
-    #[inline(never)]
     pub fn run_profiled<K: Kernels, P: Profiler>(
         &self,
         kernels: &K,
         arena: &mut [u8],
         profiler: &mut P,
     ) -> Result<(), RunError> {
-        if const { O::OPS.has_rows() } && self.header.ops.has_rows() {
+        self.run_in(kernels, &mut Ram::one(arena), profiler)
+    }
+
+    #[inline(never)]
+    fn run_in<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        ram: &mut Ram<'_>,
+        profiler: &mut P,
+    ) -> Result<(), RunError> {
+        if const { O::OPS.has_rows() } && self.header().ops.has_rows() {
             return Err(RunError::Rows);
         }
-        let program = self.program().get(self.segments..).unwrap_or_default();
-        self.run_from((program, 0), &mut self.on(kernels, arena, profiler)?)
+        self.run_from((self.segments, 0), &mut self.on(kernels, ram, profiler)?)
     }
 
     /// A run over a part of the program in an arena that is long enough.
     fn on<'a, K, P>(
         &self,
         kernels: &'a K,
-        arena: &'a mut [u8],
+        ram: &'a mut Ram<'_>,
         profiler: &'a mut P,
     ) -> Result<Run<'a, 'm, K, P, O>, RunError> {
-        let needed = self.header.arena_len;
-        let arena = arena.get_mut(..needed as usize).ok_or(RunError::ArenaTooSmall { needed })?;
-        if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(RunError::ArenaUnaligned);
+        self.fits(ram)?;
+        Ok(Run { kernels, ram: ram.reborrow(), constants: self.constants, profiler, ops: PhantomData })
+    }
+
+    fn fits(&self, ram: &Ram<'_>) -> Result<(), RunError> {
+        let needed = self.arena_len;
+        match (ram.len() >= needed as usize, ram.is_aligned(ALIGN)) {
+            (true, true) => Ok(()),
+            (false, _) => Err(RunError::ArenaTooSmall { needed }),
+            _ => Err(RunError::ArenaUnaligned),
         }
-        Ok(Run { kernels, arena, constants: self.constants(), profiler, ops: PhantomData })
     }
 
     /// Runs the program from a segment on; `first` is the number of its first record.
@@ -214,26 +274,27 @@ impl<'m, O: Ops> Model<'m, O> {
                 at = records;
                 run.segment(segment, &mut at, &mut first)
             });
-            ran.map_err(|_| self.failed(at))?;
+            ran.map_err(|_| RunError::Record { at: self.position(at) })?;
         }
         Ok(())
     }
 
-    /// The error of what is at the front of the program's end part `rest`.
-    fn failed(&self, rest: &[u8]) -> RunError {
-        RunError::Record { at: self.position(rest).saturating_add(HEADER_LEN) as u32 }
-    }
-
     /// The header.
     #[must_use]
-    pub const fn header(&self) -> &Header {
-        &self.header
+    pub const fn header(&self) -> Header {
+        Header::of(self.header)
     }
 
     /// Bytes of arena that `run` needs: inputs, outputs and scratch included.
     #[must_use]
     pub const fn arena_len(&self) -> usize {
-        self.header.arena_len as usize
+        self.arena_len as usize
+    }
+
+    /// Bytes of arena that `run` needs in each region of memory, the fastest first: all of them in the first, unless the plan is for several.
+    #[must_use]
+    pub const fn regions(&self) -> [usize; MAX_REGIONS] {
+        regions(&self.header(), self.file)
     }
 
     /// The inputs, in ONNX's order.
@@ -255,14 +316,19 @@ impl<'m, O: Ops> Model<'m, O> {
     }
 
     /// Bytes at the start of the arena that hold the state.
-    fn state_len(&self) -> Option<u32> {
-        let end = |port: Port<'m>| port.tensor.span().and_then(|span| span.offset.checked_add(span.len));
-        self.states().map(end).try_fold(0, |most: u32, end| Some(most.max(end?)))
+    #[inline(never)]
+    fn state_len(&self) -> Result<u32, Flaw> {
+        let [inputs, outputs, states] = self.counts;
+        let mut reader = self.port(u32::from(inputs).wrapping_add(outputs.into()));
+        (0..states).try_fold(0, |most: u32, _| {
+            let span = Port::decode(&mut reader).tensor.span().ok_or(Flaw::Range)?;
+            Ok(most.max(span.offset.wrapping_add(span.len)))
+        })
     }
 
     /// The operations, in order, for tools.
     pub fn ops(&self) -> impl Iterator<Item = crate::format::Op> + use<'m, O> {
-        let mut at = self.program().get(self.segments..).unwrap_or_default();
+        let mut at = self.segments;
         let mut left = 0u16;
         core::iter::from_fn(move || {
             while left == 0 {
@@ -277,7 +343,7 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The records that run together row by row, and their turns as [`Segment::Band`] has them, for tools.
     pub fn bands(&self) -> impl Iterator<Item = (core::ops::Range<usize>, &'m [u8])> + use<'m, O> {
-        let mut at = self.program().get(self.segments..).unwrap_or_default();
+        let mut at = self.segments;
         let mut end = 0usize;
         core::iter::from_fn(move || {
             let (segment, mut rest) = segment(at).ok()?;
@@ -296,44 +362,64 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The constants section.
     #[must_use]
-    pub fn constants(&self) -> Constants<'m> {
-        Constants::new(self.section(self.header.constants_at(), self.header.constants_len))
+    pub const fn constants(&self) -> Constants<'m> {
+        self.constants
     }
 
     /// The metadata section.
     #[must_use]
     pub fn metadata_bytes(&self) -> &'m [u8] {
-        self.section(self.header.metadata_at(), self.header.metadata_len)
+        let header = self.header();
+        section(self.file, header.metadata_at(), header.metadata_len)
     }
 
     /// `count` of the ports, after the first `skipped`.
-    fn ports(&self, skipped: u32, count: u8) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let mut reader = Reader::new(self.program().get(self.ports..).unwrap_or_default());
-        for _ in 0..skipped {
+    fn ports(&self, skipped: u32, count: u8) -> Ports<'m> {
+        Ports { reader: self.port(skipped), left: count }
+    }
+
+    /// The place of port `index`.
+    #[inline(never)]
+    fn port(&self, index: u32) -> Reader<'m> {
+        let mut reader = Reader::new(self.ports);
+        for _ in 0..index {
             Port::decode(&mut reader);
         }
-        (0..count).map(move |_| Port::decode(&mut reader))
+        reader
     }
 
-    fn section(&self, at: usize, len: u32) -> &'m [u8] {
-        self.file.get(at..at.saturating_add(len as usize)).unwrap_or_default()
-    }
-
-    fn program(&self) -> &'m [u8] {
-        self.section(HEADER_LEN, self.header.program_len)
-    }
-
-    /// Where in the program its end part `rest` starts.
-    fn position(&self, rest: &[u8]) -> usize {
-        (self.header.program_len as usize).saturating_sub(rest.len())
+    /// Where in the file the end part `rest` of the program starts.
+    fn position(&self, rest: &[u8]) -> u32 {
+        (HEADER_LEN as u32).wrapping_add(self.header().program_len).wrapping_sub(rest.len() as u32)
     }
 }
 
-/// The port at the front of `bytes`, and what follows it.
-fn port(bytes: &[u8]) -> Result<(Port<'_>, &[u8]), Flaw> {
-    let mut reader = Reader::new(bytes);
-    let port = Port::decode(&mut reader);
-    Ok((port, reader.end()?))
+fn section(file: &[u8], at: usize, len: u32) -> &[u8] {
+    file.get(at..at.saturating_add(len as usize)).unwrap_or_default()
+}
+
+/// Ports that follow each other. A firmware holds what reads them once.
+struct Ports<'m> {
+    reader: Reader<'m>,
+    left: u8,
+}
+
+impl<'m> Iterator for Ports<'m> {
+    type Item = Port<'m>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Port<'m>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Port::decode(&mut self.reader))
+    }
+
+    #[inline(never)]
+    fn nth(&mut self, index: usize) -> Option<Port<'m>> {
+        for _ in 0..index {
+            self.next()?;
+        }
+        self.next()
+    }
 }
 
 /// The segment at the front of `bytes`, and its records.
@@ -362,7 +448,7 @@ fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mu
 /// What records run with.
 struct Run<'a, 'm, K, P, O> {
     kernels: &'a K,
-    arena: &'a mut [u8],
+    ram: Ram<'a>,
     constants: Constants<'m>,
     profiler: &'a mut P,
     ops: PhantomData<O>,
@@ -396,10 +482,10 @@ impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
         if let Some(opcode) = opcode {
             self.profiler.before(record, opcode);
         }
-        let step = Step { kernels: self.kernels, memory: Memory::new(self.arena, self.constants, turn) };
+        let step = Step { kernels: self.kernels, memory: Memory::new(self.ram.reborrow(), self.constants, turn) };
         let rest = dispatch::<O, _>(at, step)?;
         if let Some(opcode) = opcode {
-            self.profiler.after(Ran { record, opcode, turn, arena: self.arena });
+            self.profiler.after(Ran { record, opcode, turn, ram: &self.ram });
         }
         Ok(rest)
     }

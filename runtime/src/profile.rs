@@ -91,6 +91,7 @@ impl<C: FnMut() -> u32, const N: usize> Profiler for Cycles<C, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arena::Ram;
 
     #[test]
     fn cycles_are_added_up_across_the_counters_end() {
@@ -98,7 +99,7 @@ mod tests {
         let mut cycles = Cycles::<_, 2>::new(|| times.next().unwrap());
         for index in [0, 1, 0, 2] {
             cycles.before(index, Opcode::ConvI8);
-            cycles.after(Ran { record: index, opcode: Opcode::ConvI8, turn: None, arena: &[] });
+            cycles.after(Ran { record: index, opcode: Opcode::ConvI8, turn: None, ram: &Ram::default() });
         }
         assert_eq!(cycles.records(), &[5 + 5, 1]);
     }

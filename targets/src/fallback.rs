@@ -3,10 +3,14 @@
 use lacewing::Fault;
 use lacewing::format::Requant;
 
-/// What is not done is left to the portable body.
+/// What is not done is left to the portable body, if those are linked.
 #[inline(always)]
 pub(crate) fn or_portable(done: Option<()>, body: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
-    done.map_or_else(|| apart(body), Ok)
+    match done {
+        Some(()) => Ok(()),
+        None if cfg!(feature = "portable") => apart(body),
+        None => Err(Fault),
+    }
 }
 
 /// Calls a portable body as a function of its own, so that its stack is not added to that of the kernel that is run instead.

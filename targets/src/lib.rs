@@ -4,6 +4,9 @@
 //! The crate is `no_std` and allocates nothing. It depends on [`lacewing`] and on no other crate
 //! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
 //! its own runs the portable ones.
+//!
+//! A record that is not as kernels want it, of a file that was converted for another target, runs in its portable body. Without the default
+//! feature `portable` these bodies are not linked, and such a record is [`RunError::Record`](lacewing::RunError::Record).
 #![no_std]
 #![warn(missing_docs)]
 

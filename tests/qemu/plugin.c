@@ -183,9 +183,11 @@ static struct place *place_of(uint64_t address)
     return *at;
 }
 
+/* Whether it begins with a marker's bytes. Before the last halfword of a page QEMU looks whether the next instruction crosses into the next
+ * page, and gives what it looked at as bytes of this one; no longer instruction begins with a marker. */
 static bool is(const struct qemu_plugin_insn *insn, const uint8_t *bytes)
 {
-    return qemu_plugin_insn_size(insn) == markers->size
+    return qemu_plugin_insn_size(insn) >= markers->size
         && memcmp(qemu_plugin_insn_data(insn), bytes, markers->size) == 0;
 }
 

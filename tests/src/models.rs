@@ -10,7 +10,7 @@ use crate::generator::Generator;
 mod bands;
 mod int16;
 mod int4;
-pub use bands::{bands, rows, rows_in};
+pub use bands::{bands, regions, regions_at, rows, rows_in};
 pub use int4::int4;
 pub use int16::int16;
 

@@ -1,12 +1,14 @@
 //! A file taken apart, to be damaged and put together again with a header that fits.
 
-use lacewing::format::{HEADER_LEN, Header, Op, OpSet, Place, Port, Reader, Segment, align_up};
+use lacewing::format::{Decode, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Reader, Segment, align_up};
 
 /// The sections of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// Length of the arena that the header states.
     pub arena_len: u32,
+    /// Whether the header says that the arena is in several regions.
+    pub regions: bool,
     /// The program.
     pub program: Vec<u8>,
     /// The constants.
@@ -28,7 +30,8 @@ impl Parts {
         let (program, at) = section(HEADER_LEN, field(32));
         let (constants, at) = section(at, field(36));
         let (metadata, _) = section(at, field(40));
-        Self { arena_len: field(12), program, constants, metadata }
+        let regions = file.get(31).is_some_and(|byte| byte >> 5 & 1 == 1);
+        Self { arena_len: field(12), regions, program, constants, metadata }
     }
 
     /// The file: lengths, op set, work and the program's checksum are those of the parts.
@@ -40,7 +43,7 @@ impl Parts {
             file.extend_from_slice(section);
         }
         file.resize(align_up(file.len()), 0);
-        let (ops, work) = stated(&self.program).unwrap_or_default();
+        let (ops, work) = stated(&self.program, self.regions).unwrap_or_default();
         let header = Header {
             file_len: file.len() as u32,
             arena_len: self.arena_len,
@@ -69,10 +72,14 @@ pub fn seal(file: &mut [u8], header: Header) {
 }
 
 /// The op set and the work of a program, as far as it decodes.
-fn stated(program: &[u8]) -> Option<(OpSet, u64)> {
+fn stated(program: &[u8], regions: bool) -> Option<(OpSet, u64)> {
     let (counts, at) = program.split_at_checked(3)?;
     let mut reader = Reader::new(at);
     let (mut ops, mut work) = (OpSet::NONE, 0u64);
+    if regions {
+        ops = ops.with_regions();
+        let _starts = [(); MAX_REGIONS - 1].map(|()| u32::decode(&mut reader));
+    }
     for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
         if Port::decode(&mut reader).tensor.place() == Place::Ring {
             ops = ops.with_rows();
@@ -100,7 +107,14 @@ mod tests {
 
     #[test]
     fn parts_make_the_file_again() {
-        for file in [models::tiny(), models::every_operation(), models::int4(), models::bands(), models::rows()] {
+        for file in [
+            models::tiny(),
+            models::every_operation(),
+            models::int4(),
+            models::bands(),
+            models::rows(),
+            models::regions(),
+        ] {
             let again = Parts::of(&file).file();
             // All but the checksums: that of the body is not restated.
             assert_eq!(again[..56], file[..56]);

@@ -414,6 +414,43 @@ fn a_run_asks_for_a_long_and_aligned_arena() {
 }
 
 #[test]
+fn a_region_is_a_piece_of_memory_by_itself() {
+    let file = Aligned::from(&models::regions()[..]);
+    let model: Model<'_> = Model::read(&file).expect("a good file");
+    assert_eq!(model.regions(), [128, 128, 16]);
+    let [mut first, mut second, mut third] = [128, 128, 16].map(Aligned::zeroed);
+    assert!(Session::in_regions(model, Portable, [&mut first, &mut second]).is_err(), "a region less");
+    assert!(Session::in_regions(model, Portable, [&mut first, &mut second[..112], &mut third]).is_err());
+    let unaligned = Session::in_regions(model, Portable, [&mut first, &mut second[1..], &mut third]);
+    assert!(unaligned.is_err());
+    let mut whole = Aligned::zeroed(272);
+    let mut one = Session::new(model, Portable, &mut whole).expect("all regions in one piece");
+    let mut apart = Session::in_regions(model, Portable, [&mut first, &mut second, &mut third]).expect("three pieces");
+    for session in [&mut one, &mut apart] {
+        (0..).zip(session.input::<i8>(0).expect("an input")).for_each(|(i, x)| *x = i);
+        session.run().expect("a run");
+    }
+    assert_eq!(one.output::<i8>(0), apart.output::<i8>(0));
+    assert!(one.output::<i8>(0).is_some_and(|mean| mean.iter().any(|x| *x != 0)));
+}
+
+#[test]
+fn what_lies_across_regions_is_refused() {
+    let read = |starts, moved| {
+        let file = Aligned::from(&models::regions_at(starts, moved)[..]);
+        Model::<lacewing::AllOps>::read(&file).map(|_| ()).map_err(|error| error.flaw)
+    };
+    assert_eq!(read([128, 256], 8), Ok(()), "the middle is shorter than its region");
+    assert_eq!(read([272, 272], 0), Ok(()), "all in the first");
+    assert_eq!(read([0, 0], 0), Ok(()), "all in the last");
+    assert_eq!(read([96, 256], 0), Err(Flaw::Range), "the image reaches into the second");
+    assert_eq!(read([128, 256], 16), Err(Flaw::Range), "the middle reaches into the third");
+    assert_eq!(read([256, 128], 0), Err(Flaw::Range), "the third before the second");
+    assert_eq!(read([128, 288], 0), Err(Flaw::Range), "beyond the end");
+    assert_eq!(read([120, 256], 0), Err(Flaw::Range), "not at a multiple of 16");
+}
+
+#[test]
 fn an_input_that_goes_in_row_by_row_is_never_there_as_a_whole() {
     let file = Aligned::from(&models::rows()[..]);
     let model: Model<'_> = Model::read(&file).expect("a good file");
@@ -476,12 +513,16 @@ fn doors_have_the_type_and_length_of_their_ports() {
 #[test]
 fn every_operation_is_written_and_read_back() {
     let mut all = OpSet::NONE;
-    for file in [models::every_operation(), models::int16(), models::int4(), models::bands(), models::rows()] {
+    for file in
+        [models::every_operation(), models::int16(), models::int4(), models::bands(), models::rows(), models::regions()]
+    {
         let file = Aligned::from(&file[..]);
         let model: Model<'_> = Model::read(&file).expect("a good file");
         let banded = if model.bands().next().is_some() { OpSet::NONE.with_bands() } else { OpSet::NONE };
         let fed = if model.frame().is_some() { banded.with_rows() } else { banded };
-        let seen = model.ops().fold(fed, |set, op| set.with(op.opcode()));
+        let all_in_one = model.regions() == [model.arena_len(), 0, 0];
+        let placed = if all_in_one { fed } else { fed.with_regions() };
+        let seen = model.ops().fold(placed, |set, op| set.with(op.opcode()));
         assert_eq!(model.header().ops, seen);
         let work: u64 = model.ops().map(|op| op.work()).sum();
         assert_eq!(model.header().work, work);

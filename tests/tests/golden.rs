@@ -12,7 +12,7 @@ use lacewing_tests::generator::Generator;
 use lacewing_tests::{feed, models};
 
 /// The files that this version makes.
-fn made() -> [(&'static str, Vec<u8>); 6] {
+fn made() -> [(&'static str, Vec<u8>); 7] {
     [
         ("v1-tiny", models::tiny()),
         ("v1-every-operation", models::every_operation()),
@@ -20,6 +20,7 @@ fn made() -> [(&'static str, Vec<u8>); 6] {
         ("v1-int4", models::int4()),
         ("v1-bands", models::bands()),
         ("v1-rows", models::rows()),
+        ("v1-regions", models::regions()),
     ]
 }
 

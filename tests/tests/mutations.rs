@@ -30,7 +30,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let mut seeds = vec![models::tiny(), models::every_operation(), models::int16(), models::int4()];
-    seeds.extend([models::bands(), models::rows()]);
+    seeds.extend([models::bands(), models::rows(), models::regions()]);
     for opcode in records::opcodes() {
         for _ in 0..8 {
             let case = records::of(opcode).new_tree(&mut runner).expect("a record").current();

@@ -30,7 +30,8 @@ pub(super) struct BudgetArgs {
     max_drop: Option<f64>,
 }
 
-fn size(text: &str) -> Result<usize, String> {
+/// Bytes, with K for 2¹⁰ and M for 2²⁰.
+pub(super) fn size(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 1 << 10),
         None => text.strip_suffix(['M', 'm']).map_or((text, 1), |digits| (digits, 1 << 20)),

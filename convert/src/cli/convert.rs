@@ -28,6 +28,7 @@ use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, 
 use super::predict::{Place, place_parser, predict};
 use super::program;
 use super::quantization::QuantizationArgs;
+use super::regions::{self, Regions};
 use super::report::{ReportArgs, file_name, own_errors};
 use super::samples::{Found, Source};
 use super::terminal::{Paint, Progress, Terminal};
@@ -62,6 +63,10 @@ pub(super) struct Args {
     /// Order of the axes of image inputs on the device
     #[arg(long, value_enum, default_value_t = LayoutArg::Onnx)]
     input_layout: LayoutArg,
+    /// Put the arena into two or three regions of memory, the fastest first, what is used most into the fastest: bytes of each, or `board`
+    /// for those of the --target, less 8K of the first for stack and variables; see `Session::in_regions`
+    #[arg(long, value_name = "BYTES,BYTES", value_parser = regions::parse)]
+    regions: Option<Regions>,
     /// Have the input go in row by row, as a camera gives it, so that RAM never holds all of it; see `Session::push_row`
     #[arg(long)]
     input_rows: bool,
@@ -145,7 +150,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     if args.quantization.is_auto() && args.prune.is_some() {
         return Err(Failure::usage("--precision auto chooses what is pruned; leave --prune away"));
     }
-    let mut options = args.options();
+    let mut options = args.options()?;
     if options.policy.precision == Precision::F32 && !options.policy.rules.is_empty() {
         return Err(Failure::usage("--layer chooses within an integer program; --precision f32 has none"));
     }
@@ -267,8 +272,8 @@ pub(super) fn inputs(onnx: &[u8], import: &ImportOptions) -> Result<Vec<InputSpe
 }
 
 impl Args {
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             import: self.import.options(),
             simplify: SimplifyOptions {
                 input_layout_nhwc: matches!(self.input_layout, LayoutArg::Nhwc),
@@ -283,9 +288,10 @@ impl Args {
                 optimize: self.optimize(),
                 ram: self.ram(),
                 rows: self.input_rows,
+                regions: self.regions.map(|regions| regions.sizes(self.target.board)).transpose()?,
             },
             prune: self.prune,
-        }
+        })
     }
 
     fn optimize(&self) -> Optimize {
@@ -323,6 +329,7 @@ fn report(converted: &Conversion, steps: &[program::Step], terminal: &Terminal) 
     table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(plan.arena_bytes)]);
     table
         .add_row(["  lower bound for this order".to_string(), format!("{}, gap {gap}", bytes(plan.lower_bound_bytes))]);
+    regions::rows(plan.regions(), &mut table);
     table.add_row(["file (flash)".to_string(), bytes(converted.file.len())]);
     table.add_row(["operations".to_string(), steps.len().to_string()]);
     table.add_row(["multiply-accumulates".to_string(), grouped(program::macs(steps))]);
@@ -427,6 +434,7 @@ fn described(
         "target": args.target.target.name,
         "board": args.target.board.map(|board| board.name),
         "arena_bytes": converted.plan.arena_bytes,
+        "region_bytes": regions::regions_json(converted.plan.regions()),
         "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
         "file_bytes": converted.file.len(),
         "constant_bytes": model.header().constants_len,

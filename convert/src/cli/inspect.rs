@@ -16,6 +16,7 @@ use super::files;
 use super::numbers::{bytes, counted, grouped, hex, shape, short};
 use super::predict::{Place, place_parser, predict};
 use super::program::{self, Step};
+use super::regions;
 use super::survey;
 use super::terminal::{Paint, Terminal};
 
@@ -106,6 +107,7 @@ fn sizes(model: &Model<'_>, steps: &[Step], terminal: &Terminal) {
     let bound = program::lower_bound(steps) as usize;
     let mut table = terminal.table(["memory", ""], 1..2);
     table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(model.arena_len())]);
+    regions::rows(model.regions(), &mut table);
     table.add_row(["largest sum of live tensors".to_string(), bytes(bound)]);
     table.add_row(["file (flash)".to_string(), bytes(header.file_len as usize)]);
     table.add_row(["  weights and tables".to_string(), bytes(header.constants_len as usize)]);
@@ -148,6 +150,7 @@ fn described(model: &Model<'_>, steps: &[Step]) -> Value {
         "constant_bytes": header.constants_len,
         "metadata_bytes": header.metadata_len,
         "arena_bytes": header.arena_len,
+        "region_bytes": regions::regions_json(model.regions()),
         "arena_lower_bound_bytes": program::lower_bound(steps),
         "macs": program::macs(steps),
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),

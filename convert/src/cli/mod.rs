@@ -19,6 +19,7 @@ mod numbers;
 mod predict;
 mod program;
 mod quantization;
+mod regions;
 mod report;
 mod run;
 mod samples;

@@ -468,6 +468,16 @@ mod tests {
         Some(encode(&context).unwrap().file)
     }
 
+    /// The program in a small region and a large one.
+    fn parted(graph: &Graph, quantization: &Quantization, arena: usize) -> Vec<u8> {
+        let regions = Some([arena / 3, 2 * arena, 0]);
+        let aim = Aim { optimize: Optimize::Ram, regions, ..Aim::default() };
+        let context = Context::aimed(graph, quantization.clone(), Vec::new(), aim).unwrap();
+        let [fast, slow, none] = context.plan.regions();
+        assert!(fast <= (arena / 3).next_multiple_of(16) && slow > 0 && none == 0, "{arena}: {fast} {slow} {none}");
+        encode(&context).unwrap().file
+    }
+
     /// Whether bands make the arena smaller, and whether the input can go in row by row; the outputs are the same.
     fn lower(graph: &Graph, quantization: &Quantization) -> [bool; 2] {
         let (whole, plain, none) = program(graph, quantization, Optimize::Speed);
@@ -476,6 +486,7 @@ mod tests {
         assert!(arena <= plain, "{arena} {plain}");
         let right = outputs(graph, &whole);
         assert_eq!(right, outputs(graph, &banded));
+        assert_eq!(right, outputs(graph, &parted(graph, quantization, arena)));
         let fed = [Optimize::Ram, Optimize::Balanced].map(|optimize| fed(graph, quantization, optimize));
         fed.iter().flatten().for_each(|file| assert_eq!(right, outputs(graph, file)));
         [bands > 0, fed.iter().all(Option::is_some)]

@@ -1,9 +1,10 @@
 //! Which values share bytes, how long these live, and where they go.
 
-use lacewing::format::Span;
+use lacewing::format::{MAX_REGIONS, Span};
 
 use super::bands::{self, Band, Sizes};
-use super::{Optimize, Plan, PlanError, PlanOptions, Request, overlaps, place};
+use super::regions::{self, Regions};
+use super::{Optimize, Overlap, Placement, Plan, PlanError, PlanOptions, Request, overlaps, place};
 use crate::graph::{Graph, Node, NodeId, Op, State, ValueId};
 
 /// Which values share bytes, and the life of the bytes. A storage is named by the first value in it.
@@ -169,13 +170,16 @@ impl<'a> Sharing<'a> {
         (storages, requests)
     }
 
-    pub(super) fn place(self, scratch: &[usize], options: PlanOptions) -> Plan {
+    pub(super) fn place(self, scratch: &[usize], options: PlanOptions) -> Result<Plan, PlanError> {
         let states = place_states(self.graph, self.bytes);
         let state_bytes =
             states.last().map_or(0, |(state, at)| (at + self.bytes[state.input.0]).next_multiple_of(STATE_ALIGN));
         let (storages, requests) = self.requests(scratch, options.align);
         let overlaps = self.overlaps(&storages, options.optimize);
-        let placement = overlaps::place_with(&requests, &overlaps);
+        let (placement, region_starts) = match options.regions {
+            None => (overlaps::place_with(&requests, &overlaps), None),
+            Some(sizes) => self.in_regions((&storages, &requests, &overlaps), sizes, state_bytes)?,
+        };
         let live = place::live_bytes(&requests, &self.overlaps(&storages, Optimize::Ram));
         let at = |step: usize| state_bytes + live.get(step).copied().unwrap_or(0);
         let steps = self.steps();
@@ -188,7 +192,8 @@ impl<'a> Sharing<'a> {
         for (state, offset) in states {
             (offsets[state.input.0], offsets[state.output.0]) = (Some(offset), Some(offset));
         }
-        Plan {
+        Ok(Plan {
+            region_starts,
             arriving: self.sizes().arriving(),
             offsets: self.storage.iter().map(|&s| offsets[s]).collect(),
             last_uses: self.last_uses(),
@@ -203,7 +208,35 @@ impl<'a> Sharing<'a> {
             in_place: self.in_place,
             aliases: self.aliases,
             bands: self.bands,
+        })
+    }
+
+    /// Places the requests, the first of which are storages, in regions of memory; offsets count from the end of the states.
+    fn in_regions(
+        &self,
+        (storages, requests, overlaps): (&[usize], &[Request], &[Overlap]),
+        sizes: [usize; MAX_REGIONS],
+        states: usize,
+    ) -> Result<(Placement, Option<[usize; MAX_REGIONS - 1]>), PlanError> {
+        let heat: Vec<f64> = storages.iter().map(|storage| self.heat(*storage)).collect();
+        // Scratch and sums are what kernels touch all the time.
+        let heat: Vec<f64> = heat.into_iter().chain(std::iter::repeat(f64::MAX)).take(requests.len()).collect();
+        match regions::place(requests, overlaps, &heat, (sizes, states)) {
+            Ok(Regions { mut placement, starts }) => {
+                placement.offsets.iter_mut().for_each(|offset| *offset -= states);
+                placement.arena_bytes -= states;
+                Ok((placement, Some(starts)))
+            }
+            Err((region, needed)) => Err(PlanError::Regions { region, size: sizes[region], needed }),
         }
+    }
+
+    /// How often the numbers of a storage are read and written.
+    fn heat(&self, storage: usize) -> f64 {
+        let reads = |node: &Node| node.inputs.first().is_some_and(|value| self.storage[value.0] == storage);
+        let writes = |node: &Node| self.storage[node.outputs[0].0] == storage;
+        let nodes = self.graph.nodes.iter().filter(|node| reads(node) || writes(node));
+        nodes.map(|node| regions::touches(self.graph, node)).sum()
     }
 
     /// The lines of each value; 0 for those that are no rings.

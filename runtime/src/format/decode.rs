@@ -46,48 +46,40 @@ impl<'m> Reader<'m> {
         *byte
     }
 
-    /// `N` unsigned numbers of at most 32 bits.
+    /// Two unsigned numbers of at most 32 bits. Most take one byte, so two of those are the short way.
     #[inline(never)]
-    pub(crate) fn numbers<const N: usize>(&mut self) -> [u32; N] {
-        let mut bytes = self.rest;
-        // Most numbers take one byte; that way is the short one.
-        let numbers = core::array::from_fn(|_| match bytes.split_first() {
-            Some((byte, rest)) if *byte < 0x80 => {
-                bytes = rest;
-                u32::from(*byte)
-            }
-            _ => {
-                let number;
-                (number, bytes) = self.long(bytes);
-                number
-            }
-        });
-        self.rest = bytes;
-        numbers
+    pub(crate) fn pair(&mut self) -> (u32, u32) {
+        if let [first, second, rest @ ..] = self.rest
+            && first | second < 0x80
+        {
+            self.rest = rest;
+            return (u32::from(*first), u32::from(*second));
+        }
+        (self.number(), self.number())
     }
 
-    /// A number of any length at the front of `bytes`, and what follows it.
+    /// An unsigned number of at most 32 bits.
     #[inline(never)]
-    fn long(&mut self, bytes: &'m [u8]) -> (u32, &'m [u8]) {
-        let (mut number, mut shift, mut rest) = (0u32, 0u32, bytes);
-        while let Some((byte, after)) = rest.split_first() {
-            rest = after;
+    fn number(&mut self) -> u32 {
+        let (mut number, mut shift) = (0u32, 0u32);
+        while let Some((byte, rest)) = self.rest.split_first() {
+            self.rest = rest;
             number |= u32::from(byte & 0x7f).wrapping_shl(shift);
             if *byte < 0x80 && (shift < 28 || *byte < 16) {
-                return (number, rest);
+                return number;
             }
             shift = shift.wrapping_add(7);
             if shift > 28 {
                 break;
             }
         }
-        self.failed = true;
-        (0, &[])
+        self.fail();
+        0
     }
 
     /// A count, then as many bytes.
     pub(crate) fn bytes(&mut self) -> &'m [u8] {
-        let [len] = self.numbers();
+        let len = u32::decode(self);
         let Some((bytes, rest)) = self.rest.split_at_checked(len as usize) else {
             self.fail();
             return &[];
@@ -122,7 +114,7 @@ macro_rules! decode_enum {
         impl $crate::format::Decode for $name {
             #[inline(never)]
             fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
-                let [number] = reader.numbers();
+                let number = u32::decode(reader);
                 let mut next = 0u32;
                 $(
                     next = next.wrapping_add(1);
@@ -175,7 +167,7 @@ impl Decode for u16 {
 /// A number of 16 bits.
 #[inline(never)]
 fn narrow(reader: &mut Reader<'_>) -> u16 {
-    let [number] = reader.numbers();
+    let number = u32::decode(reader);
     u16::try_from(number).unwrap_or_else(|_| {
         reader.fail();
         0
@@ -185,8 +177,7 @@ fn narrow(reader: &mut Reader<'_>) -> u16 {
 impl Decode for u32 {
     #[inline(always)]
     fn decode(reader: &mut Reader<'_>) -> Self {
-        let [number] = reader.numbers();
-        number
+        reader.number()
     }
 }
 
@@ -220,7 +211,7 @@ impl Decode for i16 {
 impl Decode for i32 {
     #[inline(always)]
     fn decode(reader: &mut Reader<'_>) -> Self {
-        let [zigzag] = reader.numbers();
+        let zigzag = u32::decode(reader);
         (zigzag >> 1) as Self ^ ((zigzag & 1) as Self).wrapping_neg()
     }
 }
@@ -241,7 +232,7 @@ impl<T: Decode, const N: usize> Decode for [T; N] {
 
 impl<T: Decode, const N: usize> Decode for Vec<T, N> {
     fn decode(reader: &mut Reader<'_>) -> Self {
-        let [len] = reader.numbers();
+        let len = u32::decode(reader);
         let mut list = Self::new();
         for _ in 0..len {
             if list.push(T::decode(reader)).is_err() {
@@ -284,11 +275,42 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_read_whatever_their_lengths() {
+        for (bytes, wanted) in [
+            (&[1, 2][..], Some((1, 2))),
+            (&[0x81, 1, 2], Some((129, 2))),
+            (&[1, 0x82, 1], Some((1, 130))),
+            (&[1], None),
+            (&[1, 0x82], None),
+        ] {
+            let mut reader = Reader::new(bytes);
+            let pair = reader.pair();
+            assert_eq!(reader.end().ok().map(|_| pair), wanted, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn behind_what_is_no_number_there_are_none() {
         let mut reader = Reader::new(&[2, 1, 1]);
         let numbers = (bool::decode(&mut reader), u32::decode(&mut reader), reader.bytes());
         assert_eq!(numbers, (false, 0, &[][..]));
         assert_eq!(reader.end(), Err(Flaw::Record));
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Shade {
+        Black,
+        Gray { level: u8 },
+        White,
+    }
+    decode_enum!(Shade { Black, Gray { level }, White });
+
+    #[test]
+    fn enums_have_the_number_of_a_variant() {
+        assert_eq!(read::<Shade>(&[0]), Some((Shade::Black, 0)));
+        assert_eq!(read::<Shade>(&[1, 200, 7]), Some((Shade::Gray { level: 200 }, 1)));
+        assert_eq!(read::<Shade>(&[2]), Some((Shade::White, 0)));
+        assert_eq!((read::<Shade>(&[3]), read::<Shade>(&[1])), (None, None));
     }
 
     #[test]

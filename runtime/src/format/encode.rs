@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, Op, OpSet, Place, Port, Segment, Span, align_up};
+use super::{ALIGN, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -23,6 +23,7 @@ pub struct Builder {
     /// Records of the segment that is being written.
     records: Vec<u8>,
     count: u16,
+    regions: Option<[u32; MAX_REGIONS - 1]>,
     ops: OpSet,
     work: u64,
     states: Vec<u8>,
@@ -60,6 +61,13 @@ impl Builder {
         self.constants.extend_from_slice(bytes);
         self.known.insert(bytes.into(), span);
         span
+    }
+
+    /// Says that the arena is in several regions of memory, and where the second and the third start: multiples of 16.
+    #[cfg(feature = "regions")]
+    pub fn regions(&mut self, starts: [u32; MAX_REGIONS - 1]) {
+        self.regions = Some(starts);
+        self.ops = self.ops.with_regions();
     }
 
     /// Appends a tensor that is kept from one run to the next; its place is [`Place::State`].
@@ -149,6 +157,9 @@ impl Builder {
     fn program(&self, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> Result<Vec<u8>, TooLarge> {
         let count = |ports: &[Port<'_>]| u8::try_from(ports.len()).map_err(|_| TooLarge);
         let mut program = alloc::vec![count(inputs)?, count(outputs)?, self.state_count];
+        if let Some(starts) = self.regions {
+            program.extend(postcard::to_allocvec(&starts).map_err(|_| TooLarge)?);
+        }
         for port in inputs.iter().chain(outputs) {
             program.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
         }

@@ -41,49 +41,49 @@ pub struct Header {
     pub program_crc: u32,
 }
 
-/// Takes a little-endian field off the front of a slice, in `const` code.
-macro_rules! take {
-    ($bytes:ident, $type:ty) => {{
-        let Some((field, rest)) = $bytes.split_first_chunk::<{ size_of::<$type>() }>() else {
-            return Err(ReadError::new(0, Flaw::Truncated));
-        };
-        $bytes = rest;
-        <$type>::from_le_bytes(*field)
-    }};
-}
+/// The header as the file has it: sixteen little-endian words.
+pub(crate) type Words = [u32; HEADER_LEN / 4];
 
 impl Header {
     /// Reads the header of `file` and checks magic, version and lengths, not the checksums.
     ///
     /// # Errors
     /// [`Flaw::Truncated`], [`Flaw::Magic`], [`Flaw::Version`] or [`Flaw::Length`].
-    #[allow(unused_assignments, reason = "the macro steps past the last field too")]
     pub const fn parse(file: &[u8]) -> Result<Self, ReadError> {
-        let mut bytes = file;
-        let magic = take!(bytes, u32);
+        let Some(bytes) = file.first_chunk() else {
+            return Err(ReadError::new(0, Flaw::Truncated));
+        };
+        let words = words(bytes);
+        let [magic, version, ..] = words;
         if magic != u32::from_le_bytes(MAGIC) {
             return Err(ReadError::new(0, Flaw::Magic));
         }
-        let version = take!(bytes, u16);
-        let flags = take!(bytes, u16);
-        if version != VERSION || flags != 0 {
+        // Flags, of which none is defined, are the upper half.
+        if version != VERSION as u32 {
             return Err(ReadError::new(4, Flaw::Version));
         }
-        let header = Self {
-            file_len: take!(bytes, u32),
-            arena_len: take!(bytes, u32),
-            ops: OpSet::from_bits(take!(bytes, u128)),
-            program_len: take!(bytes, u32),
-            constants_len: take!(bytes, u32),
-            metadata_len: take!(bytes, u32),
-            signature_len: take!(bytes, u32),
-            work: take!(bytes, u64),
-            body_crc: take!(bytes, u32),
-            program_crc: take!(bytes, u32),
-        };
+        let header = Self::of(&words);
         match header.total() {
             Some(total) if total == file.len() && header.file_len as usize == total => Ok(header),
             _ => Err(ReadError::new(8, Flaw::Length)),
+        }
+    }
+
+    /// The header that a checked file has in these words.
+    pub(crate) const fn of(words: &Words) -> Self {
+        let [_, _, file_len, arena_len, a, b, c, d, program_len, constants_len, rest @ ..] = *words;
+        let [metadata_len, signature_len, work, work_high, body_crc, program_crc] = rest;
+        Self {
+            file_len,
+            arena_len,
+            ops: OpSet::from_words([a, b, c, d]),
+            program_len,
+            constants_len,
+            metadata_len,
+            signature_len,
+            work: work as u64 | (work_high as u64) << 32,
+            body_crc,
+            program_crc,
         }
     }
 
@@ -148,4 +148,16 @@ impl Header {
         let program = file.get(HEADER_LEN..HEADER_LEN + program_len);
         Crc::new().update(fields).update(program.unwrap_or_default()).finish()
     }
+}
+
+#[allow(clippy::indexing_slicing, reason = "there are as many words as chunks")]
+const fn words(bytes: &[u8; HEADER_LEN]) -> Words {
+    let (chunks, _) = bytes.as_chunks();
+    let mut words = [0; HEADER_LEN / 4];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = u32::from_le_bytes(chunks[i]);
+        i += 1;
+    }
+    words
 }

@@ -8,6 +8,7 @@ mod ops;
 mod opset;
 mod overlap;
 mod port;
+mod regions;
 mod tensor;
 mod turns;
 
@@ -20,6 +21,7 @@ pub mod preprocessing;
 
 pub use decode::{Decode, Reader};
 pub(crate) use decode::{decode, decode_enum};
+pub(crate) use header::Words;
 pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};
@@ -27,6 +29,7 @@ pub(crate) use ops::{Visit, dispatch};
 pub use opset::{AllOps, OpSet, Ops};
 pub use overlap::SafeOverlap;
 pub use port::{Port, Segment};
+pub use regions::{MAX_REGIONS, regions};
 pub(crate) use tensor::row_bytes;
 pub use tensor::{DType, Place, Requant, Span, Tensor, Window};
 pub use turns::Turns;

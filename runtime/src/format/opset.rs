@@ -9,13 +9,21 @@ pub struct OpSet([u32; 4]);
 impl OpSet {
     /// The empty set.
     pub const NONE: Self = Self([0; 4]);
-    /// Every operation that this crate knows, bands, and input row by row.
-    pub const ALL: Self = Opcode::all().with_bands().with_rows();
+    /// Every operation that this crate knows, bands, input row by row, and regions with the feature of that name.
+    pub const ALL: Self = {
+        let all = Opcode::all().with_bands().with_rows();
+        if cfg!(feature = "regions") { all.with_regions() } else { all }
+    };
 
     /// The set with these bits; bit `i` is the opcode with the number `i`.
     #[must_use]
     pub const fn from_bits(bits: u128) -> Self {
         Self([bits as u32, (bits >> 32) as u32, (bits >> 64) as u32, (bits >> 96) as u32])
+    }
+
+    /// The set with the bits of these words, the least significant first.
+    pub(super) const fn from_words(words: [u32; 4]) -> Self {
+        Self(words)
     }
 
     /// The bits of the set.
@@ -66,6 +74,18 @@ impl OpSet {
     #[must_use]
     pub const fn has_rows(self) -> bool {
         self.bits() >> 126 & 1 == 1
+    }
+
+    /// The set with an arena in several regions of memory; see [`regions`](super::regions()). The bit is 125.
+    #[must_use]
+    pub const fn with_regions(self) -> Self {
+        self.with_bit(125)
+    }
+
+    /// Whether the arena may be in several regions.
+    #[must_use]
+    pub const fn has_regions(self) -> bool {
+        self.bits() >> 125 & 1 == 1
     }
 
     /// The number of the first operation of `self` that `other` lacks.

@@ -56,8 +56,8 @@ impl SafeOverlap {
     /// Whether input and output may lie there.
     #[must_use]
     pub fn allows(&self, input: Span, output: Span) -> bool {
-        let end = |span: Span| u64::from(span.offset).saturating_add(span.len.into());
-        let from = |span: Span, shared: u32| u64::from(span.offset).saturating_add(shared.into());
+        let end = |span: Span| span.offset.saturating_add(span.len);
+        let from = |span: Span, shared: u32| span.offset.saturating_add(shared);
         let (below, above) = (end(output) <= from(input, self.below), end(input) <= from(output, self.above));
         (below && output.offset <= input.offset) || (above && input.offset <= output.offset)
     }

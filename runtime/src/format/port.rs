@@ -28,7 +28,7 @@ impl<'m> Port<'m> {
     #[inline(never)]
     pub fn decode(reader: &mut Reader<'m>) -> Self {
         let (name, tensor, rank) = (reader.bytes(), Tensor::decode(reader), reader.byte());
-        Self { name, tensor, rank, dims: reader.numbers(), scale: f32::decode(reader), zero: i8::decode(reader) }
+        Self { name, tensor, rank, dims: Decode::decode(reader), scale: f32::decode(reader), zero: i8::decode(reader) }
     }
 
     /// The name in ONNX; empty if its bytes are not UTF-8.

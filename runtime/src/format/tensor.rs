@@ -75,12 +75,11 @@ impl Decode for Tensor {
     #[inline(never)]
     fn decode(reader: &mut Reader<'_>) -> Self {
         let flags = reader.byte();
-        let [lines, offset, n, h, w, c] = reader.numbers();
-        let lines = u16::try_from(lines).unwrap_or_else(|_| {
+        let ((lines, offset), (n, h), (w, c)) = (reader.pair(), reader.pair(), reader.pair());
+        if lines > u16::MAX.into() {
             reader.fail();
-            0
-        });
-        Self { flags, lines, offset, shape: [n, h, w, c] }
+        }
+        Self { flags, lines: lines as u16, offset, shape: [n, h, w, c] }
     }
 }
 
@@ -186,9 +185,9 @@ pub struct Span {
 }
 
 impl Decode for Span {
-    #[inline(never)]
+    #[inline(always)]
     fn decode(reader: &mut Reader<'_>) -> Self {
-        let [offset, len] = reader.numbers();
+        let (offset, len) = reader.pair();
         Self { offset, len }
     }
 }
@@ -232,8 +231,8 @@ pub struct Window {
 impl Decode for Window {
     #[inline(never)]
     fn decode(reader: &mut Reader<'_>) -> Self {
-        let [kh, kw, sh, sw, dh, dw, ph, pw] = reader.numbers();
-        Self { kernel: [kh, kw], stride: [sh, sw], dilation: [dh, dw], pad: [ph, pw] }
+        let [kernel, stride, dilation, pad] = core::array::from_fn(|_| reader.pair().into());
+        Self { kernel, stride, dilation, pad }
     }
 }
 

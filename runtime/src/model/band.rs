@@ -176,8 +176,8 @@ struct BandCheck<'c, 'm> {
 impl Visit for &mut BandCheck<'_, '_> {
     #[inline(always)]
     fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
-        let facts = self.check.facts(record)?;
-        self.look(&facts, record.turns())
+        record.check(self.check.constants)?;
+        self.look(&Facts::of(record), record.turns())
     }
 }
 
@@ -235,7 +235,7 @@ impl<'m> BandCheck<'_, 'm> {
             self.make(Made::sums(turns.sums))?;
         }
         self.check.place(facts.output)?;
-        self.check.count(facts);
+        self.check.count(facts)?;
         let made = Made::rows(facts.output, self.member.wrapping_add(1))?;
         if overwrites(facts) { self.push(made) } else { self.make(made) }
     }

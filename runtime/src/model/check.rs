@@ -1,9 +1,13 @@
 //! What must hold of a program, record by record.
 
+use heapless::Vec;
+
 use super::{MAX_LIVE, Model};
 use crate::arena::Constants;
 use crate::error::Flaw;
-use crate::format::{DType, Header, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit};
+use crate::format::{
+    ALIGN, DType, Header, MAX_REGIONS, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit,
+};
 
 /// What a port is.
 #[derive(Clone, Copy)]
@@ -15,30 +19,41 @@ pub(super) enum Door {
 
 /// What is known of the program up to a record: which bytes are live, which operations occur.
 pub(super) struct Check<'m> {
-    constants: Constants<'m>,
+    pub(super) constants: Constants<'m>,
     arena_len: u32,
+    /// Where regions of the arena start, after the first.
+    starts: [u32; MAX_REGIONS - 1],
     /// The state takes the arena up to here, everything else what follows.
-    pub(super) state_len: u32,
+    state_len: u32,
     /// The ring of an input that goes in row by row, until the band in which it does.
     pub(super) rows: Option<Tensor>,
-    /// Those that are live, among empty ones.
-    live: [Span; MAX_LIVE],
+    live: Vec<Span, MAX_LIVE>,
     seen: OpSet,
+    /// What the header says and no record has done yet.
     work: u64,
 }
 
 impl<'m> Check<'m> {
-    pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
-        let (constants, arena_len) = (model.constants(), model.header.arena_len);
-        Self {
-            constants,
-            arena_len,
-            state_len: 0,
-            rows: None,
-            live: [Span::EMPTY; MAX_LIVE],
-            seen: OpSet::NONE,
-            work: 0,
+    pub(super) fn new<O: Ops>(model: &Model<'m, O>, state_len: u32) -> Self {
+        let (constants, arena_len, work) = (model.constants, model.arena_len, model.header().work);
+        let starts = [arena_len; MAX_REGIONS - 1];
+        Self { constants, arena_len, starts, state_len, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
+    }
+
+    /// Takes over where regions start, if the arena has several.
+    pub(super) fn regions<O: Ops>(&mut self, model: &Model<'_, O>) -> Result<(), Flaw> {
+        if !model.header().ops.has_regions() {
+            return Ok(());
         }
+        let mut last = 0;
+        for start in model.regions {
+            if start < last || start > self.arena_len || !start.is_multiple_of(ALIGN as u32) {
+                return Err(Flaw::Range);
+            }
+            last = start;
+        }
+        (self.starts, self.seen) = (model.regions, self.seen.with_regions());
+        Ok(())
     }
 
     /// Checks a port before the program; outputs when it is over, by [`Self::output`]. An input is live from here on, but one that goes in row
@@ -51,7 +66,7 @@ impl<'m> Check<'m> {
         match (door, port.tensor.place(), port.tensor.shape) {
             (Door::State, Place::State, _) => Ok(()),
             (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
-            (Door::Input, Place::Ring, [1, ..]) if self.rows.is_none() && self.live == [Span::EMPTY; MAX_LIVE] => {
+            (Door::Input, Place::Ring, [1, ..]) if self.rows.is_none() && self.live.is_empty() => {
                 (self.rows, self.seen) = (Some(port.tensor), self.seen.with_rows());
                 Ok(())
             }
@@ -90,17 +105,21 @@ impl<'m> Check<'m> {
         match tensor.place() {
             Place::Arena | Place::Ring => self.in_arena(span),
             Place::Constant => self.constants.get::<u8>(span).map(|_| ()).map_err(Flaw::from),
-            Place::State if span.offset.checked_add(span.len).is_some_and(|end| end <= self.state_len) => {
-                self.in_arena(Span { offset: self.state_len, len: 0 })
-            }
+            Place::State if self.in_region(span) && span.offset.wrapping_add(span.len) <= self.state_len => Ok(()),
             Place::State => Err(Flaw::Range),
         }
     }
 
     /// Checks that a span lies in the part of the arena that is no state.
     pub(super) fn in_arena(&self, span: Span) -> Result<(), Flaw> {
-        let end = span.offset.checked_add(span.len).is_some_and(|end| end <= self.arena_len);
-        if end && span.offset >= self.state_len { Ok(()) } else { Err(Flaw::Range) }
+        if self.in_region(span) && span.offset >= self.state_len { Ok(()) } else { Err(Flaw::Range) }
+    }
+
+    /// Whether a span lies in one region of the arena.
+    fn in_region(&self, span: Span) -> bool {
+        let apart = |end: u32, start: &u32| end <= *start || span.offset >= *start;
+        let inside = |end: u32| end <= self.arena_len && self.starts.iter().all(|start| apart(end, start));
+        span.offset.checked_add(span.len).is_some_and(inside)
     }
 
     pub(super) fn is_live(&self, span: Span) -> bool {
@@ -110,8 +129,7 @@ impl<'m> Check<'m> {
     /// Makes a span live, where nothing else is.
     pub(super) fn write(&mut self, span: Span) -> Result<(), Flaw> {
         self.free(span)?;
-        *self.live.iter_mut().find(|other| other.len == 0).ok_or(Flaw::TooManyLive)? = span;
-        Ok(())
+        self.live.push(span).map_err(|_| Flaw::TooManyLive)
     }
 
     /// Checks that nothing live has a byte of a span.
@@ -121,7 +139,11 @@ impl<'m> Check<'m> {
 
     /// Makes a span live no more.
     pub(super) fn end(&mut self, ended: Span) {
-        self.live.iter_mut().filter(|live| **live == ended).for_each(|live| *live = Span::EMPTY);
+        let Some(at) = self.live.iter().position(|live| *live == ended) else { return };
+        // The last one takes its place, unless it was that one.
+        if let (Some(last), Some(live)) = (self.live.pop(), self.live.get_mut(at)) {
+            *live = last;
+        }
     }
 
     /// Ends the inputs that a record is the last to read.
@@ -133,21 +155,15 @@ impl<'m> Check<'m> {
     }
 
     /// Counts a record among those of the program.
-    pub(super) fn count(&mut self, facts: &Facts<'_>) {
+    pub(super) fn count(&mut self, facts: &Facts<'_>) -> Result<(), Flaw> {
         self.seen = self.seen.with(facts.opcode);
-        self.work = self.work.saturating_add(facts.work);
+        self.work = self.work.checked_sub(facts.work).ok_or(Flaw::Work)?;
+        Ok(())
     }
 
     /// Counts bands among what the program needs.
     pub(super) fn count_band(&mut self) {
         self.seen = self.seen.with_bands();
-    }
-
-    /// What is to be known of a record whose numbers are right.
-    #[inline(always)]
-    pub(super) fn facts<'r, R: Record>(&self, record: &'r R) -> Result<Facts<'r>, Flaw> {
-        record.check(self.constants)?;
-        Ok(Facts::of(record))
     }
 
     /// Checks where a record reads and writes, and what is live after it. Not generic, so that a firmware holds it once.
@@ -172,8 +188,7 @@ impl<'m> Check<'m> {
         if facts.output.place() == Place::Arena {
             self.write(output)?;
         }
-        self.count(facts);
-        Ok(())
+        self.count(facts)
     }
 
     /// Checks that an input is live, and apart from the output unless it may be the output's own bytes or one may lie over the other.
@@ -191,11 +206,11 @@ impl<'m> Check<'m> {
     }
 
     /// Checks what the header says of the whole program.
-    pub(super) fn finish(&self, header: &Header) -> Result<(), Flaw> {
+    pub(super) fn finish(&self, header: Header) -> Result<(), Flaw> {
         if self.rows.is_some() {
             return Err(Flaw::Segment);
         }
-        match (self.seen == header.ops, self.work == header.work) {
+        match (self.seen.bits() == header.ops.bits(), self.work == 0) {
             (true, true) => Ok(()),
             (false, _) => Err(Flaw::OpSet),
             _ => Err(Flaw::Work),
@@ -216,8 +231,9 @@ pub(super) struct Facts<'r> {
 }
 
 impl<'r> Facts<'r> {
+    /// What is to be known of a record whose numbers are right.
     #[inline(never)]
-    fn of<R: Record>(record: &'r R) -> Self {
+    pub(super) fn of<R: Record>(record: &'r R) -> Self {
         let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
         Self {
             opcode: R::OPCODE,
@@ -239,10 +255,10 @@ impl<'r> Facts<'r> {
 impl Visit for &mut Check<'_> {
     #[inline(always)]
     fn visit<R: Record>(self, record: &R) -> Result<(), Flaw> {
-        let facts = self.facts(record)?;
+        record.check(self.constants)?;
         if record.needs_band() {
             return Err(Flaw::Segment);
         }
-        self.record(&facts)
+        self.record(&Facts::of(record))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::band::{Band, Course};
 use super::{Model, segment};
+use crate::arena::Ram;
 use crate::error::RunError;
 use crate::format::{Ops, Place, Segment, Span, Tensor};
 use crate::kernels::Kernels;
@@ -34,7 +35,7 @@ impl<'m, O: Ops> Model<'m, O> {
     #[must_use]
     pub fn frame(&self) -> Option<Frame<'m>> {
         let input = self.inputs().next().filter(|port| port.tensor.place() == Place::Ring)?.tensor;
-        let (segment, records) = segment(self.program().get(self.segments..)?).ok()?;
+        let (segment, records) = segment(self.segments).ok()?;
         let Segment::Band { records: members, turns } = segment else { return None };
         // The first of the turns is the arrival of a row.
         let course = Course::new(Band { members, turns: turns.get(2..)?, records });
@@ -62,11 +63,20 @@ impl<'m, O: Ops> Model<'m, O> {
         frame: &mut Frame<'m>,
         profiler: &mut P,
     ) -> Result<(), RunError> {
+        self.push_row_in(kernels, &mut Ram::one(arena), frame, profiler)
+    }
+
+    pub(super) fn push_row_in<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        ram: &mut Ram<'_>,
+        frame: &mut Frame<'m>,
+        profiler: &mut P,
+    ) -> Result<(), RunError> {
         frame.row().ok_or(RunError::Rows)?;
-        let mut run = self.on(kernels, arena, profiler)?;
+        let mut run = self.on(kernels, ram, profiler)?;
         frame.rows = frame.rows.wrapping_add(1);
-        let band = self.program().get(self.segments..).unwrap_or_default();
-        let failed = |_| self.failed(band);
+        let failed = |_| RunError::Record { at: self.position(self.segments) };
         let more = frame.course.advance::<O>(|at, member, turn| run.step(at, member, Some(turn))).map_err(failed)?;
         if more {
             return Ok(());

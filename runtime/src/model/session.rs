@@ -1,8 +1,9 @@
 //! A model that is run again and again.
 
 use super::{Frame, Model};
+use crate::arena::Ram;
 use crate::error::RunError;
-use crate::format::{ALIGN, AllOps, Ops, Place, Tensor};
+use crate::format::{AllOps, Ops, Place, Tensor};
 use crate::kernels::Kernels;
 use crate::profile::Profiler;
 
@@ -11,7 +12,7 @@ use crate::profile::Profiler;
 pub struct Session<'m, K, O = AllOps> {
     model: Model<'m, O>,
     kernels: K,
-    arena: &'m mut [u8],
+    ram: Ram<'m>,
 }
 
 impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
@@ -20,14 +21,28 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// # Errors
     /// [`RunError`] for an arena that is too short or not at a multiple of 16.
     pub fn new(model: Model<'m, O>, kernels: K, arena: &'m mut [u8]) -> Result<Self, RunError> {
-        if arena.len() < model.arena_len() {
-            return Err(RunError::ArenaTooSmall { needed: model.header.arena_len });
-        }
-        if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(RunError::ArenaUnaligned);
-        }
-        model.reset(arena)?;
-        Ok(Self { model, kernels, arena })
+        Self::over(model, kernels, Ram::one(arena))
+    }
+
+    /// A session over a piece of memory for each region of the model's plan, the fastest first, of at least the bytes that
+    /// [`Model::regions`] says.
+    ///
+    /// # Errors
+    /// As [`Session::new`], for each piece.
+    pub fn in_regions<const N: usize>(
+        model: Model<'m, O>,
+        kernels: K,
+        regions: [&'m mut [u8]; N],
+    ) -> Result<Self, RunError> {
+        let needed = model.arena_len;
+        let ram = Ram::new(regions, model.regions()).ok_or(RunError::ArenaTooSmall { needed })?;
+        Self::over(model, kernels, ram)
+    }
+
+    fn over(model: Model<'m, O>, kernels: K, mut ram: Ram<'m>) -> Result<Self, RunError> {
+        model.fits(&ram)?;
+        model.reset_in(&mut ram)?;
+        Ok(Self { model, kernels, ram })
     }
 
     /// Starts a sequence anew: gives the model's state its first value. Nothing for a model without state.
@@ -35,7 +50,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// # Errors
     /// Never, for an arena that `new` accepted.
     pub fn reset(&mut self) -> Result<(), RunError> {
-        self.model.reset(self.arena)
+        self.model.reset_in(&mut self.ram)
     }
 
     /// The model.
@@ -45,9 +60,9 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     }
 
     /// The bytes of input `index`, to be filled before each run; `None` for one that goes in row by row.
+    #[inline(never)]
     pub fn input_bytes(&mut self, index: usize) -> Option<&mut [u8]> {
-        let span = self.whole_input(index)?.span()?;
-        self.arena.get_mut(span.range()?)
+        self.ram.get_mut(self.whole_input(index)?.span()?)
     }
 
     fn whole_input(&self, index: usize) -> Option<Tensor> {
@@ -59,7 +74,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     pub fn input<T: crate::arena::Pod>(&mut self, index: usize) -> Option<&mut [T]> {
         let tensor = self.whole_input(index)?;
         (tensor.dtype()? == T::DTYPE?).then_some(())?;
-        crate::arena::cast_mut(self.arena.get_mut(tensor.span()?.range()?)?)
+        crate::arena::cast_mut(self.ram.get_mut(tensor.span()?)?)
     }
 
     /// Runs the model once.
@@ -67,7 +82,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// # Errors
     /// As [`Model::run`].
     pub fn run(&mut self) -> Result<(), RunError> {
-        self.model.run(&self.kernels, self.arena)
+        self.model.run_in(&self.kernels, &mut self.ram, &mut ())
     }
 
     /// A frame of which no row is there, for a model that takes its input row by row; `None` for any other.
@@ -91,7 +106,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
 
     /// The bytes of the next row of a frame, to be filled before it is pushed; `None` when all rows are there.
     pub fn row_bytes(&mut self, frame: &Frame<'m>) -> Option<&mut [u8]> {
-        self.arena.get_mut(frame.row()?.range()?)
+        self.ram.get_mut(frame.row()?)
     }
 
     /// Runs all that a row makes possible, after the last row all that is left of the model.
@@ -107,7 +122,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// # Errors
     /// As [`Model::push_row`].
     pub fn push_row_profiled(&mut self, frame: &mut Frame<'m>, profiler: &mut impl Profiler) -> Result<(), RunError> {
-        self.model.push_row_profiled(&self.kernels, self.arena, frame, profiler)
+        self.model.push_row_in(&self.kernels, &mut self.ram, frame, profiler)
     }
 
     /// Runs the model once, and tells `profiler` of each record.
@@ -115,14 +130,14 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// # Errors
     /// As [`Model::run`].
     pub fn run_profiled(&mut self, profiler: &mut impl Profiler) -> Result<(), RunError> {
-        self.model.run_profiled(&self.kernels, self.arena, profiler)
+        self.model.run_in(&self.kernels, &mut self.ram, profiler)
     }
 
     /// The bytes of output `index`, as the last run left them.
     #[must_use]
+    #[inline(never)]
     pub fn output_bytes(&self, index: usize) -> Option<&[u8]> {
-        let span = self.model.outputs().nth(index)?.tensor.span()?;
-        self.arena.get(span.range()?)
+        self.ram.get(self.model.outputs().nth(index)?.tensor.span()?)
     }
 
     /// The numbers of output `index`, if `T` is its type, as the last run left them.
@@ -130,6 +145,6 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     pub fn output<T: crate::arena::Pod>(&self, index: usize) -> Option<&[T]> {
         let tensor = self.model.outputs().nth(index)?.tensor;
         (tensor.dtype()? == T::DTYPE?).then_some(())?;
-        crate::arena::cast(self.arena.get(tensor.span()?.range()?)?)
+        crate::arena::cast(self.ram.get(tensor.span()?)?)
     }
 }

@@ -166,7 +166,7 @@ fn matrix(input: &Tensor, output: &Tensor, dtype: Option<DType>) -> Result<(u32,
         return Err(Flaw::Type);
     }
     let ([n, h, w, depth], [out_n, out_h, out_w, outputs]) = (input.shape, output.shape);
-    match [n, h, w] == [out_n, out_h, out_w] && depth > 0 && outputs > 0 {
+    match n == out_n && h == out_h && w == out_w && depth > 0 && outputs > 0 {
         true => Ok((outputs, depth)),
         false => Err(Flaw::Shape),
     }

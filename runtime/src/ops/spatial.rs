@@ -62,10 +62,11 @@ pub(super) fn each_image<T: Pod>(
     kernel: &mut dyn FnMut(Work<'_, T>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
+    let row_len = lines.row_len as usize;
     while let Some(Now { first, head, rows, parts: [from, to] }) = lines.take() {
-        let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
-        let input = Rows::ring(data, lines.row_len as usize, first as usize, head as usize);
-        kernel(Work { input, rows, output, scratch })?;
+        let (data, output, scratch) = memory.parts::<T, T>([(input, *from), (output, *to)], scratch)?;
+        let input = Rows::ring(data, row_len, *first as usize, *head as usize);
+        kernel(Work { input, rows: rows.clone(), output, scratch })?;
     }
     Ok(())
 }
@@ -88,9 +89,11 @@ struct Lines {
     batch: u32,
     image: u32,
     left: Range<u32>,
+    now: Now,
 }
 
 /// Rows that can be written at once.
+#[derive(Default)]
 struct Now {
     /// The first input row that they read, and the line of the input's part where it is.
     first: u32,
@@ -101,7 +104,6 @@ struct Now {
 }
 
 impl Lines {
-    #[inline(never)]
     fn new(input: &Tensor, output: &Tensor, window: &Window, turn: Option<u32>) -> Option<Self> {
         let shared = input.place() != Place::Constant && input.span()?.overlaps(output.span()?);
         let shared = shared.then_some([input.offset, output.offset]).filter(|_| turn.is_none());
@@ -111,11 +113,11 @@ impl Lines {
         let axis = Axis::vertical(window, input);
         let left = turn.map_or(0..rows, |turn| turn..turn.wrapping_add(1));
         let batch = if turn.is_some() { 1 } else { batch };
-        Some(Self { axis, row_len: w.checked_mul(c)?, from, to, shared, rows, rings, batch, image: 0, left })
+        let (row_len, now) = (w.checked_mul(c)?, Now::default());
+        Some(Self { axis, row_len, from, to, shared, rows, rings, batch, image: 0, left, now })
     }
 
-    #[inline(never)]
-    fn take(&mut self) -> Option<Now> {
+    fn take(&mut self) -> Option<&Now> {
         if self.left.is_empty() {
             self.image = self.image.wrapping_add(1);
             self.left = 0..self.rows;
@@ -137,7 +139,8 @@ impl Lines {
         let line = rows.start.checked_rem(to).unwrap_or(self.image.wrapping_mul(self.rows).wrapping_add(rows.start));
         let head = reads.start.checked_rem(from).unwrap_or(0);
         let parts = [read, part(line, rows.len() as u32, self.to)];
-        Some(Now { first: reads.start, head, rows, parts })
+        self.now = Now { first: reads.start, head, rows, parts };
+        Some(&self.now)
     }
 
     /// Takes the rows that can be written at once, at least one, from the front of those left or from their back.

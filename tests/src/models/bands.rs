@@ -1,4 +1,4 @@
-//! Models in bands.
+//! Models in bands and in regions of memory.
 
 use lacewing::format::{DType, Layout, Place, Span, Tensor, Window};
 use lacewing::ops::average_rows::AverageRows;
@@ -53,6 +53,33 @@ pub fn rows_in(lines: u16, turns: &[(usize, [u8; 2])]) -> Vec<u8> {
     chain.arena = (15 * u32::from(lines)).next_multiple_of(16);
     let turns = turns.iter().flat_map(|(rows, pair)| [vec![u8::MAX; 2 * rows], pair.to_vec()].concat());
     let mean = int8(&mut chain, image, &turns.collect::<Vec<u8>>());
+    chain.finish(&[port(b"image", image, 0.02, -3)], &[port(b"mean", mean, 0.5, 3)])
+}
+
+/// A table and an average of int8, whose input, middle and output are in a region each.
+///
+/// # Panics
+/// Never: it is small.
+#[must_use]
+pub fn regions() -> Vec<u8> {
+    regions_at([128, 256], 0)
+}
+
+/// The same with other regions, and the middle moved by so many bytes.
+///
+/// # Panics
+/// Never: it is small.
+#[must_use]
+pub fn regions_at(starts: [u32; 2], moved: u32) -> Vec<u8> {
+    let mut chain = Chain::default();
+    chain.builder.regions(starts);
+    let at = |offset, shape| Tensor::new(Place::Arena, DType::I8, offset, shape);
+    let (image, middle, mean) = (at(0, IMAGE), at(128 + moved, IMAGE), at(256, [1, 1, 1, 4]));
+    chain.arena = 272;
+    let table = chain.weights(256);
+    chain.push(TableI8 { input: image.last(), output: middle, table });
+    let requant = chain.requant(1);
+    chain.push(AveragePool { input: middle.last(), output: mean, window: whole(), input_zero: -3, requant });
     chain.finish(&[port(b"image", image, 0.02, -3)], &[port(b"mean", mean, 0.5, 3)])
 }
 

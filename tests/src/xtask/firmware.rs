@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use lacewing::format::Header;
 use lacewing_targets::Board;
 use tempfile::TempDir;
 
@@ -23,21 +24,36 @@ impl Firmware {
     ///
     /// All boards share one target directory, so builds take turns.
     pub(super) fn build(board: &'static Board, name: &str, model: Option<&Path>) -> Result<Self> {
-        Self::watched(board, name, model, false)
+        Self::with(board, name, model, &[], &[])
     }
 
-    /// The same, and tells the plugin which record runs if it is to `profile`.
-    pub(super) fn watched(board: &'static Board, name: &str, model: Option<&Path>, profile: bool) -> Result<Self> {
+    /// The executable that runs a model, without portable bodies: kernels must take all its records.
+    pub(super) fn lean(board: &'static Board, model: &Path) -> Result<Self> {
+        Self::with(board, "infer", Some(model), &["--no-default-features"], &[])
+    }
+
+    /// The executable that runs a model and tells the plugin which record runs.
+    pub(super) fn watched(board: &'static Board, model: &Path) -> Result<Self> {
+        Self::with(board, "infer", Some(model), &[], &[("LACEWING_PROFILE", "records")])
+    }
+
+    fn with(
+        board: &'static Board,
+        name: &str,
+        model: Option<&Path>,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         let compiler = BareMetal::find(board.triple)?;
         let folder = tempfile::tempdir()?;
         let package = paths::root().join("tests/firmware");
         let mut cargo = compiler.cargo(&package, "build")?;
-        cargo.args(["--release", "--quiet", "--bin", name]).env("LACEWING_BOARD", board.name);
+        cargo.args(["--release", "--quiet", "--bin", name]).args(arguments).env("LACEWING_BOARD", board.name);
+        cargo.envs(variables.iter().copied());
         if let Some(model) = model {
+            let header = Header::parse(&fs::read(model)?)?;
+            cargo.args(header.ops.has_regions().then_some("--features=regions"));
             cargo.env("LACEWING_MODEL", model.canonicalize()?);
-        }
-        if profile {
-            cargo.env("LACEWING_PROFILE", "records");
         }
         let _lock = paths::lock(&compiler.target_dir(), "firmware")?;
         process::run(&mut cargo).with_context(|| format!("cannot build the firmware for {}", board.name))?;

@@ -22,6 +22,7 @@ use super::{door, elf, emulator};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:\n  cargo xtask qemu --board mps2-an386 --model kws.lace --json\n
+The firmware has no portable bodies beside the board's kernels, unless those do not take all records of the file.
 What is measured:
   instructions  executed by one inference, the mean if the input holds several
   text_bytes    code of the whole firmware: runtime, kernels, start-up, semihosting
@@ -83,7 +84,7 @@ pub(super) fn command(args: &Args) -> Result<()> {
         door::write_outputs(&file.model()?, &output, path)?;
     }
     let profile = args.profile.then(|| {
-        let firmware = Firmware::watched(args.board, "infer", Some(&args.model), true)?;
+        let firmware = Firmware::watched(args.board, &args.model)?;
         Profile::take(&firmware, &file.model()?, input.as_deref(), limit)
     });
     print(&report, profile.transpose()?.as_ref(), args.json)
@@ -123,9 +124,9 @@ pub(super) fn measure(
     limit: Duration,
 ) -> Result<Measured> {
     file.check_fits(board)?;
-    let firmware = Firmware::build(board, "infer", Some(path))?;
+    let (firmware, counted) = run(board, path, input.as_deref(), limit)?;
     let sizes = elf::sizes(&fs::read(firmware.elf())?, file.bytes())?;
-    let counted = emulator::run(&firmware, input.as_deref(), limit)?.by_inference(&file.model()?);
+    let counted = counted.by_inference(&file.model()?);
     let device = DeviceReport::read(&firmware.folder.path().join("report.bin"))?;
     let DeviceReport { inferences, from_file, stack } = device;
     ensure!(
@@ -151,6 +152,17 @@ pub(super) fn measure(
         output_sha256: sha256(&output),
     };
     Ok(Measured { report, output, firmware, counted })
+}
+
+/// Runs the firmware without portable bodies if the board's kernels take all records, else the one with them.
+fn run(board: &'static Board, path: &Path, input: Option<&[u8]>, limit: Duration) -> Result<(Firmware, Counted)> {
+    let lean = Firmware::lean(board, path)?;
+    if let Ok(counted) = emulator::run(&lean, input, limit) {
+        return Ok((lean, counted));
+    }
+    let whole = Firmware::build(board, "infer", Some(path))?;
+    let counted = emulator::run(&whole, input, limit)?;
+    Ok((whole, counted))
 }
 
 impl Report {

@@ -5,6 +5,7 @@
 use core::arch::asm;
 use core::hint::black_box;
 
+use lacewing::arena::Ram;
 use lacewing::{Opcode, Profiler, Ran};
 use lacewing_emulated::{code, host, marks};
 
@@ -45,7 +46,7 @@ fn noted() {
     notes.before(1, Opcode::ConvI8);
     // SAFETY: nops change nothing.
     unsafe { asm!("nop", "nop", "nop") };
-    notes.after(Ran { record: 1, opcode: Opcode::ConvI8, turn: None, arena: &[] });
+    notes.after(Ran { record: 1, opcode: Opcode::ConvI8, turn: None, ram: &Ram::default() });
     // SAFETY: as above.
     unsafe { asm!("nop") };
     marks::end();

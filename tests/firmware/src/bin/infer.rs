@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use lacewing::{Arena, RunError, Session};
+use lacewing::{Arena, Model, RunError, Session};
 use lacewing_emulated::host::{self, Sink, Source};
 use lacewing_emulated::{code, marks, stack};
 
@@ -15,7 +15,7 @@ include!(concat!(env!("OUT_DIR"), "/watch.rs"));
 
 type Loaded = Session<'static, Chosen, model::Ops>;
 
-static mut ARENA: Arena<{ model::ARENA_LEN }> = Arena::new();
+static mut ARENA: Arena<{ model::REGIONS[0] }> = Arena::new();
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
@@ -48,13 +48,28 @@ fn infer() -> (u32, bool) {
 }
 
 fn load() -> Loaded {
-    // SAFETY: `main` runs once and calls `infer` once, so this is the only reference ever made.
-    let arena: &'static mut [u8] = unsafe { &mut *&raw mut ARENA };
     let Ok(model) = model::read() else { host::exit(code::READ) };
-    match Session::new(model, Chosen, arena) {
+    match session(model) {
         Ok(session) => session,
         Err(_) => host::exit(code::SESSION),
     }
+}
+
+#[cfg(not(feature = "regions"))]
+fn session(model: Model<'static, model::Ops>) -> Result<Loaded, RunError> {
+    // SAFETY: `main` runs once and calls this once, by `infer` and `load`, so this is the only reference ever made.
+    let arena: &'static mut [u8] = unsafe { &mut *&raw mut ARENA };
+    Session::new(model, Chosen, arena)
+}
+
+#[cfg(feature = "regions")]
+fn session(model: Model<'static, model::Ops>) -> Result<Loaded, RunError> {
+    static mut SECOND: Arena<{ model::REGIONS[1] }> = Arena::new();
+    static mut THIRD: Arena<{ model::REGIONS[2] }> = Arena::new();
+    // SAFETY: as in the other `session`.
+    let regions: [&'static mut [u8]; 3] =
+        unsafe { [&mut *&raw mut ARENA, &mut *&raw mut SECOND, &mut *&raw mut THIRD] };
+    Session::in_regions(model, Chosen, regions)
 }
 
 /// Fills every input and runs the model; false at the end of the file.
