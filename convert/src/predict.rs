@@ -24,6 +24,9 @@ pub struct Costs {
     pub cycles_source: String,
     /// The median of `|fit − count| / count` over the records of the fit's models.
     pub layer_error: f64,
+    /// The deepest stack while files are read and run, with every operation linked, in bytes: those of the fit, random records of every operation,
+    /// bands.
+    pub stack_bytes: u32,
     /// `(fit − count) / count` of each model, by a fit that had not seen it.
     pub model_errors: BTreeMap<String, f64>,
     #[serde(skip)]

@@ -6,7 +6,7 @@ use lacewing_convert::predict::Costs;
 use lacewing_targets::boards::{BOARDS, Board, TARGETS, Target, board, target};
 use serde_json::{Value, json};
 
-use super::numbers::{duration, grouped, short};
+use super::numbers::{bytes, duration, grouped, short};
 use super::program::Step;
 use super::terminal::{Paint, Terminal};
 
@@ -54,6 +54,7 @@ pub(super) fn predict(place: Place, model: &Model<'_>, steps: &[Step], terminal:
         "cycles_per_instruction": costs.cycles,
         "cycles_source": costs.cycles_source,
         "counted_on": costs.board,
+        "stack_bytes": costs.stack_bytes,
         "layer_error": costs.layer_error,
         "model_errors": costs.model_errors,
         "unknown": records.iter().filter(|instructions| instructions.is_none()).count(),
@@ -87,6 +88,10 @@ fn grounds(place: Place, costs: &Costs) -> String {
         100.0 * costs.layer_error,
         percent(errors().fold(f64::INFINITY, f64::min)),
         percent(errors().fold(f64::NEG_INFINITY, f64::max)),
+    );
+    text += &format!(
+        "\nstack: {} at most was measured there, of every operation, to read and to run",
+        bytes(costs.stack_bytes as usize)
     );
     if let Some(hz) = place.hz() {
         text += &format!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use lacewing_targets::Board;
 
 use super::emulator;
@@ -23,6 +23,8 @@ pub(super) struct Batch {
 pub(super) struct Ran {
     pub(super) counted: Counted,
     pub(super) arenas: Vec<u8>,
+    /// The deepest stack while a file is read and run, in bytes.
+    pub(super) stack: u32,
 }
 
 impl Batch {
@@ -47,7 +49,9 @@ impl Batch {
             input.extend_from_slice(arena);
         }
         let counted = emulator::run(&self.firmware, Some(&input), LIMIT)?;
-        let arenas = fs::read(self.firmware.folder.path().join("output.bin"))?;
-        Ok(Ran { counted, arenas })
+        let folder = self.firmware.folder.path();
+        let stack = fs::read(folder.join("stack.bin"))?;
+        let stack = stack.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)).context("no stack was written")?;
+        Ok(Ran { counted, arenas: fs::read(folder.join("output.bin"))?, stack })
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use lacewing::format::{DType, Op};
+use lacewing::format::{DType, Header, Op};
 use lacewing::{Model, Opcode};
 use lacewing_targets::cost::{Kind, terms};
 use lacewing_targets::wish::Family;
@@ -14,7 +14,7 @@ use lacewing_targets::{Board, boards};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::batch::Batch;
+use super::batch::{Batch, Ran};
 use super::bench::{self, Job};
 use super::converter::{self, Optimize};
 use super::mca::{Hot, Tools};
@@ -88,7 +88,7 @@ fn sections(text: &str) -> BTreeMap<String, String> {
 const HEAD: &str = "\
 # Instructions of records by target and kind, `Σ coefficient · term` with the terms of targets/src/cost.rs. Written by `cargo xtask fit --models DIR`; run it again when kernels changed.
 # `layer_error` is the median of |fit − count| / count over the models' records, `model_errors` the same of each whole model by a fit
-# that had not seen it, with its sign.
+# that had not seen it, with its sign. `stack_bytes` is the deepest stack of reading and running all that was run, with every operation linked.
 ";
 
 /// An emulated board of each target, the first with room for models.
@@ -107,6 +107,8 @@ struct Fitted {
     board: &'static Board,
     kinds: BTreeMap<String, [f64; lacewing_targets::cost::TERMS]>,
     layer_error: f64,
+    /// The deepest stack of all that was run.
+    stack: u32,
     /// By model.
     model_errors: Vec<(String, f64)>,
     hot: Hot,
@@ -119,17 +121,20 @@ impl Fitted {
         let models = written.for_kernels(kernels, board.target)?;
         let fitting = |model: &&Loaded| Batch::fits(board, model.file.len() + model.arena.len());
         let models: Vec<&Loaded> = models.iter().filter(fitting).collect();
-        let (mut samples, counted) = ran(&batch, kernels, &models)?;
+        let (mut samples, counted, stack) = ran(&batch, kernels, &models)?;
         let hot = tools.cycles(board, &batch.firmware.elf(), &counted)?.context("no cycles of the target")?;
         let real = samples.len();
         let more: Vec<_> = random()?.into_iter().chain(layers::layers(kernels)?).collect();
-        samples.extend(ran(&batch, kernels, &more.iter().filter(fitting).collect::<Vec<_>>())?.0);
+        let (more, _, more_stack) = ran(&batch, kernels, &more.iter().filter(fitting).collect::<Vec<_>>())?;
+        samples.extend(more);
+        let (_, _, golden_stack) = ran(&batch, kernels, &golden()?.iter().filter(fitting).collect::<Vec<_>>())?;
         let kinds = fit(&samples, |_| true);
         let names: Vec<_> = models.iter().map(|model| &model.name[..]).collect();
         Ok(Self {
             board,
             layer_error: squares::median(samples[..real].iter().map(|sample| sample.error(&kinds))),
             model_errors: squares::left_out(&samples, &names),
+            stack: stack.max(more_stack).max(golden_stack),
             kinds,
             hot,
         })
@@ -150,6 +155,7 @@ impl Fitted {
         writeln!(text, "cycles_per_instruction = {:.2}", self.hot.cycles_per_instruction)?;
         writeln!(text, "cycles_source = \"{}\"", self.hot.source())?;
         writeln!(text, "layer_error = {:.3}", self.layer_error)?;
+        writeln!(text, "stack_bytes = {}", self.stack)?;
         let errors = self.model_errors.iter().map(|(name, error)| format!("{name} = {error:.3}"));
         writeln!(text, "model_errors = {{ {} }}", errors.collect::<Vec<_>>().join(", "))?;
         writeln!(text, "[{}.kinds]", self.board.target)?;
@@ -245,9 +251,24 @@ fn random() -> Result<Vec<Loaded>> {
     Ok(loaded)
 }
 
-/// Runs all and gives what each record took.
-fn ran(batch: &Batch, kernels: Family, models: &[&Loaded]) -> Result<(Vec<Sample>, super::plugin::Counted)> {
-    let counted = batch.run(models.iter().map(|model| (&model.file[..], &model.arena[..])))?.counted;
+/// The golden files, bands and all operations among them; not those that the firmware of records does not feed.
+fn golden() -> Result<Vec<Loaded>> {
+    let files = paths::root().join("tests/data/golden").read_dir()?;
+    let mut loaded = Vec::new();
+    for path in files.map(|entry| entry.map(|entry| entry.path())) {
+        let path = path?;
+        if path.extension().is_some_and(|extension| extension == "lace") {
+            let file = fs::read(path)?;
+            let ops = Header::parse(&file)?.ops;
+            loaded.extend((!ops.has_rows() && !ops.has_regions()).then(|| Loaded::new("", &file)).transpose()?);
+        }
+    }
+    Ok(loaded)
+}
+
+/// Runs all and gives what each record took, all counts, and the deepest stack.
+fn ran(batch: &Batch, kernels: Family, models: &[&Loaded]) -> Result<(Vec<Sample>, super::plugin::Counted, u32)> {
+    let Ran { counted, stack, .. } = batch.run(models.iter().map(|model| (&model.file[..], &model.arena[..])))?;
     let ops = models.iter().flat_map(|model| model.ops.iter().map(|op| (&model.name, op)));
     let sample = |(index, (model, op)): (usize, (&String, &Op))| {
         let count = counted.parts.get(&(index + 1)).context("a record was not counted")?;
@@ -259,7 +280,7 @@ fn ran(batch: &Batch, kernels: Family, models: &[&Loaded]) -> Result<(Vec<Sample
         })
     };
     let samples: Vec<_> = ops.enumerate().map(sample).collect::<Result<_>>()?;
-    Ok((samples, counted))
+    Ok((samples, counted, stack))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Runs each of the files in `input.bin` with the board's kernels, and writes the arenas that they leave to `output.bin`.
+//! Runs each of the files in `input.bin` with the board's kernels, and writes the arenas that they leave to `output.bin`,
+//! and the bytes of the deepest stack, a little-endian `u32`, to `stack.bin`.
 //!
 //! A case is two little-endian `u32`, the bytes of the file and of the arena, then both.
 #![no_std]
@@ -7,7 +8,7 @@
 use lacewing::{Arena, Model};
 use lacewing_emulated::host::{self, Sink, Source};
 use lacewing_emulated::marks::Notes;
-use lacewing_emulated::{code, marks};
+use lacewing_emulated::{code, marks, stack};
 
 include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
 include!(concat!(env!("OUT_DIR"), "/room.rs"));
@@ -23,7 +24,7 @@ fn main() -> ! {
     let mut source = Source::open();
     let mut sink = Sink::create(c"output.bin");
     let mut notes = Notes::default();
-    let mut lengths = [0; 8];
+    let (mut lengths, mut deepest) = ([0; 8], 0);
     while source.fill(&mut lengths) {
         let [a, b, c, d, rest @ ..] = lengths;
         let [file_len, arena_len] = [[a, b, c, d], rest].map(|bytes| u32::from_le_bytes(bytes) as usize);
@@ -31,9 +32,13 @@ fn main() -> ! {
         if !(source.fill(file) && source.fill(arena)) {
             host::exit(code::FILE);
         }
+        let painted = stack::paint();
         run(file, arena, &mut notes);
+        let Some(used) = painted.used() else { host::exit(code::STACK) };
+        deepest = used.max(deepest);
         sink.put(arena);
     }
+    Sink::create(c"stack.bin").put(&deepest.to_le_bytes());
     host::exit(code::DONE)
 }
 
@@ -42,6 +47,7 @@ fn split(memory: &mut [u8], file_len: usize, arena_len: usize) -> Option<(&mut [
     Some((file.get_mut(..file_len)?, rest.get_mut(..arena_len)?))
 }
 
+#[inline(never)]
 fn run(file: &[u8], arena: &mut [u8], notes: &mut Notes) {
     let Ok(model) = Model::<lacewing::AllOps>::read(file) else { host::exit(code::READ) };
     marks::begin();
