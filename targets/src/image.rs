@@ -44,9 +44,9 @@ impl<'a> Image<'a> {
         Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
     }
 
-    /// Whether what every output reads is made of whole groups of four, or is one pixel, which is never outside.
+    /// Whether every output reads one pixel, which is never outside, in whole groups of four.
     pub(crate) fn is_direct(&self) -> bool {
-        self.channels.is_multiple_of(4) || (self.kernel == [1, 1] && self.pad == [0, 0])
+        self.channels.is_multiple_of(4) && self.kernel == [1, 1] && self.pad == [0, 0]
     }
 
     /// The taps along an axis, 0 for rows and 1 for columns, that are inside for output `out`.

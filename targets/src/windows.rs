@@ -48,6 +48,7 @@ pub(crate) struct Pixels<'a> {
 pub(crate) struct Windows<'a> {
     image: Image<'a>,
     copy: Copier,
+    in_place: bool,
     /// Outputs in a row.
     width: usize,
     y: usize,
@@ -65,12 +66,19 @@ pub(crate) struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    /// From the first output of row `y` on; what they read is copied to as many patches as fit in `len` bytes.
-    pub(crate) fn new(image: Image<'a>, copy: Copier, width: usize, y: usize, len: usize) -> Option<Self> {
+    /// From the first output of row `y` on. What they read is copied to as many patches as fit in `len` bytes: what is no run of bytes, or
+    /// all of it unless it may be read in place.
+    pub(crate) fn new(
+        image: Image<'a>,
+        copy: Copier,
+        [width, y]: [usize; 2],
+        len: usize,
+        in_place: bool,
+    ) -> Option<Self> {
         let depth = image.kernel[0].checked_mul(image.kernel[1])?.checked_mul(image.channels)?;
         let room = len.checked_div(depth)?;
         let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
-        let mut windows = Self { image, copy, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
+        let mut windows = Self { image, copy, in_place, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
         windows.row();
         Some(windows)
     }
@@ -134,7 +142,7 @@ impl<'a> Windows<'a> {
         let whole = self.lines.taps.len() == kh && (kw == 1 || dx == 1);
         // Rows as wide as the kernel stand one after another.
         let one = kh == 1 || (dy == 1 && kw == width);
-        self.line = self.lines.block.filter(|_| whole && one);
+        self.line = self.lines.block.filter(|_| whole && one && self.in_place);
         (self.x, self.taps, self.end) = (0, self.image.taps(1, 0), self.image.alike(1, 0, self.width));
     }
 

@@ -1,4 +1,5 @@
-//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the scratch holds.
+//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the
+//! scratch holds.
 //!
 //! The rows' words of four channels are copied to a plane with its border of zero points, so that every output is computed alike, at any
 //! stride and dilation. The taps in pairs, their weights widened and their offsets in the plane, stand before it.
@@ -28,11 +29,12 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     let span = |axis: usize, outputs: u32| (outputs - 1).checked_mul(window.stride[axis])?.checked_add(reach(axis)?);
     let row = span(1, width)?.checked_mul(4)?;
     let least = reach(0)?.checked_mul(row)?;
-    let plane = span(0, rows)?.checked_mul(row)?.min(least.max(ENOUGH));
+    let whole = span(0, rows)?.checked_mul(row)?;
+    let [plane, least] = [least.max(ENOUGH), least].map(|most| whole.min(most));
     let taps = kh.checked_mul(kw)?.div_ceil(2).checked_mul(size_of::<Taps>() as u32)?;
     let fits = input.shape[3] == outputs && outputs >= 4;
     let layout = Layout::channels_last(u16::try_from(outputs).ok()?);
-    Some(Wish { layout, scratch: taps.checked_add(plane)? }).filter(|_| fits)
+    Some(Wish { layout, scratch: taps.checked_add(plane)?, least: taps.checked_add(least)? }).filter(|_| fits)
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.

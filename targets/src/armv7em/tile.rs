@@ -1,15 +1,20 @@
 //! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
 
 use crate::layer::Rounding;
+use crate::windows::Pixels;
 
-/// Two pixels by any even number of outputs of a convolution, in tiles of 2 × 2.
+/// Pixels by any even number of outputs of a convolution, in tiles of two pixels by two outputs.
 ///
-/// `y[p][o] = q(bias[o] + Σ_k w[o][k] · x[p][k])`
+/// `y[p·stride + o] = q(bias[o] + Σ_k w[o][k] · x[p·step + k])`
 #[derive(Debug)]
-pub(super) struct Pair<'a, const W: usize> {
-    /// Four widened activations of the first pixel, four of the second, for each group of four.
-    pub(super) x: &'a [[u32; 4]],
-    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the layout of two outputs by four: a word of each output. Of int4,
+pub(super) struct Pairs<'a, const W: usize> {
+    /// The pixels' activations; the last one's too are read in whole groups of four.
+    pub(super) pixels: Pixels<'a>,
+    /// Activations of a pixel.
+    pub(super) depth: usize,
+    /// Where two pixels are widened: four activations of the first and four of the second in each group.
+    pub(super) wide: &'a mut [[u32; 4]],
+    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS). Of int4,
     /// `W = 1`, in the layout of two by two: a word whose bytes are two of the first output, two of the second, and so again.
     pub(super) weights: &'a [[u32; W]],
     /// A bias for each output.
@@ -18,20 +23,35 @@ pub(super) struct Pair<'a, const W: usize> {
     pub(super) rounding: Rounding<'a>,
     /// Number of outputs, even, at least 2.
     pub(super) outputs: usize,
-    /// Where the first pixel's outputs go, and further on, or in the same bytes, those of the second. The first one's are written last.
+    /// The outputs, from the first pixel's first one on.
     pub(super) y: &'a mut [i8],
-    /// Where in `y` the second pixel's outputs begin.
-    pub(super) second: usize,
+    /// From a pixel's outputs to the next one's.
+    pub(super) stride: usize,
 }
 
-impl<const W: usize> Pair<'_, W> {
+impl<const W: usize> Pairs<'_, W> {
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
-        let Self { x, weights, outputs, second, .. } = self;
-        let room = self.y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
+        let Self { pixels: Pixels { x, step, count }, wide, weights, outputs, .. } = self;
+        let groups = wide.len();
+        let last = |each: usize, len: usize| count.checked_sub(1)?.checked_mul(each)?.checked_add(len);
+        let read = groups.checked_mul(4).and_then(|len| last(*step, len));
+        let written = last(self.stride, *outputs);
         let even = *outputs >= 2 && outputs.is_multiple_of(2);
-        let enough = weights.len() / x.len().max(1) >= outputs / 2 && self.bias.len() >= *outputs;
-        !x.is_empty() && room && even && enough && self.rounding.fits(*outputs, 2)
+        let enough = weights.len() / groups.max(1) >= outputs / 2 && self.bias.len() >= *outputs;
+        let whole = groups > 0 && self.depth.div_ceil(4) == groups && self.rounding.fits(*outputs, 2);
+        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
+        whole && even && enough && within(read, x.len()) && within(written, self.y.len())
+    }
+
+    /// What the last group has of the activations: the bits of 0 and 2, and of 1 and 3.
+    pub(super) fn masks(&self) -> [u32; 2] {
+        match self.depth % 4 {
+            0 => [u32::MAX; 2],
+            1 => [0xffff, 0],
+            2 => [0xffff; 2],
+            _ => [u32::MAX, 0xffff],
+        }
     }
 }
 
@@ -40,25 +60,33 @@ impl<const W: usize> Pair<'_, W> {
 /// `y[o] = q(bias[o] + Σ_k w[o][k] · x[k])`
 #[derive(Debug)]
 pub(super) struct Column<'a> {
-    /// Widened activations in groups of four.
-    pub(super) x: &'a [[u32; 2]],
-    /// Weights in the layout of four outputs by four: for each four outputs and each group, a word of each output.
-    pub(super) weights: &'a [[u32; 4]],
+    /// The activations, in groups of four.
+    pub(super) x: &'a [i8],
+    /// Weights for each two outputs and each group, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS).
+    pub(super) weights: &'a [[u32; 2]],
     /// A bias for each output.
     pub(super) bias: &'a [i32],
     /// The way to int8.
     pub(super) rounding: Rounding<'a>,
     /// The outputs; a multiple of four of them.
     pub(super) y: &'a mut [i8],
+    /// Whether there are four outputs, the last two with the weights of the first two.
+    pub(super) twice: bool,
 }
 
 impl Column<'_> {
+    /// Groups of activations.
+    pub(super) fn groups(&self) -> usize {
+        self.x.len() / 4
+    }
+
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
         let outputs = self.y.len();
         let tiles = outputs >= 4 && outputs.is_multiple_of(4);
-        let enough = self.weights.len() / self.x.len().max(1) >= outputs / 4 && self.bias.len() >= outputs;
-        !self.x.is_empty() && tiles && enough && self.rounding.fits(outputs, 4)
+        let pairs = self.weights.len() / self.groups().max(1);
+        let enough = if self.twice { pairs >= 1 && outputs == 4 } else { pairs >= outputs / 2 };
+        self.groups() > 0 && tiles && enough && self.bias.len() >= outputs && self.rounding.fits(outputs, 4)
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
     let pixels = if window.kernel == [1, 1] && window.pad == [0, 0] { 0 } else { 2 };
-    Some(Wish { layout: Layout::PLAIN, scratch: depth.checked_mul(pixels)?.checked_next_multiple_of(4)? })
+    let scratch = depth.checked_mul(pixels)?.checked_next_multiple_of(4)?;
+    Some(Wish { layout: Layout::PLAIN, scratch, least: scratch })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
@@ -40,7 +41,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
         rounding: Rounding::new(&op.requant, constants)?,
     };
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, insn::copy, width, first, patches.len())?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true)?;
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {

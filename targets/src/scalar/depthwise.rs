@@ -18,7 +18,7 @@ use crate::wish::Wish;
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let few = kh.checked_mul(kw)? as usize <= TAPS && channels == output.shape[3];
-    few.then_some(Wish { layout: Layout::PLAIN, scratch: 0 })
+    few.then_some(Wish { layout: Layout::PLAIN, scratch: 0, least: 0 })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
