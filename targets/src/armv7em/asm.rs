@@ -25,7 +25,7 @@ macro_rules! arch {
 mod depthwise;
 mod pairs;
 
-pub(super) use depthwise::run;
+pub(super) use depthwise::{run, weigh, words};
 pub(super) use pairs::{column, pairs};
 
 /// The arguments of `copy_loop`, in the order in which it loads them.
@@ -106,40 +106,6 @@ unsafe extern "C" fn copy_loop(arguments: *mut CopyArguments) {
         "bne 7b",
         "b 5b",
     )
-}
-
-/// Copies words, at least one, that are `stride` bytes apart; the last ends within `from`.
-#[inline(always)]
-pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
-    let (pairs, odd) = (to.len() / 2, to.len() % 2);
-    // SAFETY: the loop reads `to.len()` words, each `stride` bytes after the one before, of which the last ends within `from`, by LDR at
-    // any address, and writes them from `to` on: one first if they are odd, then two at a time.
-    unsafe {
-        asm!(
-            "cmp {odd}, #0",
-            "beq 2f",
-            "ldr {odd}, [{from}]",
-            "add {from}, {stride}",
-            "str {odd}, [{to}], #4",
-            "cmp {pairs}, #0",
-            "beq 3f",
-            "2:",
-            "ldr {odd}, [{from}]",
-            "ldr {word}, [{from}, {stride}]",
-            "add {from}, {from}, {stride}, lsl #1",
-            "strd {odd}, {word}, [{to}], #8",
-            "subs {pairs}, #1",
-            "bne 2b",
-            "3:",
-            from = inout(reg) from.as_ptr() => _,
-            stride = in(reg) stride,
-            to = inout(reg) to.as_mut_ptr() => _,
-            pairs = inout(reg) pairs => _,
-            odd = inout(reg) odd => _,
-            word = out(reg) _,
-            options(nostack),
-        );
-    }
 }
 
 /// `Σ a[i]·b[i]`, wrapping; both are as many, at least one word.

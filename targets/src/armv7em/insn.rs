@@ -4,7 +4,7 @@
 //! Activations are widened to 16 bits. Four of them, `k` to `k + 3`, are the two words `(k, k + 2)` and `(k + 1, k + 3)`, the first
 //! of each in the low half: SXTB16 makes that of four bytes. Sums wrap.
 
-use super::tile::{Column, Pairs, Run};
+use super::tile::{Channels, Column, Pairs, Part, Run, Taps, Words};
 use crate::windows::Copy;
 
 #[cfg(dsp)]
@@ -29,18 +29,42 @@ pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     column.fits().then(|| loops::column(column))
 }
 
-/// Four channels of a run of pixels of a depthwise convolution; see [`Run`].
+/// What writes the weights of four channels, from one on, to the taps: given all weights, those from tap to tap, and how many taps.
+pub(super) type Weigh = fn(weights: &[i8], [usize; 2], channel: usize, taps: &mut [Taps]) -> Option<()>;
+
+/// All channels of rows of pixels of a depthwise convolution; see [`Channels`].
 #[inline(always)]
-pub(super) fn run(run: &mut Run<'_>) -> Option<()> {
-    run.fits().then(|| loops::run(run))
+pub(super) fn channels(all: Channels<'_>, weigh: Weigh) -> Option<()> {
+    if !all.fits() {
+        return None;
+    }
+    let Channels { channels, columns, row_len, pitch, plane, taps, steps, zero, size, .. } = all;
+    let mut channel = 0usize;
+    loop {
+        weigh(all.weights, [all.across, all.count], channel, taps)?;
+        for Part { from, rows, at } in all.parts.into_iter().filter(|part| part.rows > 0 && columns > 0) {
+            let (from, to) = (from.get(channel..)?, plane.get_mut(at..)?);
+            loops::words(&mut Words { from, channels, row_len, to, pitch, size: [rows, columns] });
+        }
+        let bias = all.bias.get(channel..)?.first_chunk()?;
+        let each = if all.multipliers.len() >= channels { channel } else { 0 };
+        let multipliers = all.multipliers.get(each..)?.first_chunk()?;
+        let y = all.y.get_mut(channel..)?;
+        loops::run(&mut Run { plane, steps, taps, bias, multipliers, zero, size, y, stride: channels });
+        // The last four begin where four are left.
+        let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
+        if next <= channel {
+            return Some(());
+        }
+        channel = next;
+    }
 }
 
-/// Words of four channels, each `stride` bytes after the one before.
+/// Writes the weights of four channels, `count` words `across` bytes apart, to as many taps, and 0 to one more if they are odd.
 #[inline(always)]
-pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) -> Option<()> {
-    let Some(last) = to.len().checked_sub(1) else { return Some(()) };
-    let end = last.checked_mul(stride)?.checked_add(4)?;
-    (end <= from.len()).then(|| loops::words(from, stride, to))
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) -> Option<()> {
+    let end = count.checked_sub(1)?.checked_mul(across)?.checked_add(4)?;
+    (end <= weights.len() && taps.len() == count.div_ceil(2)).then(|| loops::weigh(weights, across, count, taps))
 }
 
 /// `Σ a[i]·b[i]`, wrapping; both are as many.

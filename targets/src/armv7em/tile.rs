@@ -40,7 +40,6 @@ impl<const W: usize> Pairs<'_, W> {
         let even = *outputs >= 2 && outputs.is_multiple_of(2);
         let enough = weights.len() / groups.max(1) >= outputs / 2 && self.bias.len() >= *outputs;
         let whole = groups > 0 && self.depth.div_ceil(4) == groups && self.rounding.fits(*outputs, 2);
-        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
         whole && even && enough && within(read, x.len()) && within(written, self.y.len())
     }
 
@@ -93,47 +92,122 @@ impl Column<'_> {
 /// Two taps of four channels: the byte offsets in the plane of both taps' words, and for each channel the weights of both.
 pub(super) type Taps = [u32; 6];
 
+/// Rows of an image one after another, at least as far as is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) from: &'a [i8],
+    /// How many they are; of none, nothing is read.
+    pub(super) rows: usize,
+    /// Where in the plane the first one's first pixel goes.
+    pub(super) at: usize,
+}
+
+/// All channels, at least four, of rows of pixels of a depthwise convolution: four at a time, whose words are copied to the plane.
+///
+/// `y[(j·width + i)·channels + c] = q(bias[c] + Σ_t w[t·across + c] · plane[j·down + i·step + offset(t)][c])`
+#[derive(Debug)]
+pub(super) struct Channels<'a> {
+    /// What is copied.
+    pub(super) parts: [Part<'a>; 2],
+    /// Pixels of a row that are copied.
+    pub(super) columns: usize,
+    /// Bytes of a pixel of the image, and of an output.
+    pub(super) channels: usize,
+    /// Bytes of a row of the image.
+    pub(super) row_len: usize,
+    /// Words of four channels each.
+    pub(super) plane: &'a mut [u32],
+    /// Words of a row of the plane.
+    pub(super) pitch: usize,
+    /// Weights of each tap.
+    pub(super) weights: &'a [i8],
+    /// Weights from one tap to the next.
+    pub(super) across: usize,
+    /// Number of taps.
+    pub(super) count: usize,
+    /// The taps in pairs, whose weights are written for each four channels.
+    pub(super) taps: &'a mut [Taps],
+    /// The largest offset of a tap, in words.
+    pub(super) reach: usize,
+    /// A bias for each channel.
+    pub(super) bias: &'a [i32],
+    /// A multiplier for each channel, or four for all.
+    pub(super) multipliers: &'a [i32],
+    /// The output's zero point.
+    pub(super) zero: i32,
+    /// Words in the plane from one row of outputs to the next, and from one output to the next.
+    pub(super) steps: [usize; 2],
+    /// Rows and columns of outputs, at least one of each.
+    pub(super) size: [usize; 2],
+    /// The outputs.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Channels<'_> {
+    /// Whether all slices are as long as the loops need for every four channels, if no tap is farther than `reach`.
+    pub(super) fn fits(&self) -> bool {
+        let Self { channels, columns, row_len, pitch, size: [rows, width], steps: [down, step], .. } = *self;
+        let copied = |part: &Part<'_>| {
+            let read = end([part.rows, columns], [row_len, channels], channels);
+            let written = end([part.rows, columns], [pitch, 1], 1).and_then(|end| end.checked_add(part.at));
+            part.rows == 0 || columns == 0 || (within(read, part.from.len()) && within(written, self.plane.len()))
+        };
+        let read = end([rows, width], [down, step], 1).and_then(|end| end.checked_add(self.reach));
+        let pixels = rows.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        let multipliers = self.multipliers.len() >= channels || self.multipliers.len() == 4;
+        let constants = channels >= 4 && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
+        constants && self.parts.iter().all(copied) && within(read, self.plane.len()) && within(pixels, self.y.len())
+    }
+}
+
+/// Where the last of rows and columns ends, each as long as `len`.
+fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
+    let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
+}
+
+fn within(end: Option<usize>, len: usize) -> bool {
+    end.is_some_and(|end| end <= len)
+}
+
+/// Four channels of rows of an image, to be copied to words.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    /// From the first pixel's channels on.
+    pub(super) from: &'a [i8],
+    /// Bytes from one pixel to the next.
+    pub(super) channels: usize,
+    /// Bytes from one row to the next.
+    pub(super) row_len: usize,
+    /// From where the first pixel goes on.
+    pub(super) to: &'a mut [u32],
+    /// Words from one row to the next.
+    pub(super) pitch: usize,
+    /// Rows and columns, at least one of each.
+    pub(super) size: [usize; 2],
+}
+
 /// Four channels of rows of pixels of a depthwise convolution.
 ///
-/// `y[j·width + i][c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
+/// `y[(j·width + i)·stride + c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     /// Words of four channels each.
     pub(super) plane: &'a [u32],
-    /// Words from one pixel to the next.
-    pub(super) step: usize,
-    /// Words from one row of pixels to the next.
-    pub(super) down: usize,
+    /// Words from one row of pixels to the next, and from one pixel to the next.
+    pub(super) steps: [usize; 2],
     /// The taps in pairs.
     pub(super) taps: &'a [Taps],
-    /// The largest offset of a tap, in words.
-    pub(super) reach: usize,
     /// A bias for each channel.
     pub(super) bias: &'a [i32; 4],
     /// A multiplier for each channel.
     pub(super) multipliers: &'a [i32; 4],
     /// The output's zero point.
     pub(super) zero: i32,
-    /// Pixels in a row, at least 1.
-    pub(super) width: usize,
-    /// Rows, at least 1.
-    pub(super) rows: usize,
-    /// Where the outputs go, those of one pixel `stride` bytes after those of the pixel before.
+    /// Rows and columns, at least one of each.
+    pub(super) size: [usize; 2],
+    /// Where the outputs go.
     pub(super) y: &'a mut [i8],
-    /// Bytes from one pixel's outputs to the next one's, at least 1.
+    /// Bytes from one pixel's outputs to the next one's, at least 4.
     pub(super) stride: usize,
-}
-
-impl Run<'_> {
-    /// Whether all slices are as long as the loop needs, if no tap is farther than `reach`.
-    pub(super) fn fits(&self) -> bool {
-        let Self { step, down, taps, reach, width, rows, stride, .. } = *self;
-        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
-        let across = last(width, step).and_then(|word| word.checked_add(last(rows, down)?)?.checked_add(reach));
-        let end = width.checked_mul(rows).and_then(|pixels| last(pixels, stride)?.checked_add(4));
-        !taps.is_empty()
-            && stride > 0
-            && across.is_some_and(|word| word < self.plane.len())
-            && end.is_some_and(|end| end <= self.y.len())
-    }
 }

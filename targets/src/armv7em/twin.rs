@@ -1,6 +1,6 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
-use super::tile::{Column, Pairs, Run};
+use super::tile::{Column, Pairs, Run, Taps, Words};
 use crate::windows::{Copy, Pixels};
 
 /// Copies what fits.
@@ -12,10 +12,23 @@ pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) {
     }
 }
 
-/// Copies words that are `stride` bytes apart; the last ends within `from`.
-pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
-    for (i, to) in to.iter_mut().enumerate() {
-        *to = u32::from_le_bytes([0, 1, 2, 3].map(|byte| from[i * stride + byte] as u8));
+/// See [`Words`].
+pub(super) fn words(words: &mut Words<'_>) {
+    let [rows, columns] = words.size;
+    for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+        let at = y * words.row_len + x * words.channels;
+        words.to[y * words.pitch + x] = u32::from_le_bytes([0, 1, 2, 3].map(|byte| words.from[at + byte] as u8));
+    }
+}
+
+/// Writes the weights of four channels, `count` words `across` bytes apart, in pairs of taps.
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) {
+    let weight = |tap: usize, channel: usize| if tap < count { weights[tap * across + channel].into() } else { 0i16 };
+    for (pair, [_, _, words @ ..]) in taps.iter_mut().enumerate() {
+        for (channel, word) in words.iter_mut().enumerate() {
+            let [a, b] = [2 * pair, 2 * pair + 1].map(|tap| u32::from(weight(tap, channel) as u16));
+            *word = a | b << 16;
+        }
     }
 }
 
@@ -125,8 +138,9 @@ pub(super) fn column(column: &mut Column<'_>) {
 
 /// See [`Run`].
 pub(super) fn run(run: &mut Run<'_>) {
-    for pixel in 0..run.width * run.rows {
-        let at = pixel / run.width * run.down + pixel % run.width * run.step;
+    let ([rows, width], [down, step]) = (run.size, run.steps);
+    for pixel in 0..width * rows {
+        let at = pixel / width * down + pixel % width * step;
         let mut sums = *run.bias;
         for [a, b, weights @ ..] in run.taps {
             let [a, b] = [a, b].map(|offset| run.plane[at + *offset as usize / 4].to_le_bytes());

@@ -1,9 +1,111 @@
-//! The loop of depthwise convolutions.
+//! The loops of depthwise convolutions.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 
 use super::passes;
-use crate::armv7em::tile::Run;
+use crate::armv7em::tile::{Run, Taps, Words};
+
+/// The arguments of `words_loop`, in the order in which it loads them.
+#[repr(C)]
+struct WordsArguments {
+    from: *const i8,
+    to: *mut u32,
+    columns: usize,
+    channels: usize,
+    down: usize,
+    pitch_bytes: usize,
+    rows: usize,
+}
+
+/// See [`Words`]; called for [`Channels`](crate::armv7em::tile::Channels) that fit.
+#[inline(always)]
+pub(in crate::armv7em) fn words(words: &mut Words<'_>) {
+    let arguments = WordsArguments {
+        from: words.from.as_ptr(),
+        to: words.to.as_mut_ptr(),
+        columns: words.size[1],
+        channels: words.channels,
+        down: words.row_len,
+        pitch_bytes: words.pitch.wrapping_mul(4),
+        rows: words.size[0],
+    };
+    // SAFETY: `Channels::fits` holds: there are rows and columns, and the last pixel's word of any four channels lies in `from` and in `to`.
+    unsafe { words_loop(&raw const arguments) }
+}
+
+/// A row goes one word first if they are odd, then two at a time, read at any address. r0 and r1 are the row, r8 and r9 where it goes on, r12 counts
+/// pairs.
+#[unsafe(naked)]
+unsafe extern "C" fn words_loop(arguments: *const WordsArguments) {
+    naked_asm!(
+        "push {{r4-r9, lr}}",
+        "ldm r0, {{r0-r6}}",
+        "2:",
+        "mov r8, r0",
+        "mov r9, r1",
+        "lsrs r12, r2, #1",
+        "bcc 3f",
+        "ldr r7, [r8]",
+        "add r8, r3",
+        "str r7, [r9], #4",
+        "3:",
+        "subs r12, #1",
+        "blo 5f",
+        "4:",
+        "ldr r7, [r8]",
+        "ldr lr, [r8, r3]",
+        "add r8, r8, r3, lsl #1",
+        "strd r7, lr, [r9], #8",
+        "subs r12, #1",
+        "bhs 4b",
+        "5:",
+        "add r0, r4",
+        "add r1, r5",
+        "subs r6, #1",
+        "bne 2b",
+        "pop {{r4-r9, pc}}",
+    )
+}
+
+/// Widens the weights of four channels, `count` words `across` bytes apart, and writes them in pairs of taps; there is a tap, and half as many pairs,
+/// rounded up.
+#[inline(always)]
+pub(in crate::armv7em) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) {
+    // SAFETY: the loop reads `count` words at any address, the last of which ends within `weights`, and writes the last four words of each of `taps`,
+    // of which there are as many as it makes rounds.
+    unsafe {
+        asm!(
+            arch!(),
+            "2:",
+            "ldr {a}, [{weights}]",
+            "subs {left}, #2",
+            "ite hs",
+            "ldrhs {b}, [{weights}, {across}]",
+            "movlo {b}, #0",
+            "add {weights}, {weights}, {across}, lsl #1",
+            "pkhtb {high}, {b}, {a}, asr #16",
+            "pkhbt {a}, {a}, {b}, lsl #16",
+            "sxtb16 {b}, {a}",
+            "sxtb16 {a}, {a}, ror #8",
+            "strd {b}, {a}, [{taps}, #8]",
+            "sxtb16 {b}, {high}",
+            "sxtb16 {high}, {high}, ror #8",
+            "strd {b}, {high}, [{taps}, #16]",
+            "add {taps}, #24",
+            "cmp {taps}, {end}",
+            "bne 2b",
+            weights = inout(reg) weights.as_ptr() => _,
+            across = in(reg) across,
+            left = inout(reg) count => _,
+            taps = inout(reg) taps.as_mut_ptr() => _,
+            end = in(reg) taps.as_mut_ptr_range().end,
+            a = out(reg) _,
+            b = out(reg) _,
+            high = out(reg) _,
+            options(nostack),
+        );
+    }
+}
 
 /// The arguments of `run_loop`, in the order of its frame.
 #[repr(C)]
@@ -25,12 +127,13 @@ struct RunArguments {
     plane: *const u32,
 }
 
-/// See [`Run`]; it must fit.
+/// See [`Run`]; called for [`Channels`](crate::armv7em::tile::Channels) that fit.
 #[inline(always)]
 pub(in crate::armv7em) fn run(run: &mut Run<'_>) {
     let [passes, skip] = passes(run.taps.len(), 5, 52);
     let y = run.y.as_mut_ptr();
-    let row_bytes = run.width.wrapping_mul(run.stride);
+    let ([rows, width], [down, step]) = (run.size, run.steps);
+    let row_bytes = width.wrapping_mul(run.stride);
     let arguments = RunArguments {
         multipliers: run.multipliers,
         y,
@@ -39,16 +142,16 @@ pub(in crate::armv7em) fn run(run: &mut Run<'_>) {
         bias: run.bias,
         taps: run.taps.as_ptr(),
         passes,
-        step_bytes: run.step.wrapping_mul(4),
+        step_bytes: step.wrapping_mul(4),
         row_end: y.wrapping_add(row_bytes),
         skip,
-        end: y.wrapping_add(row_bytes.wrapping_mul(run.rows)),
+        end: y.wrapping_add(row_bytes.wrapping_mul(rows)),
         row_bytes,
-        down_bytes: run.down.wrapping_sub(run.width.wrapping_mul(run.step)).wrapping_mul(4),
+        down_bytes: down.wrapping_sub(width.wrapping_mul(step)).wrapping_mul(4),
         plane: run.plane.as_ptr(),
     };
-    // SAFETY: `Run::fits` holds: there are taps and pixels, the farthest tap of the last pixel lies in the plane, the last pixel's four
-    // outputs lie in `y`, and the ends of rows are met since the stride is not 0.
+    // SAFETY: `Channels::fits` holds: there are taps and pixels, the farthest tap of the last pixel lies in the plane, the last pixel's outputs of
+    // any four channels lie in `y`, and the ends of rows are met since the stride is not 0.
     unsafe { run_loop(&raw const arguments) }
 }
 
