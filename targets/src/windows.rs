@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::image::{Image, Lines};
+use crate::image::{Image, Lines, product};
 
 /// Rectangles of bytes to be copied, of rows of `len` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Copy {
 impl Copy {
     /// Whether both slices hold all of them.
     pub(crate) fn fits(&self, from: &[i8], to: &[i8]) -> bool {
-        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+        let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
         let end = |[outer, inner]: [usize; 2]| {
             last(self.counts[0], outer)?.checked_add(last(self.counts[1], inner)?)?.checked_add(self.len)
         };
@@ -103,7 +103,7 @@ impl<'a> Windows<'a> {
             let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
             let from = count.wrapping_mul(self.depth);
             count = count.wrapping_add(alike);
-            self.fill(alike, patches.get_mut(from..count.checked_mul(self.depth)?)?)?;
+            self.fill(alike, patches.get_mut(from..product(count, self.depth)?)?)?;
             self.forward(alike);
         }
         (count > 0).then_some(Pixels { x: patches, step: self.depth, count })

@@ -183,9 +183,11 @@ static struct place *place_of(uint64_t address)
     return *at;
 }
 
+/* QEMU looks ahead of an instruction of two bytes before the last two of a page, and hands out what
+ * it saw as well. Longer Thumb instructions begin otherwise than the markers. */
 static bool is(const struct qemu_plugin_insn *insn, const uint8_t *bytes)
 {
-    return qemu_plugin_insn_size(insn) == markers->size
+    return qemu_plugin_insn_size(insn) >= markers->size
         && memcmp(qemu_plugin_insn_data(insn), bytes, markers->size) == 0;
 }
 

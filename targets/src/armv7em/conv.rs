@@ -20,7 +20,7 @@ use crate::windows::{Pixels, Windows};
 use crate::wish::Wish;
 
 /// Bytes of copied pixels that are enough: with more the calls hardly become fewer.
-const ENOUGH: u32 = 512;
+const ENOUGH: u32 = 1024;
 /// Bytes of scratch that are not worth a slower layer.
 const LITTLE: u32 = 1024;
 

@@ -1,7 +1,7 @@
 //! Convolution in int8: two output pixels at a time meet all outputs in tiles of 2 × 4.
 //!
 //! Pixels' activations are read in place where each reads one run of bytes; if not, they are copied to the scratch, which holds two pixels, `2·K`
-//! bytes, or as many as 512 bytes hold. Weights stay in flash, sixteen of each of four outputs at a time, so that they are loaded without a
+//! bytes, or as many as 1,024 bytes hold. Weights stay in flash, sixteen of each of four outputs at a time, so that they are loaded without a
 //! shuffle.
 
 use lacewing::arena::{Constants, cast_mut};
@@ -23,7 +23,7 @@ pub(super) const LAYOUT: Layout = Layout { outputs: 4, depth: 16 };
 pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
 
 /// Bytes of scratch that are enough: with more, the calls hardly become fewer.
-const ENOUGH: u32 = 512;
+const ENOUGH: u32 = 1024;
 
 /// What a convolution of `depth` weights for each output wants; it copies nothing if it is `direct`.
 pub(super) fn wish(depth: u32, direct: bool) -> Option<Wish> {
