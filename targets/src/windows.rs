@@ -68,19 +68,13 @@ pub(crate) struct Windows<'a> {
 impl<'a> Windows<'a> {
     /// From the first output of row `y` on. What they read is copied to as many patches as fit in `len` bytes: what is no run of bytes, or
     /// all of it unless it may be read in place.
-    pub(crate) fn new(
-        image: Image<'a>,
-        copy: Copier,
-        [width, y]: [usize; 2],
-        len: usize,
-        in_place: bool,
-    ) -> Option<Self> {
-        let depth = image.kernel[0].checked_mul(image.kernel[1])?.checked_mul(image.channels)?;
-        let room = len.checked_div(depth)?;
+    pub(crate) fn new(image: Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
+        let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
+        let room = len.checked_div(depth).unwrap_or(0);
         let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
         let mut windows = Self { image, copy, in_place, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
         windows.row();
-        Some(windows)
+        windows
     }
 
     /// At most `most` of those that come next. What they read stands in the image, if that is one run of bytes for each, else it is copied to

@@ -91,7 +91,7 @@ fn run<const W: usize>(
     }
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
-    let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place)?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place);
     let mut tiles = Tiling { layer, depth, wide, single };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;

@@ -44,7 +44,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     let patches = cast_mut::<i8>(work.scratch)?;
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
-    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true)?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
