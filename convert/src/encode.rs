@@ -8,7 +8,7 @@ use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
 use lacewing::format::{DType, Layout, MAX_REGIONS, Op as Record, Place, Port, Span, Tensor};
-use lacewing_targets::wish::Family;
+use lacewing_targets::wish::{Family, Wish};
 use ndarray::ArrayD;
 
 use crate::error::ConvertError;
@@ -67,9 +67,11 @@ impl<'a> Context<'a> {
         items: Vec<Item>,
         Aim { kernels, optimize, ram, rows, regions }: Aim,
     ) -> Result<Self, ConvertError> {
-        let scratch =
-            |node, banded| wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| wish.scratch as usize);
         let planned = |optimize| {
+            let scratch = |node, banded| {
+                let bytes = |wish: Wish| if optimize == Optimize::Ram { wish.least } else { wish.scratch };
+                wish(graph, &quantization, node, (kernels, banded)).map_or(0, |wish| bytes(wish) as usize)
+            };
             let options = PlanOptions { optimize, rows, regions, ..PlanOptions::default() };
             plan(graph, |value| quantization.element_bytes(value), scratch, options)
         };
@@ -161,7 +163,7 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
     values.iter().map(port).collect()
 }
 
-/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
+/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding; for [`Layout::PAIRS`] none of an odd output is −128.
 fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Cow<'_, [i8]> {
     if layout == Layout::PLAIN {
         return weights.into();
@@ -170,6 +172,11 @@ fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Cow<'_, [i8]> {
     let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
     for (i, weight) in (0..).zip(weights) {
         ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
+    }
+    if layout == Layout::PAIRS {
+        for [even, odd] in ordered.as_chunks_mut().0 {
+            *odd -= i8::from(*even < 0);
+        }
     }
     ordered.into()
 }

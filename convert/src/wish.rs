@@ -1,6 +1,6 @@
 //! What the target's kernels want of a node: the order of its weights, and bytes to work in.
 
-use lacewing::format::{DType, Place, Tensor};
+use lacewing::format::{DType, Layout, Place, Tensor};
 use lacewing_targets::wish::{Family, Wish};
 
 use crate::encode::shape4;
@@ -21,7 +21,9 @@ pub(crate) fn wish(
     if !weights.zeros.is_empty() || !narrow(&node.inputs[0]) || !narrow(&node.outputs[0]) {
         return None;
     }
-    of(graph, node, weights.bits, (kernels, banded))
+    // Pairs have no room for a weight of -128 beside a negative one.
+    let fits = |wish: &Wish| wish.layout != Layout::PAIRS || weights.ints.iter().all(|w| *w > i8::MIN);
+    of(graph, node, weights.bits, (kernels, banded)).filter(fits)
 }
 
 fn of(graph: &Graph, node: &Node, bits: Bits, (kernels, banded): (Family, bool)) -> Option<Wish> {

@@ -40,7 +40,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whether a record has the order of weights and the scratch that kernels wish for, symmetric weights and no shift.
+/// Whether a record has the order of weights and the least scratch that kernels wish for, symmetric weights and no shift.
 fn is_as_wished(op: &Op, kernels: Family) -> bool {
     match op {
         Op::ConvI8(op) => is_met(kernels.conv_i8(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
@@ -62,7 +62,7 @@ fn is_as_wished(op: &Op, kernels: Family) -> bool {
 }
 
 fn is_met(wish: Option<Wish>, layout: Layout, scratch: Span) -> bool {
-    wish.is_some_and(|wish| wish.layout == layout && wish.scratch <= scratch.len)
+    wish.is_some_and(|wish| wish.layout == layout && wish.least <= scratch.len)
 }
 
 fn is_plain(op: &ConvI8) -> bool {

@@ -5,6 +5,12 @@ use core::ops::Range;
 use lacewing::format::{Tensor, Window};
 use lacewing::rows::Rows;
 
+/// The product, which needs no long multiplication if both are short: on processors whose products have 32 bits those are a function.
+#[inline(always)]
+pub(crate) fn product(a: usize, b: usize) -> Option<usize> {
+    if a | b < 1 << 16 && cfg!(target_pointer_width = "32") { Some(a.wrapping_mul(b)) } else { a.checked_mul(b) }
+}
+
 /// An image under a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Image<'a> {
@@ -28,13 +34,6 @@ impl<'a> Image<'a> {
         Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
     }
 
-    /// Row `at` of the image counted from the first row of padding; `None` outside.
-    pub(crate) fn row(&self, at: usize) -> Option<&'a [i8]> {
-        let [above, _] = self.pad;
-        let y = at.checked_sub(above).filter(|y| *y < self.height)?;
-        self.rows.row(y)
-    }
-
     /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
     pub(crate) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
         let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
@@ -44,9 +43,9 @@ impl<'a> Image<'a> {
         Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
     }
 
-    /// Whether what every output reads is made of whole groups of four, or is one pixel, which is never outside.
+    /// Whether every output reads one pixel, which is never outside, in whole groups of four.
     pub(crate) fn is_direct(&self) -> bool {
-        self.channels.is_multiple_of(4) || (self.kernel == [1, 1] && self.pad == [0, 0])
+        self.channels.is_multiple_of(4) && self.kernel == [1, 1] && self.pad == [0, 0]
     }
 
     /// The taps along an axis, 0 for rows and 1 for columns, that are inside for output `out`.
@@ -97,7 +96,7 @@ impl<'a> Image<'a> {
         let last = self.position(0, rows.end.wrapping_sub(1), taps.end.wrapping_sub(1));
         let count = last.wrapping_sub(first).wrapping_add(1);
         let block = self.rows.lines(first, count).filter(|_| !taps.is_empty());
-        Lines { image: *self, rows, taps, block }
+        Lines { rows: self.rows, first, dilation: self.dilation[0], row_len: self.row_len(), taps, block }
     }
 
     /// The rows that output rows from `y` on read, as many before `end` as have the same taps inside and read one slice, or one row; and
@@ -113,8 +112,11 @@ impl<'a> Image<'a> {
 /// The rows inside that output rows with the same taps read.
 #[derive(Clone, Debug)]
 pub(crate) struct Lines<'a> {
-    image: Image<'a>,
-    rows: Range<usize>,
+    rows: Rows<'a, i8>,
+    /// The row that the first tap inside of the first output row reads.
+    first: usize,
+    dilation: usize,
+    row_len: usize,
     /// The taps inside.
     pub(crate) taps: Range<usize>,
     /// From the first row to the last as one slice, with those between; `None` if there are none, or they are not one after another.
@@ -124,12 +126,10 @@ pub(crate) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// The row that a tap inside of the first output row reads, and in the block what follows it.
     pub(crate) fn from(&self, tap: usize) -> Option<&'a [i8]> {
+        let down = tap.checked_sub(self.taps.start)?.wrapping_mul(self.dilation);
         match self.block {
-            Some(block) => {
-                let down = tap.checked_sub(self.taps.start)?.wrapping_mul(self.image.dilation[0]);
-                block.get(down.wrapping_mul(self.image.row_len())..)
-            }
-            None => self.image.rows.row(self.image.position(0, self.rows.start, tap)),
+            Some(block) => block.get(down.wrapping_mul(self.row_len)..),
+            None => self.rows.row(self.first.wrapping_add(down)),
         }
     }
 }

@@ -6,7 +6,7 @@ use lacewing::format::{Requant, Span};
 /// The way from sums to int8 of some outputs: `q = ssat8(zero + ((sum · m + 2^31) >> 32))`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounding<'a> {
-    /// `m` of each output; or of one tile, the same for every tile.
+    /// `m` of each output; or of at least one tile, the same for every output.
     pub(crate) multipliers: &'a [i32],
     /// The output's zero point.
     pub(crate) zero: i32,
@@ -16,7 +16,7 @@ impl Rounding<'_> {
     /// Whether there are multipliers for `outputs` in tiles of `tile`.
     pub(crate) fn fits(&self, outputs: usize, tile: usize) -> bool {
         let len = self.multipliers.len();
-        len >= outputs || len == tile
+        len >= outputs || len >= tile
     }
 
     /// Multipliers from one tile of `tile` outputs to the next.
@@ -25,7 +25,7 @@ impl Rounding<'_> {
     }
 }
 
-/// Weights, biases and multipliers in tiles of `N` outputs, whose weights of a group of four take `W` words.
+/// Weights, biases and multipliers in tiles of `N` outputs, at most four, whose weights of a group of four take `W` words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layer<'a, const W: usize, const N: usize> {
     /// For each tile and each group of four, the weights of all its outputs.
@@ -43,7 +43,7 @@ pub(crate) struct Layer<'a, const W: usize, const N: usize> {
 struct Last<'a, const W: usize, const N: usize> {
     weights: &'a [[u32; W]],
     bias: [i32; N],
-    multipliers: [i32; N],
+    multipliers: [i32; 4],
 }
 
 /// What a tile, or all full ones, are computed with.
@@ -66,10 +66,10 @@ impl<'a, const W: usize, const N: usize> Layer<'a, W, N> {
         let multipliers = constants.get::<i32>(requant.multipliers).ok()?;
         let (tiles, left) = bias.as_chunks::<N>();
         let mut last =
-            Last { weights: weights.get(tiles.len().checked_mul(groups)?..)?, bias: [0; N], multipliers: [0; N] };
+            Last { weights: weights.get(tiles.len().checked_mul(groups)?..)?, bias: [0; N], multipliers: [0; 4] };
         last.bias.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
         match multipliers {
-            [one] => last.multipliers = [*one; N],
+            [one] => last.multipliers = [*one; 4],
             each => last.multipliers.iter_mut().zip(each.as_chunks::<N>().1).for_each(|(to, from)| *to = *from),
         }
         Some(Self { weights, bias, multipliers, zero: requant.zero.into(), full: tiles.as_flattened().len(), last })

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::image::{Image, Lines};
+use crate::image::{Image, Lines, product};
 
 /// Rectangles of bytes to be copied, of rows of `len` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Copy {
 impl Copy {
     /// Whether both slices hold all of them.
     pub(crate) fn fits(&self, from: &[i8], to: &[i8]) -> bool {
-        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+        let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
         let end = |[outer, inner]: [usize; 2]| {
             last(self.counts[0], outer)?.checked_add(last(self.counts[1], inner)?)?.checked_add(self.len)
         };
@@ -48,6 +48,7 @@ pub(crate) struct Pixels<'a> {
 pub(crate) struct Windows<'a> {
     image: Image<'a>,
     copy: Copier,
+    in_place: bool,
     /// Outputs in a row.
     width: usize,
     y: usize,
@@ -65,14 +66,15 @@ pub(crate) struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    /// From the first output of row `y` on; what they read is copied to as many patches as fit in `len` bytes.
-    pub(crate) fn new(image: Image<'a>, copy: Copier, width: usize, y: usize, len: usize) -> Option<Self> {
-        let depth = image.kernel[0].checked_mul(image.kernel[1])?.checked_mul(image.channels)?;
-        let room = len.checked_div(depth)?;
+    /// From the first output of row `y` on. What they read is copied to as many patches as fit in `len` bytes: what is no run of bytes, or
+    /// all of it unless it may be read in place.
+    pub(crate) fn new(image: Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
+        let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
+        let room = len.checked_div(depth).unwrap_or(0);
         let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
-        let mut windows = Self { image, copy, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
+        let mut windows = Self { image, copy, in_place, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
         windows.row();
-        Some(windows)
+        windows
     }
 
     /// At most `most` of those that come next. What they read stands in the image, if that is one run of bytes for each, else it is copied to
@@ -95,7 +97,7 @@ impl<'a> Windows<'a> {
             let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
             let from = count.wrapping_mul(self.depth);
             count = count.wrapping_add(alike);
-            self.fill(alike, patches.get_mut(from..count.checked_mul(self.depth)?)?)?;
+            self.fill(alike, patches.get_mut(from..product(count, self.depth)?)?)?;
             self.forward(alike);
         }
         (count > 0).then_some(Pixels { x: patches, step: self.depth, count })
@@ -134,7 +136,7 @@ impl<'a> Windows<'a> {
         let whole = self.lines.taps.len() == kh && (kw == 1 || dx == 1);
         // Rows as wide as the kernel stand one after another.
         let one = kh == 1 || (dy == 1 && kw == width);
-        self.line = self.lines.block.filter(|_| whole && one);
+        self.line = self.lines.block.filter(|_| whole && one && self.in_place);
         (self.x, self.taps, self.end) = (0, self.image.taps(1, 0), self.image.alike(1, 0, self.width));
     }
 

@@ -10,6 +10,8 @@ pub struct Wish {
     pub layout: Layout,
     /// Bytes of the arena while the record runs, at a multiple of 4.
     pub scratch: u32,
+    /// As many where memory is short: the kernels still run the record, slower.
+    pub least: u32,
 }
 
 /// Kernels that a target has.

@@ -10,6 +10,7 @@ use super::decode;
 ///
 /// `index(o, k) = (o / T)·T·K' + (k / D)·T·D + (o mod T)·D + k mod D`
 ///
+/// `T = 2, D = 0` stands for [`Layout::PAIRS`].
 /// `T = 1, D = 1` is row-major `[o][k]`; `T ≥ O, D = 1` is channels-last `[k][T]`, the order of depthwise weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
@@ -17,7 +18,7 @@ use super::decode;
 pub struct Layout {
     /// Outputs in a block, at least 1.
     pub outputs: u16,
-    /// Consecutive elements of one output, at least 1.
+    /// Consecutive elements of one output, at least 1; or 0.
     pub depth: u8,
 }
 
@@ -26,6 +27,13 @@ decode!(Layout { outputs, depth });
 impl Layout {
     /// Row-major `[o][k]`.
     pub const PLAIN: Self = Self { outputs: 1, depth: 1 };
+
+    /// Weights of two outputs in the two bytes of a little-endian `i16`, `w[o][k] + 256·w[o + 1][k]` with even `o`, so that a product of 16 bits
+    /// makes both.
+    ///
+    /// Blocks of two outputs, in groups of four: those of `k`, `k + 2`, `k + 1` and `k + 3`. The upper byte, at `index(o + 1, k)`, is one less
+    /// than its weight where the lower one is negative: see [`Layout::carries`]. A weight of −128 has no such byte beside a negative one.
+    pub const PAIRS: Self = Self { outputs: 2, depth: 0 };
 
     /// Channels last: `[k][o]`, for `outputs` channels in all.
     #[must_use]
@@ -45,6 +53,9 @@ impl Layout {
     /// Meaningful only for a layout with `outputs` and `depth` of at least 1 (`len` gives `None` otherwise).
     #[must_use]
     pub fn index(self, o: u32, k: u32, depth: u32) -> u32 {
+        if self == Self::PAIRS {
+            return pairs(o, k, self.padded(depth).unwrap_or(0));
+        }
         let (t, d) = (u32::from(self.outputs.max(1)), u32::from(self.depth.max(1)));
         let block = (o / t).wrapping_mul(t).wrapping_mul(self.padded(depth).unwrap_or(0));
         let group = (k / d).wrapping_mul(t).wrapping_mul(d);
@@ -54,6 +65,11 @@ impl Layout {
     /// The weight `(o, k)` at position `index`, the inverse of [`Layout::index`]; may lie in the padding.
     #[must_use]
     pub fn at(self, index: u32, depth: u32) -> (u32, u32) {
+        if self == Self::PAIRS {
+            let block = self.padded(depth).unwrap_or(0).wrapping_mul(2).max(1);
+            let (pair, in_block) = (index / block, index % block);
+            return (pair.wrapping_mul(2) + in_block % 2, in_block / 8 * 4 + swapped(in_block / 2 % 4));
+        }
         let (t, d) = (u32::from(self.outputs.max(1)), u32::from(self.depth.max(1)));
         let block = t.wrapping_mul(self.padded(depth).unwrap_or(0)).max(1);
         let (b, in_block) = (index / block, index % block);
@@ -61,9 +77,27 @@ impl Layout {
         (b.wrapping_mul(t).wrapping_add(in_group / d), group.wrapping_mul(d).wrapping_add(in_group % d))
     }
 
-    fn padded(self, depth: u32) -> Option<u32> {
-        depth.checked_next_multiple_of(u32::from(self.depth))
+    /// Whether 1 is added to the stored element of output `o` to make its weight if the element before it is negative: in [`Layout::PAIRS`]
+    /// where `o` is odd.
+    #[must_use]
+    pub fn carries(self, o: u32) -> bool {
+        self == Self::PAIRS && o % 2 == 1
     }
+
+    fn padded(self, depth: u32) -> Option<u32> {
+        depth.checked_next_multiple_of(if self == Self::PAIRS { 4 } else { u32::from(self.depth) })
+    }
+}
+
+/// The index in [`Layout::PAIRS`], for so many weights of each output.
+fn pairs(o: u32, k: u32, padded: u32) -> u32 {
+    let block = (o / 2).wrapping_mul(2).wrapping_mul(padded);
+    block.wrapping_add((k / 4).wrapping_mul(8)).wrapping_add(swapped(k % 4) * 2 + o % 2)
+}
+
+/// 0, 2, 1, 3.
+fn swapped(i: u32) -> u32 {
+    i % 2 * 2 + i / 2
 }
 
 #[cfg(test)]
@@ -72,7 +106,7 @@ mod tests {
 
     #[test]
     fn index_and_at_are_inverse_and_fill_the_matrix() {
-        for (t, d, outputs, depth) in [(1, 1, 3, 5), (4, 1, 6, 3), (2, 4, 5, 7), (8, 1, 8, 9)] {
+        for (t, d, outputs, depth) in [(1, 1, 3, 5), (4, 1, 6, 3), (2, 4, 5, 7), (8, 1, 8, 9), (2, 0, 5, 7)] {
             let layout = Layout { outputs: t, depth: d };
             let len = layout.len(outputs, depth).unwrap();
             for o in 0..outputs {
@@ -89,6 +123,9 @@ mod tests {
     fn known_orders() {
         assert_eq!(Layout::PLAIN.index(2, 3, 5), 13);
         assert_eq!(Layout::channels_last(8).index(2, 3, 5), 26);
+        let pairs = [(0, 0), (1, 0), (0, 2), (1, 2), (0, 1), (1, 1), (0, 3), (1, 3), (0, 4)];
+        assert!((0..).zip(pairs).all(|(at, (o, k))| Layout::PAIRS.index(o, k, 5) == at));
+        assert_eq!((Layout::PAIRS.index(2, 0, 5), Layout::PAIRS.len(3, 5)), (16, Some(32)));
         assert_eq!(Layout { outputs: 0, depth: 1 }.len(4, 4), None);
         assert_eq!(Layout { outputs: 1, depth: 0 }.len(4, 4), None);
     }

@@ -135,7 +135,8 @@ impl<T: Int> Depthwise<T> {
     fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, dtype)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        W::check(constants, self.weights, self.layout.len(outputs, depth))?;
+        let len = self.layout.len(outputs, depth).filter(|_| self.layout != Layout::PAIRS);
+        W::check(constants, self.weights, len)?;
         constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }

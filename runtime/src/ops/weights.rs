@@ -203,7 +203,10 @@ impl<'a, W: Weight> Matrix<'a, W> {
 
     fn weight(&self, o: u32, k: u32) -> Result<i32, Fault> {
         let index = self.layout.index(o, k, self.depth) as usize;
-        W::at(self.weights, index).map(i32::from).ok_or(Fault)
+        let stored = W::at(self.weights, index).map(i32::from).ok_or(Fault)?;
+        let carries =
+            self.layout.carries(o) && W::at(self.weights, index.wrapping_sub(1)).is_some_and(|before| before < 0);
+        Ok(stored.wrapping_add(carries.into()))
     }
 }
 

@@ -1,41 +1,87 @@
 //! Convolution in int8, with weights of int8 or int4: two output pixels at a time are widened to 16 bits, then meet all outputs in tiles of 2 × 2.
 //!
-//! Widening costs once for each pixel, not for each output; weights stay in flash as they are and are widened in registers, once
-//! for two pixels. The scratch holds both pixels, `4·K` bytes, and one of them before it is widened, where it is not in whole groups of four.
+//! Widening costs once for each pixel, not for each output; weights stay in flash, and one of two outputs' is widened in registers, once for two
+//! pixels. The scratch holds both pixels, `4·K` bytes, and after them copies of pixels that are not one run of bytes in whole groups of four. A
+//! deep layer of int8 that gets less runs pixel by pixel, widening as it goes: four instructions more for sixteen products, no scratch but one
+//! pixel's copy.
 
 use lacewing::arena::{Constants, cast_mut};
-use lacewing::format::Layout;
+use lacewing::format::{Layout, Tensor, Window};
 use lacewing::ops::ConvI8;
-use lacewing::rows::Work;
+use lacewing::rows::{Rows, Work};
 
+use super::fully_connected::column;
 use super::insn;
-use super::patch::Patches;
-use super::tile::Pair;
+use super::tile::Pairs;
 use crate::fallback::limit;
 use crate::image::Image;
 use crate::layer::{Layer, Tiles};
+use crate::windows::{Pixels, Windows};
 use crate::wish::Wish;
+
+/// Bytes of copied pixels that are enough: with more the calls hardly become fewer.
+const ENOUGH: u32 = 1024;
+/// Bytes of scratch that are not worth a slower layer.
+const LITTLE: u32 = 1024;
 
 /// The layout of weights of which a tile takes `W` words for four: 2 of int8, 1 of int4.
 const fn layout<const W: usize>() -> Layout {
-    Layout { outputs: 2, depth: if W == 2 { 4 } else { 2 } }
+    if W == 2 { Layout::PAIRS } else { Layout { outputs: 2, depth: 2 } }
 }
 
-/// Whether weights are in whole words, and their sums fit, those of int4 sixteen times as large.
+/// Whether weights are in whole words, and sums of int4 fit sixteen times as large.
 const fn fits<const W: usize>(depth: usize) -> bool {
-    depth < 1 << 16 && (W == 2 || depth.next_multiple_of(2).is_multiple_of(4))
+    W == 2 || (depth < 1 << 16 && depth.next_multiple_of(2).is_multiple_of(4))
 }
 
-/// What a convolution of `depth` weights for each output wants.
-pub(super) fn wish<const W: usize>(depth: u32, direct: bool) -> Option<Wish> {
-    let bytes = depth.checked_next_multiple_of(4).filter(|_| fits::<W>(depth as usize))?;
-    Some(Wish { layout: layout::<W>(), scratch: if direct { 4 * bytes } else { 5 * bytes } })
+/// What a convolution wants.
+pub(super) fn wish<const W: usize>(input: &Tensor, window: &Window) -> Option<Wish> {
+    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
+    let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| fits::<W>(*depth as usize))?;
+    let in_place = Image::new(Rows::whole(&[], 0), input, window, 0).is_direct();
+    let padded = depth.checked_next_multiple_of(4)?;
+    let copies = |pixels: u32| {
+        if in_place { Some(0) } else { depth.checked_mul(pixels)?.checked_add(4)?.checked_next_multiple_of(4) }
+    };
+    let pairs = |pixels: u32| padded.checked_mul(4)?.checked_add(copies(pixels)?);
+    let least = match pairs(2)? {
+        bytes if W == 2 && bytes > LITTLE => {
+            if in_place {
+                0
+            } else {
+                padded
+            }
+        }
+        bytes => bytes,
+    };
+    Some(Wish { layout: layout::<W>(), scratch: pairs((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least })
 }
 
-/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+/// What computes one pixel that is in whole groups of four; gives `None` where it cannot.
+type Single<const W: usize> = fn(&Layer<'_, W, 2>, &[i8], &mut [i8]) -> Option<()>;
+
+/// Computes the work of a layer with weights of int8, or gives `None` if the record is not as these loops want it; the portable kernel then does
+/// all of it.
+#[inline(always)]
+pub(super) fn run_i8(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    run::<2>(op, constants, work, column)
+}
+
+/// The same with weights of int4.
+#[inline(always)]
+pub(super) fn run_w4(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    run::<1>(op, constants, work, |_, _, _| None)
+}
+
 #[inline(never)]
-pub(super) fn run<const W: usize>(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+fn run<const W: usize>(
+    op: &ConvI8,
+    constants: Constants<'_>,
+    work: &mut Work<'_, i8>,
+    single: Single<W>,
+) -> Option<()> {
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let in_place = image.is_direct();
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
     let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
@@ -43,42 +89,98 @@ pub(super) fn run<const W: usize>(op: &ConvI8, constants: Constants<'_>, work: &
     if op.layout != layout::<W>() || !fits::<W>(depth) || !plain {
         return None;
     }
-    let (x, patch) = work.scratch.split_at_mut_checked(depth.div_ceil(4).wrapping_mul(16))?;
-    let (x, patch) = (cast_mut::<u32>(x)?.as_chunks_mut::<4>().0, cast_mut::<i8>(patch)?);
-    let patch = if image.is_direct() { &mut [] } else { patch.get_mut(..depth.next_multiple_of(4))? };
-    patch.last_chunk_mut::<4>().into_iter().for_each(|last| *last = [0; 4]);
-    let layer = Layer::<W, 2>::new(constants, [op.weights, op.bias], &op.requant, x.len())?;
-    let mut pixels = Patches::new(image, width, first)?;
+    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place);
+    let mut tiles = Tiling { layer, depth, wide, single };
+    let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
-    while !rest.is_empty() {
-        let two = rest.len().min(outputs.wrapping_mul(2));
-        let (y, after) = rest.split_at_mut_checked(two)?;
-        let second = two.checked_sub(outputs)?;
-        pixels.widen(x, 0, patch)?;
-        if second > 0 {
-            pixels.widen(x, 2, patch)?;
-        }
-        pair(&layer, x, y, second)?;
-        rest = after;
+    while left > 0 {
+        let pixels = windows.next(left, patches)?;
+        let (y, after) = rest.split_at_mut_checked(pixels.count.checked_mul(outputs)?)?;
+        tiles.pixels(pixels, y)?;
+        (left, rest) = (left.wrapping_sub(pixels.count), after);
     }
     limit(&op.requant, work.output);
     Some(())
 }
 
-/// All outputs of two pixels; of one, whose outputs are those of the second too, if `second` is 0.
-fn pair<const W: usize>(layer: &Layer<'_, W, 2>, x: &[[u32; 4]], y: &mut [i8], second: usize) -> Option<()> {
-    let outputs = layer.full;
-    if outputs > 0 {
-        let Tiles { weights, bias, rounding } = layer.full();
-        insn::pair(&mut Pair { x, weights, bias, rounding, outputs, y, second })?;
+/// The scratch: two widened pixels, or nothing if there is no room for them, then patches.
+struct Room<'a> {
+    wide: &'a mut [[u32; 4]],
+    patches: &'a mut [i8],
+    /// Bytes of the patches that pixels are copied to. The loops read the last one's groups as a whole, beyond them.
+    len: usize,
+}
+
+impl<'a> Room<'a> {
+    fn new(scratch: &'a mut [u8], depth: usize, in_place: bool) -> Option<Self> {
+        let padded = depth.checked_next_multiple_of(4)?;
+        let (wide, patch) = (padded.checked_mul(4)?, if in_place { 0 } else { padded });
+        let pairs = scratch.len() >= wide.checked_add(patch)?;
+        let (wide, patches) = scratch.split_at_mut_checked(if pairs { wide } else { 0 })?;
+        let (wide, patches) = (cast_mut::<u32>(wide)?.as_chunks_mut().0, cast_mut::<i8>(patches)?);
+        let whole = patches.len().saturating_sub(padded.wrapping_sub(depth));
+        let len = if pairs { whole } else { whole.min(depth) };
+        patches.get_mut(len..)?.fill(0);
+        Some(Self { wide, patches, len })
     }
-    if layer.bias.len() > outputs {
-        let Tiles { weights, bias, rounding } = layer.last();
-        let mut both = [0; 4];
-        insn::pair(&mut Pair { x, weights, bias, rounding, outputs: 2, y: &mut both, second: 2 })?;
-        let [first, _, other, _] = both;
-        *y.get_mut(second.checked_add(outputs)?)? = other;
-        *y.get_mut(outputs)? = first;
+}
+
+/// What pixels are computed with.
+struct Tiling<'a, const W: usize> {
+    layer: Layer<'a, W, 2>,
+    depth: usize,
+    wide: &'a mut [[u32; 4]],
+    single: Single<W>,
+}
+
+impl<const W: usize> Tiling<'_, W> {
+    /// All outputs of some pixels, two at a time; one that is left by itself, if it is in whole groups.
+    fn pixels(&mut self, Pixels { x, step, count }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
+        let alone = match self.wide.len() {
+            0 => count,
+            _ if W == 2 && self.depth.is_multiple_of(4) => count % 2,
+            _ => 0,
+        };
+        let (padded, paired) = (self.depth.next_multiple_of(4), count.wrapping_sub(alone));
+        let (pairs, rest) = y.split_at_mut_checked(paired.checked_mul(self.layer.bias.len())?)?;
+        if paired > 0 {
+            self.pairs(Pixels { x, step, count: paired }, pairs)?;
+        }
+        let mut at = paired.checked_mul(step)?;
+        for y in rest.chunks_mut(self.layer.bias.len().max(1)) {
+            (self.single)(&self.layer, x.get(at..)?.get(..padded)?, y)?;
+            at = at.wrapping_add(step);
+        }
+        Some(())
     }
-    Some(())
+
+    /// All outputs of pixels, two at a time.
+    fn pairs(&mut self, pixels: Pixels<'_>, y: &mut [i8]) -> Option<()> {
+        let Self { layer, depth, wide, .. } = self;
+        let (depth, stride, outputs) = (*depth, layer.bias.len(), layer.full);
+        if outputs > 0 {
+            let Tiles { weights, bias, rounding } = layer.full();
+            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })?;
+        }
+        if outputs == stride { Some(()) } else { self.last(pixels, y) }
+    }
+
+    /// The output that is left of every pixel, of up to eight pixels at a time.
+    fn last(&mut self, Pixels { x, step, .. }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
+        let Self { layer, depth, wide, .. } = self;
+        let (depth, outputs, mut rest) = (*depth, 2, x);
+        for y in y.chunks_mut(layer.bias.len().wrapping_mul(8).max(1)) {
+            let (count, mut both) = (y.len().checked_div(layer.bias.len())?, [0; 16]);
+            let Tiles { weights, bias, rounding } = layer.last();
+            let pixels = Pixels { x: rest, step, count };
+            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y: &mut both, stride: 2 })?;
+            for (y, [output, _]) in y.chunks_mut(layer.bias.len()).zip(both.as_chunks().0) {
+                *y.last_mut()? = *output;
+            }
+            rest = rest.get(step.wrapping_mul(8)..).unwrap_or_default();
+        }
+        Some(())
+    }
 }

@@ -1,4 +1,5 @@
-//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the scratch holds.
+//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the
+//! scratch holds.
 //!
 //! The rows' words of four channels are copied to a plane with its border of zero points, so that every output is computed alike, at any
 //! stride and dilation. The taps in pairs, their weights widened and their offsets in the plane, stand before it.
@@ -12,7 +13,7 @@ use lacewing::ops::weights::Weight;
 use lacewing::rows::Work;
 
 use super::insn;
-use super::tile::{Run, Taps};
+use super::tile::{Channels, Part, Taps};
 use crate::fallback::limit;
 use crate::image::Image;
 use crate::wish::Wish;
@@ -28,11 +29,12 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     let span = |axis: usize, outputs: u32| (outputs - 1).checked_mul(window.stride[axis])?.checked_add(reach(axis)?);
     let row = span(1, width)?.checked_mul(4)?;
     let least = reach(0)?.checked_mul(row)?;
-    let plane = span(0, rows)?.checked_mul(row)?.min(least.max(ENOUGH));
+    let whole = span(0, rows)?.checked_mul(row)?;
+    let [plane, least] = [least.max(ENOUGH), least].map(|most| whole.min(most));
     let taps = kh.checked_mul(kw)?.div_ceil(2).checked_mul(size_of::<Taps>() as u32)?;
     let fits = input.shape[3] == outputs && outputs >= 4;
     let layout = Layout::channels_last(u16::try_from(outputs).ok()?);
-    Some(Wish { layout, scratch: taps.checked_add(plane)? }).filter(|_| fits)
+    Some(Wish { layout, scratch: taps.checked_add(plane)?, least: taps.checked_add(least)? }).filter(|_| fits)
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
@@ -52,18 +54,14 @@ pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &
         zero: op.requant.zero.into(),
     };
     let mut plane = Plane::new(image, width, cast_mut::<u32>(work.scratch)?)?;
-    let rows = work.rows.start as usize..work.rows.end as usize;
     plane.words.fill(plane.outside());
-    let mut channel = 0;
-    loop {
-        plane.weigh::<W>(&layer, channel)?;
-        plane.rows(&layer, channel, rows.clone(), work.output)?;
-        // The last block begins where four are left.
-        let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
-        if next <= channel {
-            break;
-        }
-        channel = next;
+    let mut rows = work.rows.start as usize..work.rows.end as usize;
+    let mut rest = &mut *work.output;
+    while !rows.is_empty() {
+        let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
+        let (output, after) = rest.split_at_mut_checked(band.len().checked_mul(width)?.checked_mul(channels)?)?;
+        plane.channels::<W>(&layer, &band, output)?;
+        (rest, rows.start) = (after, band.end);
     }
     limit(&op.requant, work.output);
     Some(())
@@ -107,59 +105,51 @@ impl<'a> Plane<'a> {
         Some(Self { image, width, taps: taps.as_chunks_mut::<6>().0, words, pitch, reach, most })
     }
 
-    /// Computes four channels of output rows, as many at once as the plane holds.
-    fn rows(&mut self, layer: &Layer<'_>, channel: usize, mut rows: Range<usize>, output: &mut [i8]) -> Option<()> {
-        let mut rest = output;
-        while !rows.is_empty() {
-            let band = rows.start..rows.end.min(rows.start.checked_add(self.most)?);
-            let len = band.len().checked_mul(self.width)?.checked_mul(self.image.channels)?;
-            let (output, after) = rest.split_at_mut_checked(len)?;
-            self.copy(&band, channel)?;
-            self.block(layer, channel, band.len(), output)?;
-            (rest, rows.start) = (after, band.end);
-        }
-        Some(())
-    }
-
-    /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
-    fn weigh<W: Weight>(&mut self, layer: &Layer<'_>, channel: usize) -> Option<()> {
-        let mut at = channel;
-        let mut next = || {
-            let four = four::<W>(layer.weights, at);
-            at = at.wrapping_add(layer.across);
-            four
+    /// Computes all channels of some output rows.
+    fn channels<W: Weight>(&mut self, layer: &Layer<'_>, rows: &Range<usize>, y: &mut [i8]) -> Option<()> {
+        let parts = self.parts(rows)?;
+        let single = layer.multipliers.first().map(|m| [*m; 4])?;
+        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], channels, width, .. } = self.image;
+        let channels = Channels {
+            parts,
+            columns: width.min(self.pitch.saturating_sub(left)),
+            channels,
+            row_len: self.image.row_len(),
+            plane: self.words,
+            pitch: self.pitch,
+            weights: layer.weights,
+            across: layer.across,
+            count: kh.checked_mul(kw)?,
+            taps: self.taps,
+            reach: self.reach,
+            bias: layer.bias,
+            multipliers: if layer.multipliers.len() == 1 { &single } else { layer.multipliers },
+            zero: layer.zero,
+            steps: [down.checked_mul(self.pitch)?, across],
+            size: [rows.len(), self.width],
+            y,
         };
-        let mut left = self.image.kernel[0].wrapping_mul(self.image.kernel[1]);
-        for [_, _, words @ ..] in self.taps.iter_mut() {
-            let (a, b) = (next()?, if left > 1 { next()? } else { [0; 4] });
-            left = left.wrapping_sub(2);
-            for ((word, a), b) in words.iter_mut().zip(a).zip(b) {
-                *word = u32::from(i16::from(a) as u16) | (i32::from(b) << 16) as u32;
-            }
-        }
-        Some(())
+        insn::channels(channels, weigh::<W>)
     }
 
-    /// Copies four channels of what the output rows read. What is left and right of the image stays as it is, filled once for all.
-    fn copy(&mut self, rows: &Range<usize>, channel: usize) -> Option<()> {
-        let Image { stride: [down, _], pad: [_, left], channels, width, .. } = self.image;
-        if let Some(lines) = self.lines(rows) {
-            let words = self.words.get_mut(..lines.len().checked_div(channels)?)?;
-            return insn::words(lines.get(channel..)?, channels, words);
-        }
-        let (first, span) = (rows.start.wrapping_mul(down), self.span(rows));
-        let (image, outside) = (self.image, self.outside());
-        let inside = width.min(self.pitch.saturating_sub(left));
-        let mut rest = self.words.get_mut(left..)?;
-        for y in first..first.wrapping_add(span) {
-            let line = rest.get_mut(..inside)?;
-            match image.row(y) {
-                Some(row) => insn::words(row.get(channel..)?, channels, line)?,
-                None => line.fill(outside),
-            }
-            rest = rest.get_mut(self.pitch..).unwrap_or_default();
-        }
-        Some(())
+    /// What output rows read of the image: its rows, which are in two places if a ring ends between them. The plane's rows that are outside are
+    /// filled.
+    fn parts(&mut self, rows: &Range<usize>) -> Option<[Part<'a>; 2]> {
+        let Image { stride: [down, _], pad: [above, left], height, .. } = self.image;
+        let (first, span, outside) = (rows.start.wrapping_mul(down), self.span(rows), self.outside());
+        let start = first.max(above);
+        let end = first.wrapping_add(span).min(above.wrapping_add(height)).max(start);
+        let at = |y: usize| y.wrapping_sub(first).wrapping_mul(self.pitch);
+        self.words.get_mut(..at(start).min(span.wrapping_mul(self.pitch)))?.fill(outside);
+        self.words.get_mut(at(end)..).unwrap_or_default().fill(outside);
+        let lines = |y: usize, count| self.image.rows.lines(y.wrapping_sub(above), count);
+        let count = end.wrapping_sub(start);
+        let together = (1..=count).rev().find(|count| lines(start, *count).is_some()).unwrap_or(0);
+        Some([(start, together), (start.wrapping_add(together), count.wrapping_sub(together))].map(|(y, rows)| Part {
+            from: lines(y, rows).unwrap_or_default(),
+            rows,
+            at: at(y).wrapping_add(left),
+        }))
     }
 
     /// Rows of the padded image that output rows read.
@@ -173,39 +163,27 @@ impl<'a> Plane<'a> {
     fn outside(&self) -> u32 {
         u32::from_le_bytes([self.image.zero as u8; 4])
     }
+}
 
-    /// What output rows read, if it is one slice without a border.
-    fn lines(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
-        let Image { stride: [down, _], pad, .. } = self.image;
-        let all = pad == [0, 0] && self.pitch == self.image.width;
-        self.image.rows.lines(rows.start.wrapping_mul(down), self.span(rows)).filter(|_| all)
+/// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
+fn weigh<W: Weight>(weights: &[i8], [across, count]: [usize; 2], channel: usize, taps: &mut [Taps]) -> Option<()> {
+    if W::bytes(2) == 2 {
+        return insn::weigh(weights.get(channel..)?, across, count, taps);
     }
-
-    /// Computes four channels of all rows in the plane.
-    fn block(&self, layer: &Layer<'_>, channel: usize, rows: usize, output: &mut [i8]) -> Option<()> {
-        let [down, across] = self.image.stride;
-        let channels = self.image.channels;
-        let bias = layer.bias.get(channel..)?.first_chunk()?;
-        let single = layer.multipliers.first().map(|m| [*m; 4])?;
-        let multipliers = match layer.multipliers {
-            [_] => &single,
-            each => each.get(channel..)?.first_chunk()?,
-        };
-        insn::run(&mut Run {
-            plane: self.words,
-            step: across,
-            down: down.wrapping_mul(self.pitch),
-            taps: self.taps,
-            reach: self.reach,
-            bias,
-            multipliers,
-            zero: layer.zero,
-            width: self.width,
-            rows,
-            y: output.get_mut(channel..)?,
-            stride: channels,
-        })
+    let (mut at, mut left) = (channel, count);
+    let mut next = || {
+        let four = four::<W>(weights, at);
+        at = at.wrapping_add(across);
+        four
+    };
+    for [_, _, words @ ..] in taps {
+        let (a, b) = (next()?, if left > 1 { next()? } else { [0; 4] });
+        left = left.wrapping_sub(2);
+        for ((word, a), b) in words.iter_mut().zip(a).zip(b) {
+            *word = u32::from(i16::from(a) as u16) | (i32::from(b) << 16) as u32;
+        }
     }
+    Some(())
 }
 
 /// Four weights from a position of the layout on.

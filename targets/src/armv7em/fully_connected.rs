@@ -1,4 +1,7 @@
-//! Fully connected layer in int8: the vector is widened once, then meets the weights, read once from flash, in tiles of four outputs.
+//! Fully connected layer in int8: each vector meets the weights, read once from flash, in tiles of four outputs.
+//!
+//! Activations are widened in the loop, for sixteen products at a time, so that there is no scratch: only a vector that is not in whole groups
+//! of four is copied to one that is.
 
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::format::Layout;
@@ -7,14 +10,13 @@ use lacewing::ops::FullyConnectedI8;
 use super::insn;
 use super::tile::Column;
 use crate::fallback::limit;
-use crate::layer::{Layer, Tiles};
+use crate::layer::{Layer, Rounding, Tiles};
 use crate::wish::Wish;
 
-const LAYOUT: Layout = Layout { outputs: 4, depth: 4 };
-
 /// What a layer of `depth` inputs wants.
-pub(super) const fn wish(depth: u32) -> Wish {
-    Wish { layout: LAYOUT, scratch: 2 * depth.next_multiple_of(4) }
+pub(super) fn wish(depth: u32) -> Option<Wish> {
+    let scratch = if depth.is_multiple_of(4) { 0 } else { depth.checked_next_multiple_of(4)? };
+    Some(Wish { layout: Layout::PAIRS, scratch, least: scratch })
 }
 
 /// Computes the layer, or gives `None` if the record is not as this loop wants it; the portable kernel then does all of it.
@@ -26,37 +28,59 @@ pub(super) fn run(
     output: &mut [i8],
     scratch: &mut [u8],
 ) -> Option<()> {
-    if op.layout != LAYOUT || op.zeros.len > 0 || op.requant.shift > 0 {
+    if op.layout != Layout::PAIRS || op.zeros.len > 0 || op.requant.shift > 0 {
         return None;
     }
     let ([.., depth], [.., outputs]) =
         (op.input.shape.map(|dim| dim as usize), op.output.shape.map(|dim| dim as usize));
-    let x = cast_mut::<u32>(scratch)?.as_chunks_mut::<2>().0.get_mut(..depth.div_ceil(4))?;
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, x.len())?;
+    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let scratch = cast_mut::<i8>(scratch)?;
     let (mut input, mut rest) = (input, &mut *output);
     while !rest.is_empty() {
         let (vector, after) = input.split_at_checked(depth)?;
         let (y, others) = rest.split_at_mut_checked(outputs)?;
-        insn::widen(vector, x, 0)?;
-        column(&layer, x, y)?;
+        column(&layer, if depth.is_multiple_of(4) { vector } else { padded(vector, scratch)? }, y)?;
         (input, rest) = (after, others);
     }
     limit(&op.requant, output);
     Some(())
 }
 
-/// All outputs of one vector.
-fn column(layer: &Layer<'_, 4, 4>, x: &[[u32; 2]], y: &mut [i8]) -> Option<()> {
-    let (y, rest) = y.split_at_mut_checked(layer.full)?;
-    if !y.is_empty() {
-        let Tiles { weights, bias, rounding } = layer.full();
-        insn::column(&mut Column { x, weights, bias, rounding, y })?;
+/// A copy of a vector, with zeros after it.
+fn padded<'s>(vector: &[i8], scratch: &'s mut [i8]) -> Option<&'s [i8]> {
+    let padded = scratch.get_mut(..vector.len().next_multiple_of(4))?;
+    let (copy, zeros) = padded.split_at_mut_checked(vector.len())?;
+    copy.iter_mut().zip(vector).for_each(|(to, from)| *to = *from);
+    zeros.fill(0);
+    Some(padded)
+}
+
+/// All outputs of one vector, which is in whole groups of four.
+pub(super) fn column(layer: &Layer<'_, 2, 2>, x: &[i8], y: &mut [i8]) -> Option<()> {
+    let Tiles { weights, bias, rounding } = layer.full();
+    let full = layer.full / 4 * 4;
+    let (fours, mut rest) = y.split_at_mut_checked(full)?;
+    if full > 0 {
+        insn::column(&mut Column { x, weights, bias, rounding, y: fours, twice: false })?;
     }
-    if !rest.is_empty() {
-        let Tiles { weights, bias, rounding } = layer.last();
-        let mut four = [0; 4];
-        insn::column(&mut Column { x, weights, bias, rounding, y: &mut four })?;
-        rest.iter_mut().zip(four).for_each(|(to, from)| *to = from);
+    if layer.full > full {
+        let weights = weights.get((full / 2).checked_mul(x.len() / 4)?..)?;
+        let multipliers = rounding.multipliers.get(full..).unwrap_or(rounding.multipliers);
+        let tile = Tiles { weights, bias: bias.get(full..)?, rounding: Rounding { multipliers, ..rounding } };
+        let (two, one) = rest.split_at_mut_checked(2)?;
+        pair(&tile, x, two)?;
+        rest = one;
     }
+    if rest.is_empty() { Some(()) } else { pair(&layer.last(), x, rest) }
+}
+
+/// The first one or two outputs of a tile.
+fn pair(tile: &Tiles<'_, 2>, x: &[i8], y: &mut [i8]) -> Option<()> {
+    let twice = |two: &[i32]| two.first_chunk().map(|[a, b]| [*a, *b, *a, *b]);
+    let (bias, multipliers) = (twice(tile.bias)?, twice(tile.rounding.multipliers)?);
+    let (weights, rounding) = (tile.weights, Rounding { multipliers: &multipliers, ..tile.rounding });
+    let mut four = [0; 4];
+    insn::column(&mut Column { x, weights, bias: &bias, rounding, y: &mut four, twice: true })?;
+    y.iter_mut().zip(four).for_each(|(to, from)| *to = from);
     Some(())
 }

@@ -2,60 +2,25 @@
 //! twins in plain Rust everywhere else.
 //!
 //! Activations are widened to 16 bits. Four of them, `k` to `k + 3`, are the two words `(k, k + 2)` and `(k + 1, k + 3)`, the first
-//! of each in the low half: SXTB16 makes that of four bytes, of weights too. Sums wrap.
+//! of each in the low half: SXTB16 makes that of four bytes. Sums wrap.
 
-use super::tile::{Column, Pair, Run};
+use super::tile::{Channels, Column, Pairs, Part, Run, Taps, Words};
+use crate::windows::Copy;
 
 #[cfg(dsp)]
 use super::asm as loops;
 #[cfg(not(dsp))]
 use super::twin as loops;
 
-/// Activations as words of two, to words `at` and `at + 1` of each group of `N`; zeros after the last.
-#[inline(always)]
-pub(super) fn widen<const N: usize>(from: &[i8], to: &mut [[u32; N]], at: usize) -> Option<()> {
-    if at.checked_add(2)? > N {
-        return None;
-    }
-    let (fours, rest) = from.as_chunks::<4>();
-    let (whole, left) = to.split_at_mut_checked(fours.len())?;
-    if !whole.is_empty() {
-        loops::widen(fours, whole, at);
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 4];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        loops::widen(&[last], left.get_mut(..1)?, at);
-    }
-    Some(())
+/// Copies rectangles of bytes.
+pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
+    copy.fits(from, to).then(|| loops::copy(from, to, copy))
 }
 
-/// Writes the same activation everywhere to words `at` and `at + 1` of each group.
+/// Pixels by any even number of outputs of a convolution; see [`Pairs`].
 #[inline(always)]
-pub(super) fn fill(value: i8, to: &mut [[u32; 4]], at: usize) -> Option<()> {
-    let half = u32::from(i16::from(value) as u16);
-    for group in to {
-        *group.get_mut(at..)?.first_chunk_mut()? = [half | half << 16; 2];
-    }
-    Some(())
-}
-
-/// Copies all of `from`.
-#[inline(always)]
-pub(super) fn copy(from: &[i8], to: &mut [i8]) -> Option<()> {
-    let same = from.len() == to.len();
-    if same && from.len() >= 4 {
-        loops::copy(from, to);
-    } else {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    }
-    same.then_some(())
-}
-
-/// Two pixels by any even number of outputs of a convolution; see [`Pair`].
-#[inline(always)]
-pub(super) fn pair<const W: usize>(pair: &mut Pair<'_, W>) -> Option<()> {
-    pair.fits().then(|| loops::pair(pair))
+pub(super) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) -> Option<()> {
+    pairs.fits().then(|| loops::pairs(pairs))
 }
 
 /// One vector by a multiple of four outputs; see [`Column`].
@@ -64,36 +29,42 @@ pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     column.fits().then(|| loops::column(column))
 }
 
-/// Four channels of a run of pixels of a depthwise convolution; see [`Run`].
+/// What writes the weights of four channels, from one on, to the taps: given all weights, those from tap to tap, and how many taps.
+pub(super) type Weigh = fn(weights: &[i8], [usize; 2], channel: usize, taps: &mut [Taps]) -> Option<()>;
+
+/// All channels of rows of pixels of a depthwise convolution; see [`Channels`].
 #[inline(always)]
-pub(super) fn run(run: &mut Run<'_>) -> Option<()> {
-    run.fits().then(|| loops::run(run))
+pub(super) fn channels(all: Channels<'_>, weigh: Weigh) -> Option<()> {
+    if !all.fits() {
+        return None;
+    }
+    let Channels { channels, columns, row_len, pitch, plane, taps, steps, zero, size, .. } = all;
+    let mut channel = 0usize;
+    loop {
+        weigh(all.weights, [all.across, all.count], channel, taps)?;
+        for Part { from, rows, at } in all.parts.into_iter().filter(|part| part.rows > 0 && columns > 0) {
+            let (from, to) = (from.get(channel..)?, plane.get_mut(at..)?);
+            loops::words(&mut Words { from, channels, row_len, to, pitch, size: [rows, columns] });
+        }
+        let bias = all.bias.get(channel..)?.first_chunk()?;
+        let each = if all.multipliers.len() >= channels { channel } else { 0 };
+        let multipliers = all.multipliers.get(each..)?.first_chunk()?;
+        let y = all.y.get_mut(channel..)?;
+        loops::run(&mut Run { plane, steps, taps, bias, multipliers, zero, size, y, stride: channels });
+        // The last four begin where four are left.
+        let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
+        if next <= channel {
+            return Some(());
+        }
+        channel = next;
+    }
 }
 
-/// Copies `rows` runs of `len` bytes, which begin `stride` apart, one after another.
+/// Writes the weights of four channels, `count` words `across` bytes apart, to as many taps, and 0 to one more if they are odd.
 #[inline(always)]
-pub(super) fn copy_rows(from: &[i8], stride: usize, len: usize, rows: usize, to: &mut [i8]) -> Option<()> {
-    let last = rows.checked_sub(1)?.checked_mul(stride)?;
-    let (_, to) = (from.get(last..last.checked_add(len)?)?, to.get_mut(..len.checked_mul(rows)?)?);
-    if len >= 4 {
-        loops::copy_rows(from, stride, len, to);
-        return Some(());
-    }
-    let mut rest = from;
-    let mut to = to.iter_mut();
-    for _ in 0..rows {
-        rest.get(..len)?.iter().zip(&mut to).for_each(|(from, to)| *to = *from);
-        rest = rest.get(stride..).unwrap_or_default();
-    }
-    Some(())
-}
-
-/// Words of four channels, each `stride` bytes after the one before.
-#[inline(always)]
-pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) -> Option<()> {
-    let Some(last) = to.len().checked_sub(1) else { return Some(()) };
-    let end = last.checked_mul(stride)?.checked_add(4)?;
-    (end <= from.len()).then(|| loops::words(from, stride, to))
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) -> Option<()> {
+    let end = count.checked_sub(1)?.checked_mul(across)?.checked_add(4)?;
+    (end <= weights.len() && taps.len() == count.div_ceil(2)).then(|| loops::weigh(weights, across, count, taps))
 }
 
 /// `Σ a[i]·b[i]`, wrapping; both are as many.

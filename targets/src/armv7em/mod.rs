@@ -1,8 +1,9 @@
 //! Kernels for Armv7E-M with DSP instructions: Cortex-M4, M7, and M33 where the chip has them.
 //!
-//! SMLAD makes two products of 16 bits and adds both to a sum; what it needs are pairs in registers. So the kernels widen int8 to 16 bits
-//! in registers, four at a time with two SXTB16, and hold a tile of sums that uses every pair as often as registers allow. SMMLAR and SSAT
-//! round a sum in two instructions, since a record's multipliers are made for them.
+//! SMLAD makes two products of 16 bits and adds both to a sum; what it needs are pairs in registers. So the kernels widen int8 to 16 bits in
+//! registers, four at a time with two SXTB16, and hold a tile of sums that uses every pair as often as registers allow. Of two outputs' weights
+//! only one is widened: the other one is the rest of the int16 that both are stored as. SMMLAR and SSAT round a sum in two instructions, since a
+//! record's multipliers are made for them.
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
@@ -13,7 +14,6 @@ mod depthwise;
 mod dot;
 mod fully_connected;
 mod insn;
-mod patch;
 mod tile;
 #[cfg(not(dsp))]
 mod twin;
@@ -22,11 +22,10 @@ use lacewing::arena::Constants;
 use lacewing::format::{Tensor, Window};
 use lacewing::ops::weights::W4;
 use lacewing::ops::{ConvI8, ConvW4, DepthwiseI8, DepthwiseW4, FullyConnectedI8};
-use lacewing::rows::{Rows, Work};
+use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
 use crate::fallback::or_portable;
-use crate::image::Image;
 use crate::wish::Wish;
 
 /// The kernels of Cortex-M4, M7 and M33 with DSP instructions. On other processors they compute the same in plain Rust, slowly.
@@ -53,12 +52,12 @@ impl Kernels for CortexM4 {
 
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(conv::run::<2>(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+        or_portable(conv::run_i8(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
     }
 
     #[inline(always)]
     fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(conv::run::<1>(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
+        or_portable(conv::run_w4(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
     }
 
     #[inline(always)]
@@ -86,14 +85,9 @@ impl Kernels for CortexM4 {
     }
 }
 
-/// A deeper fully connected layer is not widened, which would take much memory for little: it runs over inner products.
-const DEEP: u32 = 1024;
-
 /// What a convolution in one group wants whose weights take `W` words for two outputs by four: 2 of int8, 1 of int4.
 pub(crate) fn conv<const W: usize>(input: &Tensor, window: &Window) -> Option<Wish> {
-    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
-    let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
-    conv::wish::<W>(depth, Image::new(Rows::whole(&[], 0), input, window, 0).is_direct())
+    conv::wish::<W>(input, window)
 }
 
 /// What a depthwise convolution wants.
@@ -103,5 +97,5 @@ pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Opt
 
 /// What a fully connected layer wants.
 pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
-    (depth <= DEEP).then(|| fully_connected::wish(depth))
+    fully_connected::wish(depth)
 }

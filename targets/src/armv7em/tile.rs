@@ -1,15 +1,20 @@
 //! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
 
 use crate::layer::Rounding;
+use crate::windows::Pixels;
 
-/// Two pixels by any even number of outputs of a convolution, in tiles of 2 × 2.
+/// Pixels by any even number of outputs of a convolution, in tiles of two pixels by two outputs.
 ///
-/// `y[p][o] = q(bias[o] + Σ_k w[o][k] · x[p][k])`
+/// `y[p·stride + o] = q(bias[o] + Σ_k w[o][k] · x[p·step + k])`
 #[derive(Debug)]
-pub(super) struct Pair<'a, const W: usize> {
-    /// Four widened activations of the first pixel, four of the second, for each group of four.
-    pub(super) x: &'a [[u32; 4]],
-    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the layout of two outputs by four: a word of each output. Of int4,
+pub(super) struct Pairs<'a, const W: usize> {
+    /// The pixels' activations; the last one's too are read in whole groups of four.
+    pub(super) pixels: Pixels<'a>,
+    /// Activations of a pixel.
+    pub(super) depth: usize,
+    /// Where two pixels are widened: four activations of the first and four of the second in each group.
+    pub(super) wide: &'a mut [[u32; 4]],
+    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS). Of int4,
     /// `W = 1`, in the layout of two by two: a word whose bytes are two of the first output, two of the second, and so again.
     pub(super) weights: &'a [[u32; W]],
     /// A bias for each output.
@@ -18,20 +23,34 @@ pub(super) struct Pair<'a, const W: usize> {
     pub(super) rounding: Rounding<'a>,
     /// Number of outputs, even, at least 2.
     pub(super) outputs: usize,
-    /// Where the first pixel's outputs go, and further on, or in the same bytes, those of the second. The first one's are written last.
+    /// The outputs, from the first pixel's first one on.
     pub(super) y: &'a mut [i8],
-    /// Where in `y` the second pixel's outputs begin.
-    pub(super) second: usize,
+    /// From a pixel's outputs to the next one's.
+    pub(super) stride: usize,
 }
 
-impl<const W: usize> Pair<'_, W> {
+impl<const W: usize> Pairs<'_, W> {
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
-        let Self { x, weights, outputs, second, .. } = self;
-        let room = self.y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
+        let Self { pixels: Pixels { x, step, count }, wide, weights, outputs, .. } = self;
+        let groups = wide.len();
+        let last = |each: usize, len: usize| count.checked_sub(1)?.checked_mul(each)?.checked_add(len);
+        let read = groups.checked_mul(4).and_then(|len| last(*step, len));
+        let written = last(self.stride, *outputs);
         let even = *outputs >= 2 && outputs.is_multiple_of(2);
-        let enough = weights.len() / x.len().max(1) >= outputs / 2 && self.bias.len() >= *outputs;
-        !x.is_empty() && room && even && enough && self.rounding.fits(*outputs, 2)
+        let enough = weights.len() / groups.max(1) >= outputs / 2 && self.bias.len() >= *outputs;
+        let whole = groups > 0 && self.depth.div_ceil(4) == groups && self.rounding.fits(*outputs, 2);
+        whole && even && enough && within(read, x.len()) && within(written, self.y.len())
+    }
+
+    /// What the last group has of the activations: the bits of 0 and 2, and of 1 and 3.
+    pub(super) fn masks(&self) -> [u32; 2] {
+        match self.depth % 4 {
+            0 => [u32::MAX; 2],
+            1 => [0xffff, 0],
+            2 => [0xffff; 2],
+            _ => [u32::MAX, 0xffff],
+        }
     }
 }
 
@@ -40,72 +59,155 @@ impl<const W: usize> Pair<'_, W> {
 /// `y[o] = q(bias[o] + Σ_k w[o][k] · x[k])`
 #[derive(Debug)]
 pub(super) struct Column<'a> {
-    /// Widened activations in groups of four.
-    pub(super) x: &'a [[u32; 2]],
-    /// Weights in the layout of four outputs by four: for each four outputs and each group, a word of each output.
-    pub(super) weights: &'a [[u32; 4]],
+    /// The activations, in groups of four.
+    pub(super) x: &'a [i8],
+    /// Weights for each two outputs and each group, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS).
+    pub(super) weights: &'a [[u32; 2]],
     /// A bias for each output.
     pub(super) bias: &'a [i32],
     /// The way to int8.
     pub(super) rounding: Rounding<'a>,
     /// The outputs; a multiple of four of them.
     pub(super) y: &'a mut [i8],
+    /// Whether there are four outputs, the last two with the weights of the first two.
+    pub(super) twice: bool,
 }
 
 impl Column<'_> {
+    /// Groups of activations.
+    pub(super) fn groups(&self) -> usize {
+        self.x.len() / 4
+    }
+
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
         let outputs = self.y.len();
         let tiles = outputs >= 4 && outputs.is_multiple_of(4);
-        let enough = self.weights.len() / self.x.len().max(1) >= outputs / 4 && self.bias.len() >= outputs;
-        !self.x.is_empty() && tiles && enough && self.rounding.fits(outputs, 4)
+        let pairs = self.weights.len() / self.groups().max(1);
+        let enough = if self.twice { pairs >= 1 && outputs == 4 } else { pairs >= outputs / 2 };
+        self.groups() > 0 && tiles && enough && self.bias.len() >= outputs && self.rounding.fits(outputs, 4)
     }
 }
 
 /// Two taps of four channels: the byte offsets in the plane of both taps' words, and for each channel the weights of both.
 pub(super) type Taps = [u32; 6];
 
+/// Rows of an image one after another, at least as far as is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) from: &'a [i8],
+    /// How many they are; of none, nothing is read.
+    pub(super) rows: usize,
+    /// Where in the plane the first one's first pixel goes.
+    pub(super) at: usize,
+}
+
+/// All channels, at least four, of rows of pixels of a depthwise convolution: four at a time, whose words are copied to the plane.
+///
+/// `y[(j·width + i)·channels + c] = q(bias[c] + Σ_t w[t·across + c] · plane[j·down + i·step + offset(t)][c])`
+#[derive(Debug)]
+pub(super) struct Channels<'a> {
+    /// What is copied.
+    pub(super) parts: [Part<'a>; 2],
+    /// Pixels of a row that are copied.
+    pub(super) columns: usize,
+    /// Bytes of a pixel of the image, and of an output.
+    pub(super) channels: usize,
+    /// Bytes of a row of the image.
+    pub(super) row_len: usize,
+    /// Words of four channels each.
+    pub(super) plane: &'a mut [u32],
+    /// Words of a row of the plane.
+    pub(super) pitch: usize,
+    /// Weights of each tap.
+    pub(super) weights: &'a [i8],
+    /// Weights from one tap to the next.
+    pub(super) across: usize,
+    /// Number of taps.
+    pub(super) count: usize,
+    /// The taps in pairs, whose weights are written for each four channels.
+    pub(super) taps: &'a mut [Taps],
+    /// The largest offset of a tap, in words.
+    pub(super) reach: usize,
+    /// A bias for each channel.
+    pub(super) bias: &'a [i32],
+    /// A multiplier for each channel, or four for all.
+    pub(super) multipliers: &'a [i32],
+    /// The output's zero point.
+    pub(super) zero: i32,
+    /// Words in the plane from one row of outputs to the next, and from one output to the next.
+    pub(super) steps: [usize; 2],
+    /// Rows and columns of outputs, at least one of each.
+    pub(super) size: [usize; 2],
+    /// The outputs.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Channels<'_> {
+    /// Whether all slices are as long as the loops need for every four channels, if no tap is farther than `reach`.
+    pub(super) fn fits(&self) -> bool {
+        let Self { channels, columns, row_len, pitch, size: [rows, width], steps: [down, step], .. } = *self;
+        let copied = |part: &Part<'_>| {
+            let read = end([part.rows, columns], [row_len, channels], channels);
+            let written = end([part.rows, columns], [pitch, 1], 1).and_then(|end| end.checked_add(part.at));
+            part.rows == 0 || columns == 0 || (within(read, part.from.len()) && within(written, self.plane.len()))
+        };
+        let read = end([rows, width], [down, step], 1).and_then(|end| end.checked_add(self.reach));
+        let pixels = rows.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        let multipliers = self.multipliers.len() >= channels || self.multipliers.len() == 4;
+        let constants = channels >= 4 && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
+        constants && self.parts.iter().all(copied) && within(read, self.plane.len()) && within(pixels, self.y.len())
+    }
+}
+
+/// Where the last of rows and columns ends, each as long as `len`.
+fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
+    let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
+    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
+}
+
+fn within(end: Option<usize>, len: usize) -> bool {
+    end.is_some_and(|end| end <= len)
+}
+
+/// Four channels of rows of an image, to be copied to words.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    /// From the first pixel's channels on.
+    pub(super) from: &'a [i8],
+    /// Bytes from one pixel to the next.
+    pub(super) channels: usize,
+    /// Bytes from one row to the next.
+    pub(super) row_len: usize,
+    /// From where the first pixel goes on.
+    pub(super) to: &'a mut [u32],
+    /// Words from one row to the next.
+    pub(super) pitch: usize,
+    /// Rows and columns, at least one of each.
+    pub(super) size: [usize; 2],
+}
+
 /// Four channels of rows of pixels of a depthwise convolution.
 ///
-/// `y[j·width + i][c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
+/// `y[(j·width + i)·stride + c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     /// Words of four channels each.
     pub(super) plane: &'a [u32],
-    /// Words from one pixel to the next.
-    pub(super) step: usize,
-    /// Words from one row of pixels to the next.
-    pub(super) down: usize,
+    /// Words from one row of pixels to the next, and from one pixel to the next.
+    pub(super) steps: [usize; 2],
     /// The taps in pairs.
     pub(super) taps: &'a [Taps],
-    /// The largest offset of a tap, in words.
-    pub(super) reach: usize,
     /// A bias for each channel.
     pub(super) bias: &'a [i32; 4],
     /// A multiplier for each channel.
     pub(super) multipliers: &'a [i32; 4],
     /// The output's zero point.
     pub(super) zero: i32,
-    /// Pixels in a row, at least 1.
-    pub(super) width: usize,
-    /// Rows, at least 1.
-    pub(super) rows: usize,
-    /// Where the outputs go, those of one pixel `stride` bytes after those of the pixel before.
+    /// Rows and columns, at least one of each.
+    pub(super) size: [usize; 2],
+    /// Where the outputs go.
     pub(super) y: &'a mut [i8],
-    /// Bytes from one pixel's outputs to the next one's, at least 1.
+    /// Bytes from one pixel's outputs to the next one's, at least 4.
     pub(super) stride: usize,
-}
-
-impl Run<'_> {
-    /// Whether all slices are as long as the loop needs, if no tap is farther than `reach`.
-    pub(super) fn fits(&self) -> bool {
-        let Self { step, down, taps, reach, width, rows, stride, .. } = *self;
-        let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
-        let across = last(width, step).and_then(|word| word.checked_add(last(rows, down)?)?.checked_add(reach));
-        let end = width.checked_mul(rows).and_then(|pixels| last(pixels, stride)?.checked_add(4));
-        !taps.is_empty()
-            && stride > 0
-            && across.is_some_and(|word| word < self.plane.len())
-            && end.is_some_and(|end| end <= self.y.len())
-    }
 }

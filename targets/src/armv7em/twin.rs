@@ -1,30 +1,34 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
-use super::tile::{Column, Pair, Run};
+use super::tile::{Column, Pairs, Run, Taps, Words};
+use crate::windows::{Copy, Pixels};
 
-/// Widens each of `from` to words `at` and `at + 1` of one of `to`; both are as many.
-pub(super) fn widen<const N: usize>(from: &[[i8; 4]], to: &mut [[u32; N]], at: usize) {
-    for (from, to) in from.iter().zip(to) {
-        to[at..at + 2].copy_from_slice(&both(u32::from_le_bytes(from.map(|x| x as u8))));
+/// Copies what fits.
+pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) {
+    let [rectangles, rows] = copy.counts;
+    for (i, j) in (0..rectangles).flat_map(|i| (0..rows).map(move |j| (i, j))) {
+        let [from_at, to_at] = [copy.steps, copy.strides].map(|[outer, inner]| i * outer + j * inner);
+        to[to_at..][..copy.len].copy_from_slice(&from[from_at..][..copy.len]);
     }
 }
 
-/// Copies bytes, at least four; both are as many.
-pub(super) fn copy(from: &[i8], to: &mut [i8]) {
-    to.copy_from_slice(from);
-}
-
-/// Copies runs of `len` bytes, at least four, that begin `stride` apart, until `to` is full; it is a multiple of `len`, and not empty.
-pub(super) fn copy_rows(from: &[i8], stride: usize, len: usize, to: &mut [i8]) {
-    for (i, to) in to.chunks_exact_mut(len).enumerate() {
-        to.copy_from_slice(&from[i * stride..][..len]);
+/// See [`Words`].
+pub(super) fn words(words: &mut Words<'_>) {
+    let [rows, columns] = words.size;
+    for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+        let at = y * words.row_len + x * words.channels;
+        words.to[y * words.pitch + x] = u32::from_le_bytes([0, 1, 2, 3].map(|byte| words.from[at + byte] as u8));
     }
 }
 
-/// Copies words that are `stride` bytes apart; the last ends within `from`.
-pub(super) fn words(from: &[i8], stride: usize, to: &mut [u32]) {
-    for (i, to) in to.iter_mut().enumerate() {
-        *to = u32::from_le_bytes([0, 1, 2, 3].map(|byte| from[i * stride + byte] as u8));
+/// Writes the weights of four channels, `count` words `across` bytes apart, in pairs of taps.
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) {
+    let weight = |tap: usize, channel: usize| if tap < count { weights[tap * across + channel].into() } else { 0i16 };
+    for (pair, [_, _, words @ ..]) in taps.iter_mut().enumerate() {
+        for (channel, word) in words.iter_mut().enumerate() {
+            let [a, b] = [2 * pair, 2 * pair + 1].map(|tap| u32::from(weight(tap, channel) as u16));
+            *word = a | b << 16;
+        }
     }
 }
 
@@ -60,53 +64,83 @@ fn round(sum: i32, multiplier: i32, zero: i32) -> i8 {
     (wide as i32).clamp(-128, 127) as i8
 }
 
-/// See [`Pair`].
-pub(super) fn pair<const W: usize>(pair: &mut Pair<'_, W>) {
-    let groups = pair.x.len();
-    let step = pair.rounding.step(pair.outputs, 2);
-    for o in 0..pair.outputs {
-        let weights = &pair.weights[o / 2 * groups..][..groups];
-        let multiplier = pair.rounding.multipliers[o / 2 * step + o % 2];
-        // The first pixel last: both may go to the same bytes.
-        for (pixel, at) in [(1, pair.second), (0, 0)] {
-            let each = pair.x.iter().zip(weights).map(|(x, w)| ([x[2 * pixel], x[2 * pixel + 1]], &w[..]));
-            pair.y[at + o] = round(sum(pair.bias[o], each, o % 2), multiplier, pair.rounding.zero);
+/// Groups of four that are summed at once.
+const BLOCK: usize = 124;
+
+/// The sums of two outputs whose weights are pairs, without bias.
+fn two(groups: impl Iterator<Item = ([u32; 2], [u32; 2])>) -> [i32; 2] {
+    let (mut even, mut odd, mut both) = (0i32, 0i32, 0i32);
+    for (i, (x, words)) in groups.enumerate() {
+        if i % BLOCK == 0 {
+            (odd, both) = (odd.wrapping_add(both.wrapping_sub(even) >> 8), even);
+        }
+        for (x, word) in x.into_iter().zip(words) {
+            (even, both) = (smlad(x, sxtb16(word), even), smlad(x, word, both));
         }
     }
+    [even, odd.wrapping_add(both.wrapping_sub(even) >> 8)]
 }
 
-/// The sum of output `o` of a tile of two; that of int4 weights is sixteen times as large until its end.
-fn sum<'w>(bias: i32, groups: impl Iterator<Item = ([u32; 2], &'w [u32])>, o: usize) -> i32 {
-    let (mut eight, mut four) = (bias, 0);
-    for (x, weights) in groups {
-        match *weights {
-            [word] => {
-                let [even, odd] = [word << 4, word].map(|word| both(word & 0xf0f0_f0f0)[o]);
-                four = smlad(x[1], odd, smlad(x[0], even, four));
-            }
-            _ => eight = group(x, weights[o], eight),
+/// The sums of two outputs whose weights are int4, without bias; sixteen times as large until their end.
+fn two_w4(groups: impl Iterator<Item = ([u32; 2], u32)>) -> [i32; 2] {
+    let mut sums = [0; 2];
+    for (x, word) in groups {
+        let [even, odd] = [word << 4, word].map(|word| both(word & 0xf0f0_f0f0));
+        for (o, sum) in sums.iter_mut().enumerate() {
+            *sum = smlad(x[1], odd[o], smlad(x[0], even[o], *sum));
         }
     }
-    eight.wrapping_add(four >> 4)
+    sums.map(|sum| sum >> 4)
+}
+
+/// Four activations as two words.
+fn widened(x: &[i8; 4]) -> [u32; 2] {
+    both(u32::from_le_bytes(x.map(|x| x as u8)))
+}
+
+/// See [`Pairs`].
+pub(super) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
+    let Pixels { x, step, count } = pairs.pixels;
+    let ([even, odd], tile) = (pairs.masks(), pairs.rounding.step(pairs.outputs, 2));
+    for pixel in 0..count {
+        for (to, x) in pairs.wide.iter_mut().zip(x[pixel * step..].as_chunks().0) {
+            *to.first_chunk_mut().expect("four words") = widened(x);
+        }
+        let last = pairs.wide.last_mut().expect("a group");
+        (last[0], last[1]) = (last[0] & even, last[1] & odd);
+        let x = || pairs.wide.iter().map(|words| [words[0], words[1]]);
+        for (tile_at, weights) in pairs.weights.chunks(pairs.wide.len()).take(pairs.outputs / 2).enumerate() {
+            let sums = match W {
+                2 => two(x().zip(weights.as_flattened().as_chunks().0.iter().copied())),
+                _ => two_w4(x().zip(weights.as_flattened().iter().copied())),
+            };
+            for (i, sum) in sums.into_iter().enumerate() {
+                let (bias, multiplier) = (pairs.bias[2 * tile_at + i], pairs.rounding.multipliers[tile_at * tile + i]);
+                let y = &mut pairs.y[pixel * pairs.stride + 2 * tile_at + i];
+                *y = round(sum.wrapping_add(bias), multiplier, pairs.rounding.zero);
+            }
+        }
+    }
 }
 
 /// See [`Column`].
 pub(super) fn column(column: &mut Column<'_>) {
-    let groups = column.x.len();
-    let step = column.rounding.step(column.y.len(), 4);
+    let groups = column.groups();
+    let tile = column.rounding.step(column.y.len(), 4);
     for (o, y) in column.y.iter_mut().enumerate() {
-        let weights = &column.weights[o / 4 * groups..][..groups];
-        let multiplier = column.rounding.multipliers[o / 4 * step + o % 4];
-        let each = column.x.iter().zip(weights);
-        let sum = each.fold(column.bias[o], |sum, (x, w)| group(*x, w[o % 4], sum));
-        *y = round(sum, multiplier, column.rounding.zero);
+        let block = if column.twice { 0 } else { o / 2 };
+        let x = column.x.as_chunks().0.iter().map(widened);
+        let sum = two(x.zip(column.weights[block * groups..][..groups].iter().copied()))[o % 2];
+        let multiplier = column.rounding.multipliers[o / 4 * tile + o % 4];
+        *y = round(sum.wrapping_add(column.bias[o]), multiplier, column.rounding.zero);
     }
 }
 
 /// See [`Run`].
 pub(super) fn run(run: &mut Run<'_>) {
-    for pixel in 0..run.width * run.rows {
-        let at = pixel / run.width * run.down + pixel % run.width * run.step;
+    let ([rows, width], [down, step]) = (run.size, run.steps);
+    for pixel in 0..width * rows {
+        let at = pixel / width * down + pixel % width * step;
         let mut sums = *run.bias;
         for [a, b, weights @ ..] in run.taps {
             let [a, b] = [a, b].map(|offset| run.plane[at + *offset as usize / 4].to_le_bytes());

@@ -1,7 +1,8 @@
 //! Convolution in int8: two output pixels at a time meet all outputs in tiles of 2 × 4.
 //!
-//! Pixels' activations are read in place where each reads one run of bytes; if not, they are copied to the scratch, which holds two
-//! pixels, `2·K` bytes, or as many as 512 bytes hold. Weights stay in flash, sixteen of each of four outputs at a time, so that they are loaded without a shuffle.
+//! Pixels' activations are read in place where each reads one run of bytes; if not, they are copied to the scratch, which holds two pixels, `2·K`
+//! bytes, or as many as 1,024 bytes hold. Weights stay in flash, sixteen of each of four outputs at a time, so that they are loaded without a
+//! shuffle.
 
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::format::Layout;
@@ -22,12 +23,12 @@ pub(super) const LAYOUT: Layout = Layout { outputs: 4, depth: 16 };
 pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
 
 /// Bytes of scratch that are enough: with more, the calls hardly become fewer.
-const ENOUGH: u32 = 512;
+const ENOUGH: u32 = 1024;
 
 /// What a convolution of `depth` weights for each output wants; it copies nothing if it is `direct`.
 pub(super) fn wish(depth: u32, direct: bool) -> Option<Wish> {
-    let pixels = if direct { 0 } else { (ENOUGH / depth.max(1)).max(2) / 2 * 2 };
-    Some(Wish { layout: LAYOUT, scratch: depth.checked_mul(pixels)?.checked_next_multiple_of(4)? })
+    let room = |pixels: u32| depth.checked_mul(if direct { 0 } else { pixels })?.checked_next_multiple_of(4);
+    Some(Wish { layout: LAYOUT, scratch: room((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
@@ -43,7 +44,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     let patches = cast_mut::<i8>(work.scratch)?;
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
-    let mut windows = Windows::new(image, insn::copy, width, first, patches.len())?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {

@@ -21,7 +21,7 @@ const LAYOUT: Layout = Layout { outputs: BLOCK as u16, depth: 1 };
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let few = kh.checked_mul(kw)? as usize <= TAPS && channels == output.shape[3];
-    few.then_some(Wish { layout: LAYOUT, scratch: 0 })
+    few.then_some(Wish { layout: LAYOUT, scratch: 0, least: 0 })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.

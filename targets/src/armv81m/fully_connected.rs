@@ -10,7 +10,7 @@ use crate::layer::Tiles;
 use crate::wish::Wish;
 
 /// What a layer wants.
-pub(super) const WISH: Wish = Wish { layout: LAYOUT, scratch: 0 };
+pub(super) const WISH: Wish = Wish { layout: LAYOUT, scratch: 0, least: 0 };
 
 /// Computes the layer, or gives `None` if the record is not as this loop wants it; the portable kernel then does all of it.
 #[inline(never)]

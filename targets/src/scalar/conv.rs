@@ -11,16 +11,20 @@ use lacewing::rows::Work;
 use super::insn;
 use super::round::Rounding;
 use super::tile::Tile;
-use crate::image::Image;
+use crate::image::{Image, product};
 use crate::windows::{Pixels, Windows};
 use crate::wish::Wish;
+
+/// Bytes of scratch that are enough: with more, the copies hardly become fewer.
+const ENOUGH: u32 = 512;
 
 /// What a convolution wants: room for two pixels, unless each output reads one pixel.
 pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
-    let pixels = if window.kernel == [1, 1] && window.pad == [0, 0] { 0 } else { 2 };
-    Some(Wish { layout: Layout::PLAIN, scratch: depth.checked_mul(pixels)?.checked_next_multiple_of(4)? })
+    let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
+    let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
+    Some(Wish { layout: Layout::PLAIN, scratch: room((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
@@ -40,12 +44,12 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
         rounding: Rounding::new(&op.requant, constants)?,
     };
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, insn::copy, width, first, patches.len())?;
+    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
         let pixels = windows.next(left, patches)?;
-        let (y, after) = rest.split_at_mut_checked(pixels.count.checked_mul(outputs)?)?;
+        let (y, after) = rest.split_at_mut_checked(product(pixels.count, outputs)?)?;
         layer.pixels(pixels, y)?;
         (left, rest) = (left.wrapping_sub(pixels.count), after);
     }
@@ -70,10 +74,10 @@ impl Layer<'_> {
             let two = left.min(2);
             let first = x.get(..self.depth)?;
             let other = if two == 2 { x.get(step..)?.get(..self.depth)? } else { first };
-            let (now, after) = y.split_at_mut_checked(outputs.checked_mul(two)?)?;
+            let (now, after) = y.split_at_mut_checked(outputs.wrapping_mul(two))?;
             let (second, Self { weights, bias, rounding, .. }) = (now.len().checked_sub(outputs)?, *self);
             insn::tile(&mut Tile { x: [first, other], weights, bias, rounding, y: now, second })?;
-            x = x.get(step.checked_mul(two)?..).unwrap_or_default();
+            x = x.get(step.wrapping_mul(two)..).unwrap_or_default();
             (y, left) = (after, left.wrapping_sub(two));
         }
         (count > 0).then_some(())

@@ -10,7 +10,7 @@ use lacewing::rows::Work;
 
 use super::insn;
 use super::round::Rounding;
-use super::tile::{Channel, TAPS, Taps};
+use super::tile::{Rectangle, TAPS, Taps};
 use crate::image::{Image, Lines};
 use crate::wish::Wish;
 
@@ -18,7 +18,7 @@ use crate::wish::Wish;
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let few = kh.checked_mul(kw)? as usize <= TAPS && channels == output.shape[3];
-    few.then_some(Wish { layout: Layout::PLAIN, scratch: 0 })
+    few.then_some(Wish { layout: Layout::PLAIN, scratch: 0, least: 0 })
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
@@ -76,15 +76,18 @@ impl Layer<'_> {
     fn rectangle(&self, lines: &Lines<'_>, x: usize, size: [usize; 2], y: &mut [i8]) -> Option<()> {
         let (mut taps, mut places) = (Taps::new(), Places::new());
         self.find(lines, x, &mut taps, &mut places)?;
-        let [kh, kw] = self.image.kernel;
-        let (all, mut weights) = (kh.checked_mul(kw)?, self.weights);
-        for (c, bias) in self.bias.iter().enumerate() {
-            let (now, after) = weights.split_at_checked(all)?;
-            let bias = self.weigh(&mut taps, &places, now, *bias)?;
-            self.channel(&taps, (c, bias), size, y.get_mut(c..)?)?;
+        let ([kh, kw], channels, [down, across]) = (self.image.kernel, self.image.channels, self.image.stride);
+        let steps = [down.wrapping_mul(self.image.row_len()), across.wrapping_mul(channels)];
+        let axes = [size, steps, [self.width.wrapping_mul(channels), channels]];
+        // The longer axis is the inner one: pixels are taken in pairs along it.
+        let [size, steps, strides] = if size[0] > size[1] { axes.map(|[a, b]| [b, a]) } else { axes };
+        let rectangle = Rectangle { taps: &mut taps, channels, size, steps, strides, rounding: self.rounding, y };
+        let mut weights = self.weights;
+        insn::channels(rectangle, |channel, taps| {
+            let (now, after) = weights.split_at_checked(kh.wrapping_mul(kw))?;
             weights = after;
-        }
-        Some(())
+            self.weigh(taps, &places, now, *self.bias.get(channel)?)
+        })
     }
 
     /// Finds the taps inside of the output in column `x`, and the places of all taps.
@@ -105,6 +108,10 @@ impl Layer<'_> {
 
     /// Gives the taps inside the weights of a channel, and adds to its bias what those outside add.
     fn weigh(&self, taps: &mut Taps<'_>, places: &Places, weights: &[i8], bias: i32) -> Option<i32> {
+        if places.counts[1] == 0 {
+            taps.weights().zip(weights).for_each(|(to, weight)| *to = (*weight).into());
+            return Some(bias);
+        }
         for (to, place) in taps.weights().zip(&places.inside) {
             *to = i32::from(*weights.get(usize::from(*place))?);
         }
@@ -113,26 +120,6 @@ impl Layer<'_> {
             sum = sum.wrapping_add(i32::from(*weights.get(usize::from(*place))?));
         }
         Some(bias.wrapping_add(sum.wrapping_mul(self.image.zero.into())))
-    }
-
-    /// One channel of a rectangle.
-    fn channel(&self, taps: &Taps<'_>, (c, bias): (usize, i32), size: [usize; 2], y: &mut [i8]) -> Option<()> {
-        let (channels, [down, across]) = (self.image.channels, self.image.stride);
-        let steps = [down.wrapping_mul(self.image.row_len()), across.wrapping_mul(channels)];
-        let axes = [size, steps, [self.width.wrapping_mul(channels), channels]];
-        // The longer axis is the inner one: pixels are taken in pairs along it.
-        let [size, steps, strides] = if size[0] > size[1] { axes.map(|[a, b]| [b, a]) } else { axes };
-        insn::channel(&mut Channel {
-            taps,
-            first: c,
-            size,
-            steps,
-            strides,
-            bias,
-            multiplier: self.rounding.multiplier(c)?,
-            rounding: self.rounding,
-            y,
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The inner loops, with safe signatures: in assembly where there is some, in plain Rust everywhere else. Sums wrap.
 
-use super::tile::{Channel, Column, Tile};
+use super::tile::{Channel, Column, Rectangle, Taps, Tile};
 use crate::windows::Copy;
 
 #[cfg(thumb)]
@@ -10,16 +10,7 @@ use super::plain as loops;
 
 /// Copies rectangles of bytes.
 pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
-    let ([rectangles, rows], [step, down], [stride, over]) = (copy.counts, copy.steps, copy.strides);
-    for rectangle in 0..rectangles {
-        let (mut at, mut to_at) = (rectangle.checked_mul(step)?, rectangle.checked_mul(stride)?);
-        for _ in 0..rows {
-            let from = from.get(at..)?.get(..copy.len)?;
-            to.get_mut(to_at..)?.get_mut(..copy.len)?.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-            (at, to_at) = (at.wrapping_add(down), to_at.wrapping_add(over));
-        }
-    }
-    Some(())
+    if copy.fits(from, to) { loops::copy(from, to, copy) } else { None }
 }
 
 /// Two pixels by all outputs of a convolution; see [`Tile`].
@@ -34,8 +25,21 @@ pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     if column.fits() { loops::column(column) } else { None }
 }
 
-/// One channel of a depthwise convolution; see [`Channel`].
+/// All channels of a rectangle of a depthwise convolution; see [`Rectangle`]. Before each of them `weigh` gives the taps its weights; it gives what
+/// its sums begin with.
 #[inline(always)]
-pub(super) fn channel(channel: &mut Channel<'_>) -> Option<()> {
-    if channel.fits() { loops::channel(channel) } else { None }
+pub(super) fn channels<'a>(
+    rectangle: Rectangle<'_, 'a>,
+    mut weigh: impl FnMut(usize, &mut Taps<'a>) -> Option<i32>,
+) -> Option<()> {
+    if !rectangle.fits() {
+        return None;
+    }
+    let Rectangle { taps, channels, size, steps, strides, rounding, y } = rectangle;
+    for first in 0..channels {
+        let (bias, multiplier) = (weigh(first, taps)?, rounding.multiplier(first)?);
+        let y = y.get_mut(first..)?;
+        loops::channel(&mut Channel { taps, first, size, steps, strides, bias, multiplier, rounding, y })?;
+    }
+    Some(())
 }

@@ -1,6 +1,21 @@
 //! The loops in plain Rust: what the assembly computes, and the loops of every processor that has none here. `None` never comes of what fits.
 
 use super::tile::{Channel, Column, Tile};
+use crate::windows::Copy;
+
+/// Copies rectangles of bytes.
+pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
+    let ([rectangles, rows], [step, down], [stride, over]) = (copy.counts, copy.steps, copy.strides);
+    for rectangle in 0..rectangles {
+        let (mut at, mut to_at) = (rectangle.checked_mul(step)?, rectangle.checked_mul(stride)?);
+        for _ in 0..rows {
+            let from = from.get(at..)?.get(..copy.len)?;
+            to.get_mut(to_at..)?.get_mut(..copy.len)?.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            (at, to_at) = (at.wrapping_add(down), to_at.wrapping_add(over));
+        }
+    }
+    Some(())
+}
 
 /// See [`Tile`].
 pub(super) fn tile(tile: &mut Tile<'_>) -> Option<()> {

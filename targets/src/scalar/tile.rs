@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use super::round::Rounding;
+use crate::image::product;
 
 /// Two pixels by all outputs of a convolution, in tiles of 2 × 2.
 ///
@@ -60,7 +61,7 @@ impl Column<'_> {
 }
 
 fn fits(depth: usize, outputs: usize, weights: &[i8]) -> bool {
-    depth > 0 && outputs > 0 && depth.checked_mul(outputs).is_some_and(|len| len <= weights.len())
+    depth > 0 && outputs > 0 && product(depth, outputs).is_some_and(|len| len <= weights.len())
 }
 
 /// The most taps of a depthwise convolution.
@@ -146,18 +147,34 @@ pub(super) struct Channel<'a> {
     pub(super) y: &'a mut [i8],
 }
 
-impl Channel<'_> {
-    /// Whether there are taps and outputs for all pixels.
+/// All channels of a rectangle of pixels of a depthwise convolution.
+#[derive(Debug)]
+pub(super) struct Rectangle<'r, 'a> {
+    /// The taps, not none.
+    pub(super) taps: &'r mut Taps<'a>,
+    /// Channels, at least one.
+    pub(super) channels: usize,
+    /// As in [`Channel`].
+    pub(super) size: [usize; 2],
+    pub(super) steps: [usize; 2],
+    pub(super) strides: [usize; 2],
+    pub(super) rounding: Rounding<'r>,
+    /// The outputs, from the first channel of the first pixel on.
+    pub(super) y: &'r mut [i8],
+}
+
+impl Rectangle<'_, '_> {
+    /// Whether there are taps and outputs for every channel of all pixels.
     pub(super) fn fits(&self) -> bool {
-        let read = self.last(self.steps).and_then(|last| last.checked_add(self.first));
-        let written = self.last(self.strides);
-        let Taps { count, len, .. } = self.taps;
-        *count > 0 && read.is_some_and(|at| at < *len) && written.is_some_and(|at| at < self.y.len())
+        let end = |steps| self.last(steps).and_then(|last| last.checked_add(self.channels));
+        let Taps { count, len, .. } = &*self.taps;
+        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
+        *count > 0 && self.channels > 0 && within(end(self.steps), *len) && within(end(self.strides), self.y.len())
     }
 
     /// Where the last pixel is.
     fn last(&self, [down, across]: [usize; 2]) -> Option<usize> {
         let [rows, columns] = self.size;
-        rows.checked_sub(1)?.checked_mul(down)?.checked_add(columns.checked_sub(1)?.checked_mul(across)?)
+        product(rows.checked_sub(1)?, down)?.checked_add(product(columns.checked_sub(1)?, across)?)
     }
 }

@@ -116,9 +116,9 @@ fn fully_connected(input: &Tensor, [n, y, x, _]: [usize; 4]) -> Terms {
 }
 
 /// The weights of each output less its zero point.
-fn centered(w: Vec<Vec<i8>>, zeros: &[i8]) -> Vec<Vec<i32>> {
+fn centered(w: Vec<Vec<i32>>, zeros: &[i8]) -> Vec<Vec<i32>> {
     let zero = |o: usize| zeros.get(o).map_or(0, |zero| i32::from(*zero));
-    w.iter().enumerate().map(|(o, row)| row.iter().map(|w| i32::from(*w) - zero(o)).collect()).collect()
+    w.iter().enumerate().map(|(o, row)| row.iter().map(|w| *w - zero(o)).collect()).collect()
 }
 
 fn sum_int<T: Integer>(bias: i128, w: &[i32], x: &[T], padding: i128, terms: &Terms) -> i128 {

@@ -49,7 +49,10 @@ pub(super) fn taps(window: &Window, input: &Tensor, [oy, ox]: [usize; 2]) -> Vec
 }
 
 /// Weights as `[o][k]`, read in the order in which a layout stores them.
-pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize) -> Vec<Vec<i8>> {
+pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize) -> Vec<Vec<i32>> {
+    if layout == Layout::PAIRS {
+        return unpack_pairs(stored, outputs, depth);
+    }
     let (tile, group) = (usize::from(layout.outputs), usize::from(layout.depth));
     let mut stored = stored.iter();
     let mut weights = vec![vec![0; depth]; outputs];
@@ -59,7 +62,7 @@ pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize
                 for k in first..first + group {
                     let weight = *stored.next().expect("the layout's length");
                     if let Some(place) = weights.get_mut(o).and_then(|row| row.get_mut(k)) {
-                        *place = weight;
+                        *place = weight.into();
                     }
                 }
             }
@@ -67,6 +70,20 @@ pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize
     }
     // Of int4 weights the last byte may hold one too many.
     assert!(stored.len() <= 1, "weights are left");
+    weights
+}
+
+/// The same of `Layout::PAIRS`: for two outputs each, weights 0, 2, 1 and 3 of four as `w[o] + 256·w[o + 1]`.
+fn unpack_pairs(stored: &[i8], outputs: usize, depth: usize) -> Vec<Vec<i32>> {
+    let mut weights = vec![vec![0; depth.next_multiple_of(4)]; outputs.next_multiple_of(2)];
+    for (at, [low, high]) in stored.as_chunks().0.iter().enumerate() {
+        let (block, in_block) = (at / depth.next_multiple_of(4), at % depth.next_multiple_of(4));
+        let k = in_block / 4 * 4 + [0, 2, 1, 3][in_block % 4];
+        weights[2 * block][k] = i32::from(*low);
+        weights[2 * block + 1][k] = i32::from(*high) + i32::from(*low < 0);
+    }
+    weights.truncate(outputs);
+    weights.iter_mut().for_each(|row| row.truncate(depth));
     weights
 }
 

@@ -109,7 +109,7 @@ impl Maker {
     fn wish<T: Int>(&self, wish: impl Fn(Family) -> Option<Wish>, plain: Layout) -> Wish {
         let narrow = T::DTYPE == Some(DType::I8);
         let wish = if narrow { wish(self.kernels) } else { None };
-        wish.unwrap_or(Wish { layout: plain, scratch: 0 })
+        wish.unwrap_or(Wish { layout: plain, scratch: 0, least: 0 })
     }
 
     fn conv<T: Int>(&mut self, shape: &Shape, bits: u32, op: fn(Conv<T>) -> Op) -> Result<Loaded> {
@@ -119,7 +119,7 @@ impl Maker {
             8 => family.conv_i8(&input, &shape.window),
             _ => family.conv_w4(&input, &shape.window),
         };
-        let Wish { layout, scratch } = self.wish::<T>(wanted, Layout::PLAIN);
+        let Wish { layout, scratch, .. } = self.wish::<T>(wanted, Layout::PLAIN);
         let record = op(Conv {
             input,
             output,
@@ -140,7 +140,7 @@ impl Maker {
         let mut layer = Layer::default();
         let [input, output] = shape.tensors::<T>(shape.channels, &mut layer);
         let plain = Layout::channels_last(shape.channels as u16);
-        let Wish { layout, scratch } =
+        let Wish { layout, scratch, .. } =
             self.wish::<T>(|family| family.depthwise_i8(&input, &output, &shape.window), plain);
         let taps = shape.window.kernel.iter().product();
         let record = op(Depthwise {
@@ -162,7 +162,7 @@ impl Maker {
         let (depth, outputs) = (shape.depth(), shape.outputs);
         let [input, output] = layer.tensors(T::DTYPE.unwrap_or(DType::I8), [[1, 1, 1, depth], [1, 1, 1, outputs]]);
         let wanted = |family: Family| if bits == 8 { family.fully_connected_i8(depth) } else { None };
-        let Wish { layout, scratch } = self.wish::<T>(wanted, Layout::PLAIN);
+        let Wish { layout, scratch, .. } = self.wish::<T>(wanted, Layout::PLAIN);
         let record = op(FullyConnected {
             input,
             output,

@@ -1,0 +1,476 @@
+//! The loops of convolutions and of fully connected layers.
+//!
+//! Weights of int8 are in the order `Layout::PAIRS`: a half word is `h = w[o] + 256·w[o + 1]`. SXTB16 takes `w[o]` out of two of them, and
+//! `Σ x·h − Σ x·w[o] = 256·Σ x·w[o + 1]`, so that of two outputs one is widened: three instructions for four products, not four. The difference is
+//! right as long as `Σ x·w[o + 1]` fits in 24 bits, which it does for 496 products of any bytes. Deeper sums are taken in blocks.
+
+use core::arch::naked_asm;
+
+use super::passes;
+use crate::armv7em::tile::{Column, Pairs};
+
+/// Groups of four that are summed at once: `4·124·128·128 < 2^23`. A multiple of what the loops hold.
+const BLOCK: usize = 124;
+/// Groups that the loops hold.
+const UNROLL: usize = 4;
+
+/// How the groups of a sum are walked over.
+#[repr(C)]
+struct Walk {
+    /// Blocks after the first; counted down, and what it begins with.
+    more: [usize; 2],
+    /// The second outputs' sums of all blocks but the last.
+    partial: [i32; 2],
+}
+
+/// Twice the passes over the code for the first block, less 1 if there are more of them; bytes of code, of which a group takes `bytes`, that its
+/// first pass leaves out; and the other blocks.
+#[inline(always)]
+const fn walk(groups: usize, block: usize, bytes: usize) -> ([usize; 2], Walk) {
+    let more = groups.saturating_sub(1) / block;
+    let [passes, skip] = passes(groups.wrapping_sub(more.wrapping_mul(block)), UNROLL, bytes);
+    let rounds = passes.wrapping_mul(2).wrapping_sub((more > 0) as usize);
+    ([rounds, skip], Walk { more: [more; 2], partial: [0; 2] })
+}
+
+/// Leaves the loop for a sum of several blocks at `9:`, after a round that counted r12 down by two.
+///
+/// r4 and r6 are sums of `x·w[o]`, r5 and r7 of `x·h`, all from the same start. What the block adds to the second outputs goes to the frame at
+/// `$partial`; then r5 and r7 begin anew, or after the last block, are the whole sums without bias. There it goes on at `8:`.
+macro_rules! blocks {
+    ($more:literal, $partial:literal) => {
+        concat!(
+            "9:\n",
+            "sub r5, r5, r4\n",
+            "sub r7, r7, r6\n",
+            "ldrd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "ldrd r2, r3, [sp, #",
+            $more,
+            "]\n",
+            "add r0, r0, r5, asr #8\n",
+            "add r1, r1, r7, asr #8\n",
+            "mov r5, r4\n",
+            "mov r7, r6\n",
+            "mov r12, #61\n",
+            "subs r2, #1\n",
+            "bmi 7f\n",
+            "str r2, [sp, #",
+            $more,
+            "]\n",
+            "strd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "b 3b\n",
+            "7:\n",
+            "mov r5, r0\n",
+            "mov r7, r1\n",
+            "mov r0, #0\n",
+            "mov r1, #0\n",
+            "str r3, [sp, #",
+            $more,
+            "]\n",
+            "strd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "b 8b\n",
+        )
+    };
+}
+
+/// The arguments of the loops over pairs, in the order of their frame.
+#[repr(C)]
+struct PairsArguments {
+    // Of a tile.
+    multipliers: *const i32,
+    first: *mut i8,
+    second: *mut i8,
+    bias: *const i32,
+    zero: i32,
+    multiplier_bytes: usize,
+    wide: *mut [u32; 4],
+    rounds: usize,
+    skip: usize,
+    end: *mut i8,
+    walk: Walk,
+    // Of a pair of pixels.
+    x: *const i8,
+    step: usize,
+    left: usize,
+    groups: usize,
+    y: *mut i8,
+    stride: usize,
+    all_multipliers: *const i32,
+    all_bias: *const i32,
+    weights: *const u32,
+    outputs: usize,
+    masks: [u32; 2],
+}
+
+/// See [`Pairs`]; it must fit.
+#[inline(always)]
+pub(in crate::armv7em) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
+    let groups = pairs.wide.len();
+    let ([rounds, skip], walk) = if W == 2 { walk(groups, BLOCK, 48) } else { walk(groups, usize::MAX, 68) };
+    let y = pairs.y.as_mut_ptr();
+    let (multipliers, bias) = (pairs.rounding.multipliers.as_ptr(), pairs.bias.as_ptr());
+    let arguments = PairsArguments {
+        multipliers,
+        first: y,
+        second: y,
+        bias,
+        zero: pairs.rounding.zero,
+        multiplier_bytes: pairs.rounding.step(pairs.outputs, 2).wrapping_mul(4),
+        wide: pairs.wide.as_mut_ptr(),
+        rounds,
+        skip,
+        end: y,
+        walk,
+        x: pairs.pixels.x.as_ptr(),
+        step: pairs.pixels.step,
+        left: pairs.pixels.count,
+        groups,
+        y,
+        stride: pairs.stride,
+        all_multipliers: multipliers,
+        all_bias: bias.wrapping_sub(1),
+        weights: pairs.weights.as_ptr().cast(),
+        outputs: pairs.outputs,
+        masks: pairs.masks(),
+    };
+    // SAFETY: `Pairs::fits` holds: there are pixels and groups, the last pixel's groups lie in `x`, and `wide` is as many. The outputs are even
+    // and at least two, weights and biases are there for all of them, multipliers for all or for the tile that step 0 repeats, and the last
+    // pixel's outputs lie in `y`.
+    unsafe {
+        match W {
+            2 => pairs_loop(&raw const arguments),
+            _ => pairs_loop_w4(&raw const arguments),
+        }
+    }
+}
+
+/// How both loops over pairs begin: the arguments go to the frame, where `skip` becomes an address in the unrolled code at `3:`. Then at
+/// `5:` two pixels are widened, or one twice if it is the last, four activations of both to four words: SXTB16 of a word and of the word rotated.
+macro_rules! pairs_begin {
+    () => {
+        concat!(
+            "push {{r4-r11, lr}}\n",
+            "sub sp, #108\n",
+            "mov r12, sp\n",
+            ".rept 3\n",
+            "ldm r0!, {{r1-r8}}\n",
+            "stm r12!, {{r1-r8}}\n",
+            ".endr\n",
+            "ldm r0, {{r1, r2}}\n",
+            "stm r12, {{r1, r2}}\n",
+            "ldr r1, [sp, #32]\n",
+            "adr.w r3, 3f\n",
+            "add r1, r3\n",
+            "orr r1, r1, #1\n",
+            "str r1, [sp, #32]\n",
+            "5:\n",
+            "add r8, sp, #56\n",
+            "ldm r8, {{r0, r1, r2, r3, r8, r9, r10, r11, r12}}\n",
+            "cmp r2, #1\n",
+            "itt eq\n",
+            "moveq r1, #0\n",
+            "moveq r9, #0\n",
+            "str r10, [sp]\n",
+            "str r11, [sp, #12]\n",
+            "mov r11, r12\n",
+            "add r9, r8, r9\n",
+            "strd r8, r9, [sp, #4]\n",
+            "ldr r10, [sp, #92]\n",
+            "add r10, r8, r10\n",
+            "str r10, [sp, #36]\n",
+            "ldr r10, [sp, #24]\n",
+            "add r1, r0, r1\n",
+            "6:\n",
+            "ldr r4, [r0], #4\n",
+            "ldr r6, [r1], #4\n",
+            "sxtb16 r5, r4, ror #8\n",
+            "sxtb16 r4, r4\n",
+            "sxtb16 r7, r6, ror #8\n",
+            "sxtb16 r6, r6\n",
+            "stm r10!, {{r4-r7}}\n",
+            "subs r3, #1\n",
+            "bne 6b\n",
+            "ldrd r0, r1, [sp, #96]\n",
+            "and r4, r0\n",
+            "and r5, r1\n",
+            "and r6, r0\n",
+            "and r7, r1\n",
+            "stmdb r10, {{r4-r7}}\n",
+        )
+    };
+}
+
+/// How they end a tile, from the four sums, outputs 0 and 1 of the first pixel and of the second, and `ldm sp, {r0-r3, r8}` on: it rounds,
+/// stores, and goes on to the next two outputs at `2:`, to the next two pixels at `5:`.
+macro_rules! pairs_end {
+    () => {
+        concat!(
+            "ldrd r9, r10, [r0]\n",
+            "ldr r12, [sp, #20]\n",
+            "add r0, r12\n",
+            "smmlar r4, r4, r9, r8\n",
+            "smmlar r6, r6, r9, r8\n",
+            "smmlar r5, r5, r10, r8\n",
+            "smmlar r7, r7, r10, r8\n",
+            "ssat r4, #8, r4\n",
+            "ssat r6, #8, r6\n",
+            "ssat r5, #8, r5\n",
+            "ssat r7, #8, r7\n",
+            "strb r6, [r2], #1\n",
+            "strb r7, [r2], #1\n",
+            "strb r4, [r1], #1\n",
+            "strb r5, [r1], #1\n",
+            "stm sp, {{r0-r3}}\n",
+            "ldr r3, [sp, #36]\n",
+            "cmp r1, r3\n",
+            "bne 2b\n",
+            "add r8, sp, #56\n",
+            "ldm r8, {{r0-r5}}\n",
+            "add r0, r0, r1, lsl #1\n",
+            "add r4, r4, r5, lsl #1\n",
+            "subs r2, #2\n",
+            "stm r8, {{r0-r5}}\n",
+            "bgt 5b\n",
+            "add sp, #108\n",
+            "pop {{r4-r11, pc}}\n",
+        )
+    };
+}
+
+/// A tile of 2 × 2: r4 and r5 are the first pixel's sums of `x·w[o]` and of `x·h`, r6 and r7 the second one's; r0 to r3 activations, r8, r9 and lr
+/// weights, r10 and r11 point to both, r12 counts passes. 12 instructions for 16 products.
+#[unsafe(naked)]
+unsafe extern "C" fn pairs_loop(arguments: *const PairsArguments) {
+    naked_asm!(
+        arch!(),
+        pairs_begin!(),
+        "2:",
+        "ldr r0, [sp, #12]",
+        "ldr r4, [r0, #4]",
+        "mov r5, r4",
+        "mov r6, r4",
+        "mov r7, r4",
+        "ldrd r10, r12, [sp, #24]",
+        "ldr pc, [sp, #32]",
+        "3:",
+        ".rept 4",
+        "ldm r10!, {{r0-r3}}",
+        "ldrd r8, r9, [r11], #8",
+        "sxtb16 lr, r8",
+        "smlad r4, r0, lr, r4",
+        "smlad r6, r2, lr, r6",
+        "smlad r5, r0, r8, r5",
+        "smlad r7, r2, r8, r7",
+        "sxtb16 lr, r9",
+        "smlad r4, r1, lr, r4",
+        "smlad r6, r3, lr, r6",
+        "smlad r5, r1, r9, r5",
+        "smlad r7, r3, r9, r7",
+        ".endr",
+        "subs r12, #2",
+        "bgt 3b",
+        "bmi 9f",
+        "ldm sp, {{r0-r3, r8}}",
+        "ldr r9, [r3, #8]!",
+        "sub r5, r5, r4",
+        "sub r7, r7, r6",
+        "add r5, r9, r5, asr #8",
+        "add r7, r9, r7, asr #8",
+        "4:",
+        pairs_end!(),
+        "8:",
+        "ldm sp, {{r0-r3, r8}}",
+        "ldr r9, [r3, #8]!",
+        "add r5, r9",
+        "add r7, r9",
+        "b 4b",
+        blocks!("40", "48"),
+    )
+}
+
+/// The same with int4 weights in tiles of two outputs by two, which stay in the upper halves of bytes, so that the sums are sixteen times as
+/// large until the bias is added. 17 instructions for 16 products.
+#[unsafe(naked)]
+unsafe extern "C" fn pairs_loop_w4(arguments: *const PairsArguments) {
+    naked_asm!(
+        arch!(),
+        pairs_begin!(),
+        "2:",
+        "mov r4, #0",
+        "mov r5, #0",
+        "mov r6, #0",
+        "mov r7, #0",
+        "ldrd r10, r12, [sp, #24]",
+        "ldr pc, [sp, #32]",
+        "3:",
+        ".rept 4",
+        "ldm r10!, {{r0-r3}}",
+        "ldr r8, [r11], #4",
+        "lsl r9, r8, #4",
+        "and r8, r8, #0xf0f0f0f0",
+        "and r9, r9, #0xf0f0f0f0",
+        "sxtb16 lr, r9",
+        "smlad r4, r0, lr, r4",
+        "smlad r6, r2, lr, r6",
+        "sxtb16 r9, r9, ror #8",
+        "smlad r5, r0, r9, r5",
+        "smlad r7, r2, r9, r7",
+        "sxtb16 lr, r8",
+        "smlad r4, r1, lr, r4",
+        "smlad r6, r3, lr, r6",
+        "sxtb16 r8, r8, ror #8",
+        "smlad r5, r1, r8, r5",
+        "smlad r7, r3, r8, r7",
+        ".endr",
+        "subs r12, #2",
+        "bgt 3b",
+        "ldm sp, {{r0-r3, r8}}",
+        "ldr r9, [r3, #4]",
+        "ldr r10, [r3, #8]!",
+        "add r4, r9, r4, asr #4",
+        "add r6, r9, r6, asr #4",
+        "add r5, r10, r5, asr #4",
+        "add r7, r10, r7, asr #4",
+        pairs_end!(),
+    )
+}
+
+/// The arguments of `column_loop`, in the order of its frame.
+#[repr(C)]
+struct ColumnArguments {
+    multipliers: *const i32,
+    y: *mut i8,
+    bias: *const i32,
+    zero: i32,
+    multiplier_bytes: usize,
+    x: *const i8,
+    rounds: usize,
+    skip: usize,
+    end: *mut i8,
+    /// From the weights of a tile's first two outputs to those of the other two.
+    block_bytes: usize,
+    walk: Walk,
+    weights: *const [u32; 2],
+}
+
+/// See [`Column`]; it must fit.
+#[inline(always)]
+pub(in crate::armv7em) fn column(column: &mut Column<'_>) {
+    let groups = column.groups();
+    let ([rounds, skip], walk) = walk(groups, BLOCK, 68);
+    let outputs = column.y.len();
+    let y = column.y.as_mut_ptr();
+    let arguments = ColumnArguments {
+        multipliers: column.rounding.multipliers.as_ptr(),
+        y,
+        bias: column.bias.as_ptr(),
+        zero: column.rounding.zero,
+        multiplier_bytes: column.rounding.step(outputs, 4).wrapping_mul(4),
+        x: column.x.as_ptr(),
+        rounds,
+        skip,
+        end: y.wrapping_add(outputs),
+        block_bytes: if column.twice { 0 } else { groups.wrapping_mul(8) },
+        walk,
+        weights: column.weights.as_ptr(),
+    };
+    // SAFETY: `Column::fits` holds: there is a group, and no more are read than are whole; the outputs are a multiple of four and at least four,
+    // biases are there for all of them, weights too, or for the first two of four alone and the others' are 0 bytes after them, and multipliers
+    // for all or for the one tile that step 0 repeats.
+    unsafe { column_loop(&raw const arguments) }
+}
+
+/// A tile of four outputs: r4 and r5 are the sums of `x·w[o]` and of `x·h` of the first two, r6 and r7 of the others; r0 and r1 activations, widened
+/// in the loop, r2, r3 and lr weights, r10 points to activations, r11 and r9 to weights, r12 counts passes. 17 instructions for 16 products.
+#[unsafe(naked)]
+unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
+    naked_asm!(
+        arch!(),
+        "push {{r4-r11, lr}}",
+        "sub sp, #60",
+        "ldm r0!, {{r1-r8}}",
+        "stm sp, {{r1-r8}}",
+        "ldm r0, {{r1-r7}}",
+        "ldr r0, [sp, #28]",
+        "adr.w r9, 3f",
+        "add r0, r9",
+        "orr r0, r0, #1",
+        "str r0, [sp, #28]",
+        "add r0, sp, #32",
+        "stm r0, {{r1-r6}}",
+        "mov r9, r7",
+        "2:",
+        "ldr r0, [sp, #8]",
+        "ldr r1, [sp, #36]",
+        "mov r11, r9",
+        "add r9, r1",
+        "ldr r4, [r0]",
+        "ldr r6, [r0, #8]",
+        "mov r5, r4",
+        "mov r7, r6",
+        "ldrd r10, r12, [sp, #20]",
+        "ldr pc, [sp, #28]",
+        "3:",
+        ".rept 4",
+        "ldr r1, [r10], #4",
+        "ldrd r2, r3, [r11], #8",
+        "sxtb16 r0, r1",
+        "sxtb16 r1, r1, ror #8",
+        "sxtb16 lr, r2",
+        "smlad r5, r0, r2, r5",
+        "smlad r4, r0, lr, r4",
+        "sxtb16 lr, r3",
+        "smlad r5, r1, r3, r5",
+        "smlad r4, r1, lr, r4",
+        "ldrd r2, r3, [r9], #8",
+        "sxtb16 lr, r2",
+        "smlad r7, r0, r2, r7",
+        "smlad r6, r0, lr, r6",
+        "sxtb16 lr, r3",
+        "smlad r7, r1, r3, r7",
+        "smlad r6, r1, lr, r6",
+        ".endr",
+        "subs r12, #2",
+        "bgt 3b",
+        "bmi 9f",
+        "sub r5, r5, r4",
+        "sub r7, r7, r6",
+        "asr r5, r5, #8",
+        "asr r7, r7, #8",
+        "8:",
+        "ldm sp, {{r0-r3}}",
+        "ldr r8, [r2, #4]",
+        "ldr r10, [r2, #12]",
+        "add r2, #16",
+        "add r5, r8",
+        "add r7, r10",
+        "ldm r0, {{r8, r10, r11, r12}}",
+        "smmlar r4, r4, r8, r3",
+        "smmlar r5, r5, r10, r3",
+        "smmlar r6, r6, r11, r3",
+        "smmlar r7, r7, r12, r3",
+        "ldr r8, [sp, #16]",
+        "add r0, r8",
+        "ssat r4, #8, r4",
+        "ssat r5, #8, r5",
+        "ssat r6, #8, r6",
+        "ssat r7, #8, r7",
+        "strb r4, [r1], #1",
+        "strb r5, [r1], #1",
+        "strb r6, [r1], #1",
+        "strb r7, [r1], #1",
+        "stm sp, {{r0-r2}}",
+        "ldr r3, [sp, #32]",
+        "cmp r1, r3",
+        "bne 2b",
+        "add sp, #60",
+        "pop {{r4-r11, pc}}",
+        blocks!("40", "48"),
+    )
+}
