@@ -155,7 +155,8 @@ fn lacewing_run(path: &Path, model: &ModelFile, npy: &Path) -> Result<Option<(Ve
     let (Some(port), None) = (ports.next(), ports.next()) else {
         return Ok(None);
     };
-    let len = port.tensor.span().context("the input has no size")?.len as usize;
+    let elements = port.tensor.len().zip(port.tensor.dtype());
+    let len = elements.map(|(count, dtype)| (count * dtype.size()) as usize).context("the input has no size")?;
     // A byte on, so that these are other inputs than the generated ones.
     let bytes: Vec<u8> = Generator::default().skip(1).take(len).collect();
     door::write_inputs(&model, &bytes, npy)?;
