@@ -99,7 +99,7 @@ fn no_std() -> Result<Outcome> {
             continue;
         }
         let compiler = BareMetal::find(triple)?;
-        let with_features = &["--features", "lacewing/defmt,lacewing/encode"][..];
+        let with_features = &["--features", "lacewing/defmt,lacewing/encode,lacewing/regions"][..];
         for (subcommand, features) in [("build", &[][..]), ("check", with_features)] {
             let mut cargo = compiler.cargo(&paths::root(), subcommand)?;
             cargo.args(["--release", "--quiet", "-p", "lacewing", "-p", "lacewing-targets"]).args(features);
