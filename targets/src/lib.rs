@@ -5,8 +5,9 @@
 //! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
 //! its own runs the portable ones.
 //!
-//! A record that is not as kernels want it, of a file that was converted for another target, runs in its portable body. Without the default
-//! feature `portable` these bodies are not linked, and such a record is [`RunError::Record`](lacewing::RunError::Record).
+//! A record that is not as kernels want it, of a file for another target or with numbers that they leave out, runs in its portable body. Without
+//! the default feature `portable` these bodies are not linked, and such a record is [`RunError::Record`](lacewing::RunError::Record), whatever
+//! the input: a model that has run once needs none.
 #![no_std]
 #![warn(missing_docs)]
 
