@@ -3,6 +3,11 @@
 //!
 //! An inner loop is written out a few times and entered in the middle, so that any number of rounds costs one counter for a few of
 //! them: `skip` is the length of the code that the first pass leaves out.
+//!
+//! Weights of int8 of convolutions and fully connected layers are in the order `Layout::PAIRS`: a half word is `h = w[o] + 256·w[o + 1]`.
+//! SXTB16 takes `w[o]` out of two of them, and `Σ x·h − Σ x·w[o] = 256·Σ x·w[o + 1]`, so that of two outputs one is widened: three
+//! instructions for four products, not four. The difference is right as long as `Σ x·w[o + 1]` fits in 24 bits, which it does for 496
+//! products of any bytes. Deeper sums are taken in blocks.
 
 use core::arch::{asm, naked_asm};
 
@@ -22,11 +27,90 @@ macro_rules! arch {
     };
 }
 
+/// Passes over code that holds a round `unroll` times, and bytes of code that the first pass leaves out.
+#[inline(always)]
+const fn passes(rounds: usize, unroll: usize, bytes: usize) -> [usize; 2] {
+    let passes = rounds.div_ceil(unroll);
+    [passes, passes.wrapping_mul(unroll).wrapping_sub(rounds).wrapping_mul(bytes)]
+}
+
+/// Groups of four that are summed at once where weights are pairs: `4·124·128·128 < 2^23`. A multiple of what the loops hold.
+const BLOCK: usize = 124;
+/// Groups that the loops hold.
+const UNROLL: usize = 4;
+
+/// How the groups of a sum are walked over.
+#[repr(C)]
+struct Walk {
+    /// Blocks after the first; counted down, and what it begins with.
+    more: [usize; 2],
+    /// The second outputs' sums of all blocks but the last.
+    partial: [i32; 2],
+}
+
+/// Twice the passes over the code for the first block, less 1 if there are more of them; bytes of code, of which a group takes `bytes`, that its
+/// first pass leaves out; and the other blocks.
+#[inline(always)]
+const fn walk(groups: usize, block: usize, bytes: usize) -> ([usize; 2], Walk) {
+    let more = groups.saturating_sub(1) / block;
+    let [passes, skip] = passes(groups.wrapping_sub(more.wrapping_mul(block)), UNROLL, bytes);
+    let rounds = passes.wrapping_mul(2).wrapping_sub((more > 0) as usize);
+    ([rounds, skip], Walk { more: [more; 2], partial: [0; 2] })
+}
+
+/// Leaves the loop for a sum of several blocks at `9:`, after a round that counted r12 down by two.
+///
+/// r4 and r6 are sums of `x·w[o]`, r5 and r7 of `x·h`, all from the same start. What the block adds to the second outputs goes to the frame at
+/// `$partial`; then r5 and r7 begin anew, or after the last block, are the whole sums without bias. There it goes on at `8:`.
+macro_rules! blocks {
+    ($more:literal, $partial:literal) => {
+        concat!(
+            "9:\n",
+            "sub r5, r5, r4\n",
+            "sub r7, r7, r6\n",
+            "ldrd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "ldrd r2, r3, [sp, #",
+            $more,
+            "]\n",
+            "add r0, r0, r5, asr #8\n",
+            "add r1, r1, r7, asr #8\n",
+            "mov r5, r4\n",
+            "mov r7, r6\n",
+            "mov r12, #61\n",
+            "subs r2, #1\n",
+            "bmi 7f\n",
+            "str r2, [sp, #",
+            $more,
+            "]\n",
+            "strd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "b 3b\n",
+            "7:\n",
+            "mov r5, r0\n",
+            "mov r7, r1\n",
+            "mov r0, #0\n",
+            "mov r1, #0\n",
+            "str r3, [sp, #",
+            $more,
+            "]\n",
+            "strd r0, r1, [sp, #",
+            $partial,
+            "]\n",
+            "b 8b\n",
+        )
+    };
+}
+
+mod column;
 mod depthwise;
 mod pairs;
 
+pub(super) use column::column;
 pub(super) use depthwise::{run, weigh, words};
-pub(super) use pairs::{column, pairs};
+pub(super) use pairs::pairs;
 
 /// The arguments of `copy_loop`, in the order in which it loads them.
 #[repr(C)]
@@ -223,11 +307,4 @@ pub(super) fn dot_w4(a: &[[i8; 4]], b: &[[i8; 8]]) -> i32 {
         );
     }
     sum >> 4
-}
-
-/// Passes over code that holds a round `unroll` times, and bytes of code that the first pass leaves out.
-#[inline(always)]
-const fn passes(rounds: usize, unroll: usize, bytes: usize) -> [usize; 2] {
-    let passes = rounds.div_ceil(unroll);
-    [passes, passes.wrapping_mul(unroll).wrapping_sub(rounds).wrapping_mul(bytes)]
 }

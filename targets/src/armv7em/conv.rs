@@ -40,20 +40,13 @@ pub(super) fn wish<const W: usize>(input: &Tensor, window: &Window) -> Option<Wi
     let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| fits::<W>(*depth as usize))?;
     let in_place = Image::new(Rows::whole(&[], 0), input, window, 0).is_direct();
     let padded = depth.checked_next_multiple_of(4)?;
-    let copies = |pixels: u32| {
-        if in_place { Some(0) } else { depth.checked_mul(pixels)?.checked_add(4)?.checked_next_multiple_of(4) }
+    let copies = |pixels: u32| match in_place {
+        true => Some(0),
+        false => depth.checked_mul(pixels)?.checked_add(padded - depth)?.checked_next_multiple_of(4),
     };
     let pairs = |pixels: u32| padded.checked_mul(4)?.checked_add(copies(pixels)?);
-    let least = match pairs(2)? {
-        bytes if W == 2 && bytes > LITTLE => {
-            if in_place {
-                0
-            } else {
-                padded
-            }
-        }
-        bytes => bytes,
-    };
+    let (two, one) = (pairs(2)?, if in_place { 0 } else { padded });
+    let least = if W == 2 && two > LITTLE { one } else { two };
     Some(Wish { layout: layout::<W>(), scratch: pairs((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least })
 }
 

@@ -5,8 +5,7 @@
 
 use core::arch::naked_asm;
 
-use super::tile::{Channel, Column, TAPS, Tap, Tile};
-use crate::windows::Copy;
+use super::tile::{Column, Tile};
 
 /// `sum += a · b` of r8 to r11 and low registers; `b` is lost on Armv6-M.
 #[cfg(thumb = "armv6-m")]
@@ -176,122 +175,16 @@ macro_rules! count {
     };
 }
 
+mod copy;
+mod depthwise;
+
+pub(super) use copy::copy;
+pub(super) use depthwise::channel;
+
 /// Bytes of unrolled code that the first pass leaves out, if one of `unroll` rounds has `bytes`.
 #[inline(always)]
 const fn skip(rounds: usize, unroll: usize, bytes: usize) -> usize {
     rounds.next_multiple_of(unroll).wrapping_sub(rounds).wrapping_mul(bytes)
-}
-
-/// The arguments of `copy_loop`: what goes to registers, then what is left in memory.
-#[repr(C)]
-struct CopyArguments {
-    from: *const i8,
-    to: *mut i8,
-    len: usize,
-    step: usize,
-    stride: usize,
-    rows: usize,
-    rectangles: usize,
-    /// From a rectangle's first row to the next one's; `from` and `to` go with it.
-    next: [usize; 2],
-}
-
-/// Copies rectangles of bytes, which must fit.
-#[inline(always)]
-pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
-    let mut arguments = CopyArguments {
-        from: from.as_ptr(),
-        to: to.as_mut_ptr(),
-        len: copy.len,
-        step: copy.steps[1],
-        stride: copy.strides[1],
-        rows: copy.counts[1],
-        rectangles: copy.counts[0],
-        next: [copy.steps[0], copy.strides[0]],
-    };
-    // SAFETY: `Copy::fits` holds: there are rectangles and rows, none of them empty, and all of them lie in `from` and in `to`.
-    unsafe { copy_loop(&raw mut arguments) };
-    Some(())
-}
-
-/// A row goes eight bytes at a time, then from its last byte back: r1 and r2 are the row, r4 and r5 where it goes on, r3 what is left of it, r7
-/// counts rows; r8 to r10 are the length and the steps to the next row.
-#[unsafe(naked)]
-unsafe extern "C" fn copy_loop(arguments: *mut CopyArguments) {
-    naked_asm!(
-        "push {{r4-r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "mov r6, r10",
-        "push {{r4-r6}}",
-        "ldr r3, [r0, #8]",
-        "mov r8, r3",
-        "ldr r3, [r0, #12]",
-        "mov r9, r3",
-        "ldr r3, [r0, #16]",
-        "mov r10, r3",
-        "2:",
-        "ldr r1, [r0]",
-        "ldr r2, [r0, #4]",
-        "ldr r7, [r0, #20]",
-        "3:",
-        "mov r4, r1",
-        "mov r5, r2",
-        "mov r3, r8",
-        "subs r3, #8",
-        "blo 5f",
-        "4:",
-        "ldrb r6, [r4]",
-        "strb r6, [r5]",
-        "ldrb r6, [r4, #1]",
-        "strb r6, [r5, #1]",
-        "ldrb r6, [r4, #2]",
-        "strb r6, [r5, #2]",
-        "ldrb r6, [r4, #3]",
-        "strb r6, [r5, #3]",
-        "ldrb r6, [r4, #4]",
-        "strb r6, [r5, #4]",
-        "ldrb r6, [r4, #5]",
-        "strb r6, [r5, #5]",
-        "ldrb r6, [r4, #6]",
-        "strb r6, [r5, #6]",
-        "ldrb r6, [r4, #7]",
-        "strb r6, [r5, #7]",
-        "adds r4, #8",
-        "adds r5, #8",
-        "subs r3, #8",
-        "bhs 4b",
-        "5:",
-        "adds r3, #8",
-        "beq 7f",
-        "6:",
-        "subs r3, #1",
-        "ldrb r6, [r4, r3]",
-        "strb r6, [r5, r3]",
-        "bne 6b",
-        "7:",
-        "add r1, r9",
-        "add r2, r10",
-        "subs r7, #1",
-        "bne 3b",
-        "ldr r1, [r0]",
-        "ldr r2, [r0, #28]",
-        "adds r1, r1, r2",
-        "str r1, [r0]",
-        "ldr r1, [r0, #4]",
-        "ldr r2, [r0, #32]",
-        "adds r1, r1, r2",
-        "str r1, [r0, #4]",
-        "ldr r1, [r0, #24]",
-        "subs r1, #1",
-        "str r1, [r0, #24]",
-        "bne 2b",
-        "pop {{r4-r6}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "mov r10, r6",
-        "pop {{r4-r7, pc}}",
-    )
 }
 
 /// The arguments of `tile_loop`, in the order of its frame.
@@ -503,148 +396,6 @@ unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
         "subs r0, #4",
         "str r0, [sp, #24]",
         "beq 6f",
-        "b 2b",
-        "6:",
-        end!(),
-    )
-}
-
-/// The arguments of `channel_loop`, in the order of its frame.
-#[repr(C)]
-struct ChannelArguments<'a> {
-    taps: *const Tap<'a>,
-    end: *const Tap<'a>,
-    y: *mut i8,
-    stride: usize,
-    step: usize,
-    hi: i32,
-    /// Columns that are left in a row.
-    left: usize,
-    skip: usize,
-    bias: i32,
-    multiplier: i32,
-    at: usize,
-    zero: i32,
-    lo: i32,
-    columns: usize,
-    rows: usize,
-    /// From the end of a row to the next one.
-    gap: usize,
-    y_gap: usize,
-    unused: [usize; 3],
-}
-
-/// Rounds of three for so many taps: `⌈taps / 3⌉` without a division, which these processors have not.
-const fn threes(taps: usize) -> usize {
-    taps.wrapping_add(2).wrapping_mul(171) >> 9
-}
-
-const _: () = {
-    let mut taps = 0;
-    while taps <= TAPS {
-        assert!(threes(taps) == taps.div_ceil(3));
-        taps += 1;
-    }
-};
-
-/// See [`Channel`]; called for a [`Rectangle`](super::tile::Rectangle) that fits.
-#[inline(always)]
-pub(super) fn channel(channel: &mut Channel<'_>) -> Option<()> {
-    let (ends, taps) = (channel.taps.all().as_ptr_range(), channel.taps.all().len());
-    let ([rows, columns], [down, step], [y_down, stride]) = (channel.size, channel.steps, channel.strides);
-    let arguments = ChannelArguments {
-        taps: ends.start,
-        end: ends.end,
-        y: channel.y.as_mut_ptr(),
-        stride,
-        step,
-        hi: channel.rounding.hi,
-        left: columns,
-        skip: threes(taps).wrapping_mul(3).wrapping_sub(taps).wrapping_mul(14),
-        bias: channel.bias,
-        multiplier: channel.multiplier,
-        at: channel.first,
-        zero: channel.rounding.zero,
-        lo: channel.rounding.lo,
-        columns,
-        rows,
-        gap: down.wrapping_sub(columns.wrapping_mul(step)),
-        y_gap: y_down.wrapping_sub(columns.wrapping_mul(stride)),
-        unused: [0; 3],
-    };
-    // SAFETY: `Rectangle::fits` holds: there are rows, columns and taps, which reach to the last pixel of every channel, whose output lies in `y`.
-    unsafe { channel_loop(&raw const arguments) };
-    Some(())
-}
-
-/// Two pixels of a row at a time, a last one that is alone as both: r7 points to taps, r1 to their end, r2 and r3 are where the pixels read;
-/// r8 and r9 are the sums. 7 instructions for 2 products, 5 on Armv7-M.
-#[unsafe(naked)]
-unsafe extern "C" fn channel_loop(arguments: *const ChannelArguments<'_>) {
-    naked_asm!(
-        begin!("4"),
-        entry!("28"),
-        "ldr r0, [sp, #44]",
-        "mov r12, r0",
-        "ldr r0, [sp, #48]",
-        "mov lr, r0",
-        "2:",
-        "ldr r2, [sp, #40]",
-        "ldr r4, [sp, #16]",
-        "ldr r0, [sp, #24]",
-        "mov r3, r2",
-        "cmp r0, #1",
-        "beq 4f",
-        "adds r3, r3, r4",
-        "4:",
-        "adds r4, r3, r4",
-        "str r4, [sp, #40]",
-        "ldr r7, [sp]",
-        "ldr r1, [sp, #4]",
-        enter!("28"),
-        ".rept 3",
-        "ldm r7!, {{r4, r5}}",
-        "ldrsb r6, [r4, r2]",
-        "ldrsb r4, [r4, r3]",
-        mac!("r8", "r5", "r6"),
-        mac!("r9", "r5", "r4"),
-        ".endr",
-        "cmp r7, r1",
-        "bne 3b",
-        "ldr r4, [sp, #32]",
-        "ldr r5, [sp, #36]",
-        split!(),
-        round!("r8"),
-        "ldr r1, [sp, #8]",
-        "ldr r7, [sp, #12]",
-        "strb r0, [r1]",
-        "adds r1, r1, r7",
-        "str r1, [sp, #8]",
-        count!(),
-        "beq 5f",
-        round!("r9"),
-        "ldr r1, [sp, #8]",
-        "strb r0, [r1]",
-        "adds r1, r1, r7",
-        "str r1, [sp, #8]",
-        count!(),
-        "bne 2b",
-        "5:",
-        // On to the next row.
-        "ldr r0, [sp, #56]",
-        "subs r0, #1",
-        "str r0, [sp, #56]",
-        "beq 6f",
-        "ldr r0, [sp, #52]",
-        "str r0, [sp, #24]",
-        "ldr r0, [sp, #40]",
-        "ldr r1, [sp, #60]",
-        "adds r0, r0, r1",
-        "str r0, [sp, #40]",
-        "ldr r0, [sp, #8]",
-        "ldr r1, [sp, #64]",
-        "adds r0, r0, r1",
-        "str r0, [sp, #8]",
         "b 2b",
         "6:",
         end!(),
