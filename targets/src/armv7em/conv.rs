@@ -169,7 +169,7 @@ impl<const W: usize> Tiling<'_, W> {
             let Tiles { weights, bias, rounding } = layer.last();
             let pixels = Pixels { x: rest, step, count };
             insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y: &mut both, stride: 2 })?;
-            for (y, [output, _]) in y.chunks_mut(layer.bias.len()).zip(both.as_chunks().0) {
+            for (y, [output, _]) in y.chunks_mut(layer.bias.len().max(1)).zip(both.as_chunks().0) {
                 *y.last_mut()? = *output;
             }
             rest = rest.get(step.wrapping_mul(8)..).unwrap_or_default();

@@ -32,9 +32,21 @@ fn main() -> ! {
 #[inline(never)]
 fn run<K: Kernels>(kernels: K, file: &[u8], arena: &mut [u8]) -> Option<u32> {
     let model = Model::<AllOps>::read(file).ok()?;
-    let mut session = Session::new(model, kernels, arena).ok()?;
-    session.input_bytes(0)?.fill(black_box(1));
-    session.run().ok()?;
+    let (first, rest) = arena.split_at_mut_checked(black_box(2048))?;
+    let (second, third) = rest.split_at_mut_checked(black_box(1024))?;
+    let mut session = Session::in_regions(model, kernels, [first, second, third]).ok()?;
+    if let Some(input) = session.input_bytes(0) {
+        input.fill(black_box(1));
+    }
+    match session.frame() {
+        Some(mut frame) => {
+            while let Some(row) = session.row_bytes(&frame) {
+                row.fill(black_box(2));
+                session.push_row(&mut frame).ok()?;
+            }
+        }
+        None => session.run().ok()?,
+    }
     Some(session.output_bytes(0)?.iter().map(|&b| u32::from(b)).sum())
 }
 
