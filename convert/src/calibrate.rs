@@ -1,18 +1,19 @@
 //! Ranges of every value: the float program runs over samples, on the runtime itself.
 //!
 //! One pass finds the extremes of each value. The choices that look closer count in a second pass how often which numbers occur, in 2,048
-//! bins for each value, whatever the number of samples.
+//! bins for each value, whatever the number of samples. What looks closest, in `outputs`, tries ranges on the model's outputs.
 
 mod histogram;
+mod outputs;
 
 use histogram::Histogram;
 use lacewing_numeric::extremes;
 
-use crate::Sample;
 use crate::error::ConvertError;
 use crate::graph::{Graph, ValueId};
 use crate::parallel;
 use crate::reference::FloatProgram;
+use crate::{Sample, Stage, Step};
 
 /// How the range of a value is chosen from the numbers that calibration sees. Every range includes 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,10 +23,13 @@ pub enum Calibrator {
     /// What lies inside for that many of a hundred numbers, the rest shared by both sides; 0 to 100.
     Percentile(f64),
     /// The least mean squared error of int8.
-    #[default]
     Mse,
     /// The least Kullback-Leibler divergence of int8.
     Kl,
+    /// [`Calibrator::Mse`], cut further where rounding that value to int8 then leaves clearly less error at the model's outputs, by trial
+    /// on the samples. Models with states, and those that are too large to be tried, stay as they are.
+    #[default]
+    Outputs,
 }
 
 impl Calibrator {
@@ -37,6 +41,7 @@ impl Calibrator {
             Self::Percentile(_) => "percentile",
             Self::Mse => "mse",
             Self::Kl => "kl",
+            Self::Outputs => "outputs",
         }
     }
 
@@ -45,7 +50,7 @@ impl Calibrator {
     pub const fn passes(self) -> usize {
         match self {
             Self::MinMax => 1,
-            Self::Percentile(_) | Self::Mse | Self::Kl => 2,
+            Self::Percentile(_) | Self::Mse | Self::Kl | Self::Outputs => 2,
         }
     }
 
@@ -54,7 +59,7 @@ impl Calibrator {
         match self {
             Self::MinMax => None,
             Self::Percentile(percent) => Some(histogram.percentile(percent)),
-            Self::Mse => Some(histogram.least_squares()),
+            Self::Mse | Self::Outputs => Some(histogram.least_squares()),
             Self::Kl => Some(histogram.least_divergence()),
         }
     }
@@ -116,7 +121,7 @@ impl Ranges {
 
 /// Runs the float program of `graph` on every sample and chooses the range of every value.
 ///
-/// `progress` is called after each sample of each pass.
+/// `progress` is called after each sample of each pass, and after each value whose range was tried.
 ///
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded, a sample does not fit, or a value is not finite.
@@ -124,19 +129,24 @@ pub fn calibrate(
     graph: &Graph,
     samples: &[Sample],
     calibrator: Calibrator,
-    mut progress: impl FnMut(),
+    mut progress: impl FnMut(Step),
 ) -> Result<Ranges, ConvertError> {
     let program = FloatProgram::new(graph)?;
     let mut ranges = Ranges::new(graph);
+    let of = samples.len() * calibrator.passes();
+    let mut step = || progress(Step { stage: Stage::Calibrate, of });
     let see = |ranges: &mut Ranges, value, numbers: &[f32]| ranges.see(value, numbers);
-    for seen in pass((graph, &program), samples, ranges.clone(), see, &mut progress)? {
+    for seen in pass((graph, &program), samples, ranges.clone(), see, &mut step)? {
         ranges.include(&seen);
     }
     copy_aliases(graph, &mut ranges);
     check_finite(graph, &ranges)?;
     if calibrator.passes() > 1 {
-        ranges.chosen = closer((graph, &program), samples, calibrator, &ranges, &mut progress)?;
+        ranges.chosen = closer((graph, &program), samples, calibrator, &ranges, &mut step)?;
         copy_aliases(graph, &mut ranges);
+    }
+    if calibrator == Calibrator::Outputs {
+        outputs::cut(graph, samples, &mut ranges, |of| progress(Step { stage: Stage::Cut, of }))?;
     }
     Ok(ranges)
 }

@@ -87,7 +87,7 @@ pub fn remove(graph: Graph, quantization: Quantization) -> Result<(Graph, Quanti
 /// [`ConvertError`] if the graph cannot be quantized or encoded, or a sample does not fit.
 pub fn written(graph: &Graph, integers: bool, samples: &[Sample]) -> Result<Graph, ConvertError> {
     let removal = if integers && is_quantized(graph) {
-        let ranges = calibrate(graph, samples, Calibrator::MinMax, || {})?;
+        let ranges = calibrate(graph, samples, Calibrator::MinMax, |_| {})?;
         let (graph, quantization) = quantize(graph, &ranges, &Policy::default())?;
         find(&graph, &quantization)?
     } else {

@@ -9,7 +9,7 @@ use crate::encode::{Context, Encoded, encode};
 use crate::error::ConvertError;
 use crate::graph::{Graph, Node, ValueId};
 use crate::parallel;
-use crate::quantize::Quantization;
+use crate::quantize::{Params, Quantization};
 use crate::reference::FloatProgram;
 use crate::runner::Runner;
 use ndarray::ArrayD;
@@ -36,7 +36,7 @@ impl Front {
         node: usize,
     ) -> Result<(), ConvertError> {
         let read: HashSet<ValueId> = graph.nodes[node..].iter().flat_map(|node| node.inputs.iter().copied()).collect();
-        let segment = segment(graph, self.next..node, &self.live, &read);
+        let segment = segment(graph, graph.nodes[self.next..node].to_vec(), &self.live, &read);
         let kept: Vec<usize> = (0..self.live.len()).filter(|i| read.contains(&self.live[*i])).collect();
         let positions: Vec<usize> =
             segment.inputs.iter().filter_map(|id| self.live.iter().position(|live| live == id)).collect();
@@ -60,16 +60,53 @@ impl Front {
         Ok(())
     }
 
+    /// Rounds what is live to what `quantization` holds of it, as inputs are when they enter.
+    pub(crate) fn round(&mut self, quantization: &Quantization) {
+        for (at, id) in self.live.iter().enumerate() {
+            let Some(params) = quantization.params(*id) else { continue };
+            self.samples.iter_mut().for_each(|sample| sample[at].mapv_inplace(|x| params.real(params.integer(x))));
+        }
+    }
+
+    /// Cuts what is live to what `quantization` holds of it.
+    pub(crate) fn clamp(&mut self, quantization: &Quantization) {
+        for (at, id) in self.live.iter().enumerate() {
+            let Some((lo, hi)) = quantization.params(*id).map(Params::reach) else { continue };
+            self.samples.iter_mut().for_each(|sample| sample[at].mapv_inplace(|x| x.clamp(lo, hi)));
+        }
+    }
+
     /// What each sample has of a value.
     pub(crate) fn of(&self, value: ValueId) -> Vec<&ArrayD<f32>> {
         let at = self.live.iter().position(|live| *live == value);
         self.samples.iter().filter_map(|sample| sample.get(at?)).collect()
     }
+
+    /// What is still to run of that which leads from `value`, and whatever else it reads, to outputs of the graph; `None` if nothing does.
+    pub(crate) fn tail(&self, graph: &Graph, value: ValueId) -> Option<Graph> {
+        let rest = &graph.nodes[self.next..];
+        let mut reached = HashSet::from([value]);
+        for node in rest.iter() {
+            if node.inputs.iter().any(|id| reached.contains(id)) {
+                reached.extend(&node.outputs);
+            }
+        }
+        reached.remove(&value);
+        let ends: HashSet<ValueId> = graph.outputs.iter().copied().filter(|id| reached.contains(id)).collect();
+        let (mut needed, mut nodes) = (ends.clone(), Vec::new());
+        for node in rest.iter().rev() {
+            if node.outputs.iter().any(|id| needed.contains(id)) {
+                needed.extend(&node.inputs);
+                nodes.push(node.clone());
+            }
+        }
+        nodes.reverse();
+        (!ends.is_empty()).then(|| segment(graph, nodes, &self.live, &ends))
+    }
 }
 
 /// Nodes as a graph of their own, which reads what is live and gives what is read behind them.
-fn segment(graph: &Graph, nodes: std::ops::Range<usize>, live: &[ValueId], read: &HashSet<ValueId>) -> Graph {
-    let nodes = graph.nodes[nodes].to_vec();
+fn segment(graph: &Graph, nodes: Vec<Node>, live: &[ValueId], read: &HashSet<ValueId>) -> Graph {
     let inputs: HashSet<ValueId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
     let written = nodes.iter().map(|node| node.outputs[0]);
     let outputs = written.filter(|id| read.contains(id)).collect();

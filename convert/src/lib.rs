@@ -96,6 +96,8 @@ pub enum Stage {
     Prune,
     /// One sample has passed the float program.
     Calibrate,
+    /// Ranges of one value were tried.
+    Cut,
     /// The weights of one layer were fitted.
     Fit,
     /// One program of a search was tried.
@@ -231,13 +233,13 @@ fn quantized(
     samples: &[Sample],
     progress: &mut impl FnMut(Step),
 ) -> Result<(Graph, Quantization), ConvertError> {
-    let mut step = |stage, of| progress(Step { stage, of });
-    let of = samples.len() * options.calibrator.passes();
-    let ranges = calibrate(graph, samples, options.calibrator, || step(Stage::Calibrate, of))?;
+    let ranges = calibrate(graph, samples, options.calibrator, &mut *progress)?;
     let (quantized, quantization) = quantize(graph, &ranges, &options.policy)?;
     match options.rounding {
         rounding @ (Rounding::Gptq | Rounding::Adaround) if !samples.is_empty() && graph.states.is_empty() => {
-            reconstruct(graph, quantized, quantization, samples, rounding, |of| step(Stage::Fit, of))
+            reconstruct(graph, quantized, quantization, samples, rounding, |of| {
+                progress(Step { stage: Stage::Fit, of })
+            })
         }
         _ => Ok((quantized, quantization)),
     }

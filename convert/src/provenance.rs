@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn all_that_was_asked_for_is_told() {
         let mut options = Options::of(Precision::Int4);
-        assert_eq!(options.arguments(), "--precision int4 --calibrator mse --rounding gptq");
+        assert_eq!(options.arguments(), "--precision int4 --calibrator outputs --rounding gptq");
         options.policy.rules = vec!["/a=int16".parse().unwrap()];
         (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
         (options.policy.io, options.prune) = (Io::F32, Some(0.25));

@@ -11,7 +11,7 @@ mod table;
 mod weights;
 mod wide;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use ndarray::ArrayD;
@@ -187,10 +187,7 @@ pub fn nodes(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
 
 /// Params of every value that may be int8, `None` where nothing is known of its range.
 fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide, policy: &Policy) -> Vec<Option<Params>> {
-    let mut classes = Classes::new(graph.values.len());
-    for node in graph.nodes.iter().filter(|node| moves_only(&node.op) && !wide.holds(node.outputs[0])) {
-        activation_operands(node).iter().for_each(|input| classes.join(*input, node.outputs[0]));
-    }
+    let mut classes = Classes::moved(graph, |value| !wide.holds(value));
     graph.states.iter().for_each(|state| classes.join(state.input, state.output));
     let words = words(graph, &classes, policy);
     let fixed = fixed(graph, &classes, &words);
@@ -211,6 +208,17 @@ fn activations(graph: &Graph, ranges: &Ranges, wide: &Wide, policy: &Policy) -> 
         params[value.0] = fixed.get(&class).copied().or_else(covering);
     }
     params
+}
+
+/// The values that an int8 program can hold as int8, together with those that operations only move from one to the other.
+pub(crate) fn moved_together(graph: &Graph) -> Vec<Vec<ValueId>> {
+    let classes = Classes::moved(graph, |_| true);
+    let mut members: BTreeMap<usize, Vec<ValueId>> = BTreeMap::new();
+    let mut values = int8_values(graph);
+    values.sort_unstable();
+    values.dedup();
+    values.into_iter().for_each(|value| members.entry(classes.of(value)).or_default().push(value));
+    members.into_values().collect()
 }
 
 /// The classes that are to be held in int16: of what such nodes compute, and of inputs where all nodes do.
@@ -311,6 +319,15 @@ struct Classes(Vec<usize>);
 impl Classes {
     fn new(len: usize) -> Self {
         Self((0..len).collect())
+    }
+
+    /// What operations that only move elements read and write, as far as `counts` says so of what they write.
+    fn moved(graph: &Graph, counts: impl Fn(ValueId) -> bool) -> Self {
+        let mut classes = Self::new(graph.values.len());
+        for node in graph.nodes.iter().filter(|node| moves_only(&node.op) && counts(node.outputs[0])) {
+            activation_operands(node).iter().for_each(|input| classes.join(*input, node.outputs[0]));
+        }
+        classes
     }
 
     fn of(&self, value: ValueId) -> usize {

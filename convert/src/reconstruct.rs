@@ -1,7 +1,7 @@
 //! Weights fitted to what a layer is to compute: layer by layer, on what the quantized program before it gives on the samples.
 //!
-//! A layer of weights `W` and bias `b` has inputs `t` in the float program and `x` in the quantized one. Its integers `Ŵ` and its new bias
-//! `b̂` are chosen to make the mean of `(W·t + b − Ŵ·x − b̂)²` small: `b̂ = b + W·E[t] − Ŵ·E[x]`, and `Ŵ` near, in the sense of [`lacewing_numeric::Form`],
+//! A layer of weights `W` and bias `b` has inputs `t` in the float program, cut to what their integers hold, and `x` in the quantized one:
+//! what ranges were chosen to cut off is not to be made up for. Its integers `Ŵ` and its new bias `b̂` are chosen to make the mean of `(W·t + b − Ŵ·x − b̂)²` small: `b̂ = b + W·E[t] − Ŵ·E[x]`, and `Ŵ` near, in the sense of [`lacewing_numeric::Form`],
 //! to `W' = (W·E[t·xᵀ] + λ·W)·(E[x·xᵀ] + λ)⁻¹` of the centered inputs, which makes up for the error of the layers before.
 
 mod moments;
@@ -49,6 +49,9 @@ const DAMPING: f64 = 0.01;
 /// Outputs of a layer times the square of its inputs up to which it is fitted, in about half a minute.
 const MOST: usize = 1 << 31;
 
+/// Outputs that are fitted together.
+const TOGETHER: usize = 4;
+
 /// The layers with integers of our own.
 fn own<'g>(graph: &'g Graph, quantization: &Quantization) -> impl Iterator<Item = (NodeId, &'g Node)> {
     let own = |node: &Node| graph.value(node.inputs[1]).grid.is_none();
@@ -86,10 +89,12 @@ pub fn reconstruct(
     let layers: Vec<NodeId> = fitted.map(|(id, _)| id).collect();
     let samples = some(float, samples)?;
     let (mut ahead, mut behind) = (Front::new(float, &samples), Front::new(&graph, &samples));
+    behind.round(&quantization);
     for id in &layers {
         let node = graph.nodes[id.0].clone();
         let Some(original) = float.nodes.iter().position(|float| float.outputs == node.outputs) else { continue };
         ahead.advance(float, &Quantization::none(), original)?;
+        ahead.clamp(&quantization);
         behind.advance(&graph, &quantization, id.0)?;
         let (x, t) = (node.inputs[0], float.nodes[original].inputs[0]);
         let layer = Layer { rounding, ..Layer::new(&graph, &node, &quantization, *id) };
@@ -136,10 +141,13 @@ impl<'a> Layer<'a> {
         let mut fitted = vec![Row::default(); outputs];
         let each = outputs / self.groups;
         for (group, to) in fitted.chunks_mut(each.max(1)).enumerate() {
-            let Target { form, moments, damped, lambda } = Target::new(moments(&self.reach, group))?;
-            bands(to, 1, |o, row| {
-                let o = group * each + o;
-                row[0] = fit_row(&rows[o], self.bias[o], (&form, &moments, &damped, lambda), self.bits, self.rounding);
+            let target = Target::new(moments(&self.reach, group))?;
+            bands(to, TOGETHER, |band, to| {
+                let first = group * each + band * TOGETHER;
+                let outputs = first..first + to.len();
+                for ((to, wanted), o) in to.iter_mut().zip(target.wanted(&rows[outputs.clone()])).zip(outputs) {
+                    *to = target.fit(&rows[o], &wanted, self.bias[o], self.bits, self.rounding);
+                }
             });
         }
         let ints = fitted.iter().flat_map(|row| row.ints.iter().map(|q| *q as i8)).collect();
@@ -166,6 +174,30 @@ impl Target {
         let damped = moments.xx.clone().damped(lambda);
         Some(Self { form: Form::new(&damped)?, damped: damped.cholesky()?, moments, lambda })
     }
+
+    /// `W'` of some outputs.
+    fn wanted(&self, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let mut wanted = self.moments.xt.times_each(rows);
+        wanted.iter_mut().zip(rows).for_each(|(wanted, w)| add(wanted, self.lambda, w));
+        self.damped.solve_each(&mut wanted.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+        wanted
+    }
+
+    /// The output whose weights are `w`, and `wanted` to make up for the layers before.
+    fn fit(&self, w: &[f64], wanted: &[f64], bias: f64, bits: Bits, rounding: Rounding) -> Row {
+        // The fewer the integers, the more a scale gains that cuts the largest weights.
+        let scales = match bits {
+            Bits::Eight => 4,
+            Bits::Four => 14,
+        };
+        let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
+        let (scale, mut ints) = self.form.rounded(wanted, bits.largest().into(), ratios);
+        if rounding == Rounding::Adaround && scale > 0.0 {
+            ints = self.form.adaround(wanted, scale, bits.largest().into());
+        }
+        let bias = bias + dot(w, &self.moments.t) - scale * dot(&ints, &self.moments.x);
+        Row { ints, scale, bias }
+    }
 }
 
 /// One output's integers, scale and bias.
@@ -176,34 +208,12 @@ struct Row {
     bias: f64,
 }
 
-fn fit_row(
-    w: &[f64],
-    bias: f64,
-    (form, moments, damped, lambda): (&Form, &Moments, &Square, f64),
-    bits: Bits,
-    rounding: Rounding,
-) -> Row {
-    let mut wanted = moments.xt.times(w);
-    add(&mut wanted, lambda, w);
-    damped.solve(&mut wanted);
-    // The fewer the integers, the more a scale gains that cuts the largest weights.
-    let scales = match bits {
-        Bits::Eight => 4,
-        Bits::Four => 14,
-    };
-    let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
-    let (scale, mut ints) = form.rounded(&wanted, bits.largest().into(), ratios);
-    if rounding == Rounding::Adaround && scale > 0.0 {
-        ints = form.adaround(&wanted, scale, bits.largest().into());
-    }
-    let bias = bias + dot(w, &moments.t) - scale * dot(&ints, &moments.x);
-    Row { ints, scale, bias }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibrate::{Calibrator, calibrate};
     use crate::graph::{Kind, Op, Value};
+    use crate::quantize::{Policy, quantize};
     use ndarray::IxDyn;
 
     #[test]
@@ -215,5 +225,26 @@ mod tests {
             let y = graph.add(Value::activation("y", &[1, shape[0]], Kind::F32));
             assert_eq!(is_too_large(&graph, &Node::new("fc", Op::FullyConnected, &[x, w], y)), large, "{shape:?}");
         }
+    }
+
+    /// A number that is far out of the range, and says so in a second input: made up for, that input's weight would be large.
+    #[test]
+    fn what_a_range_cuts_off_is_not_made_up_for() {
+        let mut graph = Graph::default();
+        let x = graph.add(Value::activation("x", &[1, 2], Kind::F32));
+        let w = graph.add(Value::constant("w", ArrayD::from_shape_vec(IxDyn(&[1, 2]), vec![1.0, 0.1]).unwrap()));
+        let y = graph.add(Value::activation("y", &[1, 1], Kind::F32));
+        graph.nodes.push(Node::new("fc", Op::FullyConnected, &[x, w], y));
+        (graph.inputs, graph.outputs) = (vec![x], vec![y]);
+        let numbers =
+            |i: u16| if i == 0 { [100.0, 1.0] } else { [f32::from(i % 7) / 3.0 - 1.0, f32::from(i % 5) / 10.0] };
+        let sample = |i| vec![ArrayD::from_shape_vec(IxDyn(&[1, 2]), numbers(i).to_vec()).unwrap()];
+        let samples: Vec<Sample> = (0..40).map(sample).collect();
+        let ranges = calibrate(&graph, &samples, Calibrator::Percentile(95.0), |_| {}).unwrap();
+        let (program, numbers) = quantize(&graph, &ranges, &Policy::default()).unwrap();
+        let (_, fitted) = reconstruct(&graph, program, numbers, &samples, Rounding::Gptq, |_| {}).unwrap();
+        let weights = fitted.weights(NodeId(0)).unwrap();
+        let reals: Vec<f64> = weights.ints.iter().map(|q| weights.scales[0] * f64::from(*q)).collect();
+        assert!((reals[0] - 1.0).abs() < 0.1 && (reals[1] - 0.1).abs() < 0.2, "{reals:?}");
     }
 }

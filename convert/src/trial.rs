@@ -73,8 +73,7 @@ impl<'a> Trials<'a> {
         samples: &[Sample],
         progress: &mut impl FnMut(Step),
     ) -> Result<Self, ConvertError> {
-        let of = samples.len() * options.calibrator.passes();
-        let ranges = calibrate(&graph, samples, options.calibrator, || progress(Step { stage: Stage::Calibrate, of }))?;
+        let ranges = calibrate(&graph, samples, options.calibrator, &mut *progress)?;
         let mut fitted = Vec::new();
         for policy in policies.iter().filter(|_| options.rounding != Rounding::Nearest && graph.states.is_empty()) {
             let (program, numbers) = quantize(&graph, &ranges, policy)?;
@@ -93,7 +92,7 @@ impl<'a> Trials<'a> {
         fitted: Fitted,
         samples: &[Sample],
     ) -> Result<Self, ConvertError> {
-        let ranges = calibrate(&graph, samples, options.calibrator, || {})?;
+        let ranges = calibrate(&graph, samples, options.calibrator, |_| {})?;
         let origin = Origin::unknown(samples.len());
         Ok(Self { graph, options, origin, ranges, fitted: vec![fitted] })
     }

@@ -78,6 +78,11 @@ impl Noise {
         self.noise
     }
 
+    /// Energy of the noise as a part of the signal's.
+    pub(crate) fn ratio(self) -> f64 {
+        self.noise / self.signal.max(f64::MIN_POSITIVE)
+    }
+
     pub(crate) fn db(self) -> f64 {
         match (self.signal, self.noise) {
             (_, 0.0) => f64::INFINITY,

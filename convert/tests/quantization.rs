@@ -103,7 +103,8 @@ fn int16_activations_are_cut_by_no_calibrator() {
 
 #[test]
 fn every_calibrator_gives_a_program() {
-    for calibrator in [Calibrator::MinMax, Calibrator::Percentile(99.9), Calibrator::Mse, Calibrator::Kl] {
+    use Calibrator::{Kl, MinMax, Mse, Outputs, Percentile};
+    for calibrator in [MinMax, Percentile(99.9), Mse, Kl, Outputs] {
         let db = converted(&Options { calibrator, ..Options::default() }).verification.sqnr_db;
         assert!(db > 20.0, "{calibrator:?}: {db}");
     }

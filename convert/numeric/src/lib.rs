@@ -13,7 +13,7 @@ mod threads;
 mod window;
 
 pub use linalg::{Square, add, dot};
-pub use moments::{centered, cross, products, responses};
+pub use moments::{centered, cross, gram, products, responses};
 pub use rounding::Form;
 pub use statistics::{count, extremes, noise, strided};
 pub use surgeon::Surgeon;

@@ -52,40 +52,33 @@ impl Form {
     }
 
     /// Rounds one weight after another, each time moving the error to those that are left; then changes single integers while that helps.
+    /// All scales are tried side by side, so that each row of the matrices is fetched once for all.
     ///
     /// Source: E. Frantar et al., "GPTQ: Accurate post-training quantization for generative pre-trained transformers", ICLR 2023, which is
     /// Babai's nearest plane on the Cholesky factor; the sweeps are coordinate descent.
-    fn gptq(&self, w: &[f64], scale: f64, largest: f64) -> Vec<f64> {
-        let mut q = vec![0.0; w.len()];
-        let mut moved = vec![0.0; w.len()];
+    fn gptq(&self, w: &[f64], tries: &mut [Try], largest: f64) {
         for i in (0..w.len()).rev() {
-            let wanted = w[i] + moved[i] / self.l.diagonal(i);
-            q[i] = (wanted / scale).round_ties_even().clamp(-largest, largest);
-            add(&mut moved[..i], w[i] - scale * q[i], &self.l.row(i)[..i]);
+            for Try { scale, q, slope } in &mut *tries {
+                let wanted = w[i] + slope[i] / self.l.diagonal(i);
+                q[i] = (wanted / *scale).round_ties_even().clamp(-largest, largest);
+                add(&mut slope[..i], w[i] - *scale * q[i], &self.l.row(i)[..i]);
+            }
         }
-        self.sweep(w, &mut q, scale, largest);
-        q
+        let errors: Vec<Vec<f64>> = tries.iter().map(|tried| tried.error(w)).collect();
+        tries.iter_mut().zip(self.h.times_each(&errors)).for_each(|(tried, slope)| tried.slope = slope);
+        self.sweep(tries.iter_mut().collect(), largest);
     }
 
-    fn sweep(&self, w: &[f64], q: &mut [f64], scale: f64, largest: f64) {
-        let e: Vec<f64> = w.iter().zip(q.iter()).map(|(w, q)| scale * q - w).collect();
-        let mut slope = self.h.times(&e);
+    fn sweep(&self, mut tries: Vec<&mut Try>, largest: f64) {
         for _ in 0..SWEEPS {
-            let mut changed = false;
-            for i in 0..q.len() {
-                let best = q[i] - slope[i] / (self.h.diagonal(i) * scale);
-                let best = best.round_ties_even().clamp(-largest, largest);
-                // A step that gains nothing measurable may be taken back for ever.
-                let step = best - q[i];
-                let gain = -step * scale * (2.0 * slope[i] + step * scale * self.h.diagonal(i));
-                if step != 0.0 && gain > 1e-9 * self.h.diagonal(i) * scale * scale {
-                    add(&mut slope, step * scale, self.h.row(i));
-                    (q[i], changed) = (best, true);
+            let mut changed = vec![false; tries.len()];
+            for i in 0..self.h.len() {
+                for (tried, changed) in tries.iter_mut().zip(&mut changed) {
+                    *changed |= tried.step(i, self.h.row(i), largest);
                 }
             }
-            if !changed {
-                return;
-            }
+            let mut changed = changed.into_iter();
+            tries.retain(|_| changed.next().unwrap_or(false));
         }
     }
 
@@ -98,13 +91,43 @@ impl Form {
         if full == 0.0 {
             return (0.0, w);
         }
-        let tried = ratios.map(|ratio| {
-            let scale = full * ratio;
-            let q = self.gptq(&w, scale, largest);
-            (self.error(&w, &q, scale), scale, q)
-        });
+        let mut tries: Vec<Try> = ratios.map(|ratio| Try::new(full * ratio, w.len())).collect();
+        self.gptq(&w, &mut tries, largest);
+        let tried = tries.into_iter().map(|tried| (dot(&tried.error(&w), &tried.slope), tried));
         let best = tried.reduce(|best, next| if next.0 < best.0 { next } else { best });
-        best.map_or((0.0, vec![0.0; w.len()]), |(_, scale, q)| (scale, self.restored(&q)))
+        best.map_or((0.0, vec![0.0; w.len()]), |(_, Try { scale, q, .. })| (scale, self.restored(&q)))
+    }
+}
+
+/// Integers of one scale, in the form's order.
+struct Try {
+    scale: f64,
+    q: Vec<f64>,
+    /// Half of what the error gains with each real; while weights are rounded, what is moved to those that are left.
+    slope: Vec<f64>,
+}
+
+impl Try {
+    fn new(scale: f64, len: usize) -> Self {
+        Self { scale, q: vec![0.0; len], slope: vec![0.0; len] }
+    }
+
+    fn error(&self, w: &[f64]) -> Vec<f64> {
+        w.iter().zip(&self.q).map(|(w, q)| self.scale * q - w).collect()
+    }
+
+    /// Changes integer `i` if the error is less then, and says so; `h` is its row.
+    fn step(&mut self, i: usize, h: &[f64], largest: f64) -> bool {
+        let best = self.q[i] - self.slope[i] / (h[i] * self.scale);
+        let best = best.round_ties_even().clamp(-largest, largest);
+        // A step that gains nothing measurable may be taken back for ever.
+        let step = (best - self.q[i]) * self.scale;
+        let gains = step != 0.0 && -step * (2.0 * self.slope[i] + step * h[i]) > 1e-9 * h[i] * self.scale * self.scale;
+        if gains {
+            add(&mut self.slope, step, h);
+            self.q[i] = best;
+        }
+        gains
     }
 }
 

@@ -243,6 +243,7 @@ pub(super) fn bars(terminal: &Terminal) -> impl FnMut(Step) {
         let what = match stage {
             Stage::Prune => "pruning",
             Stage::Calibrate => "calibrating",
+            Stage::Cut => "trying ranges",
             Stage::Fit => "fitting",
             Stage::Try => "searching",
             Stage::Verify => "verifying",

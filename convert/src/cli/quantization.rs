@@ -17,7 +17,7 @@ pub(super) struct QuantizationArgs {
     #[arg(long = "layer", value_name = "NAME=PRECISION")]
     layers: Vec<Rule>,
     /// How ranges follow from the samples
-    #[arg(long, value_enum, default_value_t = CalibratorArg::Mse)]
+    #[arg(long, value_enum, default_value_t = CalibratorArg::Outputs)]
     calibrator: CalibratorArg,
     /// Of a hundred numbers, how many lie inside the range that `--calibrator percentile` chooses
     #[arg(long, value_name = "PERCENT", default_value_t = 99.99, value_parser = percent)]
@@ -55,6 +55,8 @@ enum CalibratorArg {
     Mse,
     /// The least Kullback-Leibler divergence of int8
     Kl,
+    /// `mse`, cut further where that helps the model's outputs, by trial; not for large models and those with states
+    Outputs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,6 +111,7 @@ impl QuantizationArgs {
             CalibratorArg::Percentile => Calibrator::Percentile(self.percentile),
             CalibratorArg::Mse => Calibrator::Mse,
             CalibratorArg::Kl => Calibrator::Kl,
+            CalibratorArg::Outputs => Calibrator::Outputs,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Parts of a concatenation must come in its scale when the program is quantized. A part whose writer cannot be asked
-//! for another scale, or that others read too, gets an identity in between, which can.
+//! for another scale, or that others read too, gets an identity in between, which can. A part that is a concatenation itself has that
+//! scale with its own parts, whoever reads it.
 
 use std::collections::HashSet;
 
@@ -30,12 +31,15 @@ fn copy(graph: &mut Graph, name: &str, id: ValueId) -> ValueId {
     graph.add(value)
 }
 
-/// Values read once whose writer rescales anyway.
+/// Values read once whose writer rescales anyway, and concatenations.
 fn free_to_rescale(graph: &Graph) -> HashSet<ValueId> {
     let mut reads = vec![0; graph.values.len()];
     graph.nodes.iter().flat_map(|n| &n.inputs).chain(&graph.outputs).for_each(|id| reads[id.0] += 1);
     let rescaling = graph.nodes.iter().filter(|node| rescales(&node.op));
-    rescaling.map(|node| node.outputs[0]).filter(|id| reads[id.0] == 1).collect()
+    let alone = rescaling.map(|node| node.outputs[0]).filter(|id| reads[id.0] == 1);
+    alone
+        .chain(graph.nodes.iter().filter(|node| matches!(node.op, Op::Concat { .. })).map(|node| node.outputs[0]))
+        .collect()
 }
 
 fn rescales(op: &Op) -> bool {

@@ -16,6 +16,7 @@ mod nhwc;
 mod normalizations;
 mod pads;
 mod patterns;
+mod prefixes;
 mod reshapes;
 mod unsigned;
 
@@ -36,7 +37,7 @@ pub struct SimplifyOptions {
 type Pass = fn(Graph, &SimplifyOptions) -> Graph;
 
 /// The passes in their order.
-pub const PASSES: [(&str, Pass); 16] = [
+pub const PASSES: [(&str, Pass); 17] = [
     ("unsigned", unsigned::run),
     ("identities", identities::run),
     ("patterns", patterns::run),
@@ -51,6 +52,7 @@ pub const PASSES: [(&str, Pass); 16] = [
     ("affine", affine::run),
     ("batch_norm", batch_norm::run),
     ("clamp", clamp::run),
+    ("prefixes", prefixes::run),
     ("joins", joins::run),
     ("dead", dead::run),
 ];

@@ -111,6 +111,13 @@ impl Params {
         }
     }
 
+    /// The least and the largest real number that they hold.
+    #[must_use]
+    pub fn reach(self) -> (f32, f32) {
+        let integers = self.integers();
+        (self.real(*integers.start()), self.real(*integers.end()))
+    }
+
     /// The integers of its type.
     #[must_use]
     pub fn integers(self) -> std::ops::RangeInclusive<i32> {
