@@ -120,6 +120,13 @@ pub(crate) struct Judge {
     in_order: bool,
 }
 
+/// What the int8 program of those ranges, its weights rounded to the nearest, adds to the outputs on the judge's samples.
+pub(crate) fn noise(graph: &Graph, ranges: &Ranges, judge: &Judge) -> Result<Noise, ConvertError> {
+    let (graph, numbers) = quantize(graph, ranges, &Policy::default())?;
+    let Encoded { file, .. } = encode(&Context::new(&graph, numbers, Vec::new())?)?;
+    Ok(judge.verdict(Runner::new(&file)?, judge.len())?.noise)
+}
+
 /// How a program did on some samples.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Verdict {

@@ -2,6 +2,7 @@
 //!
 //! The squared error of a value does not tell what it does to the outputs: a large number may matter less than the steps of the many
 //! small ones. So each range is cut in several ways, the value alone is rounded as int8 would round it, and what follows it runs in float.
+//! The cuts stay if the int8 program is clearly better with all of them.
 
 use lacewing::ops::quantize::{dequantize, quantize};
 use ndarray::ArrayD;
@@ -16,6 +17,7 @@ use crate::graph::{Graph, Kind, Node, Op, ValueId};
 use crate::parallel;
 use crate::quantize::{Params, Quantization, Width, is_quantized, moved_together, moves_only};
 use crate::runner::{Runner, macs};
+use crate::trial::{self, Judge};
 use crate::verify::Noise;
 
 /// Parts of an extreme that a range may end at.
@@ -26,7 +28,7 @@ const SAMPLES: std::ops::RangeInclusive<u64> = 8..=64;
 const WORK: u64 = 1 << 34;
 const NODE: u64 = 1 << 12;
 
-/// What is left of the noise where a cut is worth it: less of a gain on a few samples may be chance.
+/// What is left of the noise where a cut is worth it, and all cuts together: less of a gain on a few samples may be chance.
 const LEFT: f64 = 0.5;
 
 type Range = (f32, f32);
@@ -68,7 +70,15 @@ pub(super) fn cut(
         }
         progress(sources.len());
     }
-    groups.iter().for_each(|group| group.choose(ranges));
+    let mut cut = ranges.clone();
+    groups.iter().for_each(|group| group.choose(&mut cut));
+    if cut != *ranges {
+        let judge = Judge::new(graph, &few, None)?;
+        let [before, after] = [trial::noise(graph, ranges, &judge)?, trial::noise(graph, &cut, &judge)?];
+        if after.ratio() < LEFT * before.ratio() {
+            *ranges = cut;
+        }
+    }
     Ok(())
 }
 
