@@ -1,4 +1,4 @@
-//! Typed views of the arena and of the constants: disjoint, in place, aligned. The one file with unsafe code.
+//! Memory: numbers and bytes, the arena and its regions, constants. The one file with unsafe code.
 
 #![allow(unsafe_code, reason = "aligned casts between bytes and plain numbers, each with its proof")]
 
@@ -6,6 +6,10 @@ use core::ops::{Deref, DerefMut, Range};
 
 use crate::error::Fault;
 use crate::format::{DType, MAX_REGIONS, Place, Span, Tensor};
+
+mod memory;
+
+pub use memory::{Apart, Memory, Operand, Operands, Others};
 
 mod sealed {
     pub trait Sealed {}
@@ -266,163 +270,6 @@ impl<'a> Constants<'a> {
     }
 }
 
-/// An operand that may be the output's own bytes: `None` then.
-pub type Operand<'a, T> = Option<&'a [T]>;
-
-/// Two operands and the output of an elementwise operation.
-pub type Operands<'a, T> = (Operand<'a, T>, Operand<'a, T>, &'a mut [T]);
-
-/// Input, output and scratch, with no byte in common.
-pub type Apart<'a, T, U> = (&'a [T], &'a mut [U], &'a mut [u8]);
-
-/// A tensor, and which of its bytes: all of them if that is not said.
-type Part<'t> = (&'t Tensor, Option<Span>);
-
-/// What a record runs in: the arena, and the constants beside it.
-#[derive(Debug)]
-pub struct Memory<'a> {
-    ram: Ram<'a>,
-    /// The file's constants.
-    pub constants: Constants<'a>,
-    /// In a band, the turn that the record has.
-    pub turn: Option<u32>,
-}
-
-impl<'a> Memory<'a> {
-    pub(crate) fn new(ram: Ram<'a>, constants: Constants<'a>, turn: Option<u32>) -> Self {
-        Self { ram, constants, turn }
-    }
-
-    /// The numbers of `input`, apart from those of `output`, and the scratch bytes.
-    ///
-    /// # Errors
-    /// [`Fault`] if they overlap or lie outside.
-    pub fn apart<T: Pod, U: Pod>(
-        &mut self,
-        input: &Tensor,
-        output: &Tensor,
-        scratch: Span,
-    ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([(input, None), (output, None)], scratch)
-    }
-
-    /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
-    ///
-    /// # Errors
-    /// [`Fault`] if the parts overlap or lie outside.
-    pub fn parts<T: Pod, U: Pod>(
-        &mut self,
-        [(input, reads), (output, writes)]: [(&Tensor, Span); 2],
-        scratch: Span,
-    ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([(input, Some(reads)), (output, Some(writes))], scratch)
-    }
-
-    #[inline(always)]
-    fn typed<T: Pod, U: Pod>(&mut self, parts: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, T, U>, Fault> {
-        let (input, output, scratch) = self.bytes(parts, scratch)?;
-        Ok((cast(input).ok_or(Fault)?, cast_mut(output).ok_or(Fault)?, scratch))
-    }
-
-    /// The bytes of input, output and scratch. Not generic, so that a firmware holds it once.
-    #[inline(never)]
-    fn bytes(&mut self, [input, output]: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
-        let (read, constant) = (part(input)?, input.0.place() == Place::Constant);
-        let ranges = [if constant { 0..0 } else { read.clone() }, part(output)?, scratch_range(scratch)?];
-        let [i, o, s] = self.ram.disjoint(&ranges).ok_or(Fault)?;
-        let input = if constant { self.constants.0.get(read).ok_or(Fault)? } else { i };
-        Ok((input, o, s))
-    }
-
-    /// The row of `input` whose turn it is, apart from all of `output`, and the scratch bytes.
-    ///
-    /// # Errors
-    /// [`Fault`] if they overlap or lie outside, or outside a band.
-    pub fn row<T: Pod>(&mut self, input: &Tensor, output: &Tensor, scratch: Span) -> Result<Apart<'_, T, T>, Fault> {
-        let row = input.row(self.turn.ok_or(Fault)?).ok_or(Fault)?;
-        let row = Span { offset: row.offset.wrapping_sub(input.offset), ..row };
-        let whole = Span { offset: 0, len: output.span().ok_or(Fault)?.len };
-        self.parts([(input, row), (output, whole)], scratch)
-    }
-
-    /// The operand of an elementwise operation, `None` if it is the output itself, and the output.
-    ///
-    /// # Errors
-    /// [`Fault`] if they overlap in part or lie outside.
-    pub fn unary<T: Pod>(&mut self, input: &Tensor, output: &Tensor) -> Result<(Operand<'_, T>, &mut [T]), Fault> {
-        let (a, _, output) = self.binary(input, input, output)?;
-        Ok((a, output))
-    }
-
-    /// Two operands of an elementwise operation, each `None` if it is the output itself, and the output.
-    ///
-    /// # Errors
-    /// [`Fault`] if they overlap in part or lie outside.
-    pub fn binary<T: Pod>(&mut self, a: &Tensor, b: &Tensor, output: &Tensor) -> Result<Operands<'_, T>, Fault> {
-        let ([a, b], output) = self.operands(&[*a, *b], output)?;
-        Ok((a, b, output))
-    }
-
-    /// Any number of operands of one type, each `None` if it is the output itself, and the output.
-    ///
-    /// # Errors
-    /// [`Fault`] if they overlap in part or lie outside.
-    pub fn operands<T: Pod, const N: usize>(
-        &mut self,
-        inputs: &[Tensor; N],
-        output: &Tensor,
-    ) -> Result<([Operand<'_, T>; N], &mut [T]), Fault> {
-        let (others, output) = self.around(output)?;
-        let mut operands = [None; N];
-        for (to, input) in operands.iter_mut().zip(inputs) {
-            *to = others.operand(input)?;
-        }
-        Ok((operands, output))
-    }
-
-    /// The output, and where any number of operands of any types are found.
-    ///
-    /// # Errors
-    /// [`Fault`] if it lies outside.
-    pub fn around<T: Pod>(&mut self, output: &Tensor) -> Result<(Others<'_>, &mut [T]), Fault> {
-        let turn = self.turn;
-        let (bytes, arena) = self.ram.reborrow().around(now(output, turn)?).ok_or(Fault)?;
-        Ok((Others { arena, constants: self.constants, output: *output, turn }, cast_mut(bytes).ok_or(Fault)?))
-    }
-}
-
-/// Everything that a record may read beside its output.
-#[derive(Clone, Copy, Debug)]
-pub struct Others<'a> {
-    arena: Outside<'a>,
-    constants: Constants<'a>,
-    output: Tensor,
-    turn: Option<u32>,
-}
-
-impl<'a> Others<'a> {
-    /// An operand, `None` if it is the output itself.
-    ///
-    /// # Errors
-    /// [`Fault`] if it overlaps the output in part or lies outside.
-    pub fn operand<T: Pod>(&self, input: &Tensor) -> Result<Operand<'a, T>, Fault> {
-        let same = input.place() != Place::Constant && input.span() == self.output.span();
-        match (same, self.constants.instead(input)?) {
-            (true, _) => Ok(None),
-            (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
-            (false, None) => self.arena.get(now(input, self.turn)?).and_then(cast).map(Some).ok_or(Fault),
-        }
-    }
-
-    /// An operand that is never the output itself.
-    ///
-    /// # Errors
-    /// As [`Others::operand`], and [`Fault`] if it is.
-    pub fn apart<T: Pod>(&self, input: &Tensor) -> Result<&'a [T], Fault> {
-        self.operand(input)?.ok_or(Fault)
-    }
-}
-
 impl<'a> Constants<'a> {
     /// The bytes of a tensor that lives here, `None` for one in the arena.
     fn instead(&self, tensor: &Tensor) -> Result<Option<&'a [u8]>, Fault> {
@@ -449,34 +296,6 @@ impl<'a> Outside<'a> {
         let mut pieces = self.ends.iter().zip(self.pieces);
         pieces.find_map(|(end, piece)| piece.get(within(&range, end.checked_sub(piece.len())?, piece.len())?))
     }
-}
-
-fn range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
-    tensor.span().and_then(Span::range).ok_or(Fault)
-}
-
-/// The range of a tensor, or of its row in a band.
-fn now(tensor: &Tensor, turn: Option<u32>) -> Result<Range<usize>, Fault> {
-    match turn {
-        None => range(tensor),
-        Some(turn) => tensor.row(turn).and_then(Span::range).ok_or(Fault),
-    }
-}
-
-/// The range of a part of a tensor, in its place.
-#[inline(never)]
-fn part((tensor, part): Part<'_>) -> Result<Range<usize>, Fault> {
-    let whole = range(tensor)?;
-    let Some(part) = part else { return Ok(whole) };
-    let part = part.range().ok_or(Fault)?;
-    if part.end > whole.len() {
-        return Err(Fault);
-    }
-    Ok(whole.start.wrapping_add(part.start)..whole.start.wrapping_add(part.end))
-}
-
-fn scratch_range(scratch: Span) -> Result<Range<usize>, Fault> {
-    if scratch.len == 0 { Ok(0..0) } else { scratch.range().ok_or(Fault) }
 }
 
 #[cfg(test)]

@@ -3,20 +3,21 @@
 mod band;
 mod check;
 mod frame;
+mod run;
 mod session;
 
 use core::marker::PhantomData;
 
-use crate::arena::{Constants, Memory, Ram, cast};
+use crate::arena::{Constants, Ram, cast};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Opcode, Ops, Port, Reader, Record, Segment, Visit,
-    Words, dispatch, regions,
+    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Opcode, Ops, Port, Reader, Segment, Words, dispatch,
+    regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
-use band::{Band, Course};
+use band::Band;
 use check::{Check, Door};
 
 pub use frame::Frame;
@@ -230,55 +231,6 @@ impl<'m, O: Ops> Model<'m, O> {
         self.run_in(kernels, &mut Ram::one(arena), profiler)
     }
 
-    #[inline(never)]
-    fn run_in<K: Kernels, P: Profiler>(
-        &self,
-        kernels: &K,
-        ram: &mut Ram<'_>,
-        profiler: &mut P,
-    ) -> Result<(), RunError> {
-        if const { O::OPS.has_rows() } && self.header().ops.has_rows() {
-            return Err(RunError::Rows);
-        }
-        self.run_from((self.segments, 0), &mut self.on(kernels, ram, profiler)?)
-    }
-
-    /// A run over a part of the program in an arena that is long enough.
-    fn on<'a, K, P>(
-        &self,
-        kernels: &'a K,
-        ram: &'a mut Ram<'_>,
-        profiler: &'a mut P,
-    ) -> Result<Run<'a, 'm, K, P, O>, RunError> {
-        self.fits(ram)?;
-        Ok(Run { kernels, ram: ram.reborrow(), constants: self.constants, profiler, ops: PhantomData })
-    }
-
-    fn fits(&self, ram: &Ram<'_>) -> Result<(), RunError> {
-        let needed = self.arena_len;
-        match (ram.len() >= needed as usize, ram.is_aligned(ALIGN)) {
-            (true, true) => Ok(()),
-            (false, _) => Err(RunError::ArenaTooSmall { needed }),
-            _ => Err(RunError::ArenaUnaligned),
-        }
-    }
-
-    /// Runs the program from a segment on; `first` is the number of its first record.
-    fn run_from<K: Kernels, P: Profiler>(
-        &self,
-        (mut at, mut first): (&'m [u8], usize),
-        run: &mut Run<'_, 'm, K, P, O>,
-    ) -> Result<(), RunError> {
-        while !at.is_empty() {
-            let ran = segment(at).and_then(|(segment, records)| {
-                at = records;
-                run.segment(segment, &mut at, &mut first)
-            });
-            ran.map_err(|_| RunError::Record { at: self.position(at) })?;
-        }
-        Ok(())
-    }
-
     /// The header.
     #[must_use]
     pub const fn header(&self) -> Header {
@@ -443,69 +395,4 @@ fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mu
         _ => return Err(Flaw::Segment),
     }
     Ok(())
-}
-
-/// What records run with.
-struct Run<'a, 'm, K, P, O> {
-    kernels: &'a K,
-    ram: Ram<'a>,
-    constants: Constants<'m>,
-    profiler: &'a mut P,
-    ops: PhantomData<O>,
-}
-
-impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
-    /// Runs a segment whose records start `at`, the first of them number `first` of the program; moves both behind it.
-    fn segment<'p>(&mut self, segment: Segment<'p>, at: &mut &'p [u8], first: &mut usize) -> Result<(), Flaw> {
-        match segment {
-            Segment::Plain { records } => {
-                for index in 0..usize::from(records) {
-                    *at = self.step(at, first.wrapping_add(index), None)?;
-                }
-            }
-            Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
-                let mut course = Course::new(Band { members, turns, records: at });
-                if course.advance::<O>(|at, member, turn| self.step(at, first.wrapping_add(member), Some(turn)))? {
-                    return Err(Flaw::Segment);
-                }
-                *at = course.rest()?;
-            }
-            _ => return Err(Flaw::Segment),
-        }
-        *first = first.wrapping_add(segment.records().into());
-        Ok(())
-    }
-
-    /// Runs the record at the front of `at`, as a whole or at its turn in a band; gives what follows it.
-    fn step<'p>(&mut self, at: &'p [u8], record: usize, turn: Option<u32>) -> Result<&'p [u8], Flaw> {
-        let opcode = if P::ACTIVE { opcode(at) } else { None };
-        if let Some(opcode) = opcode {
-            self.profiler.before(record, opcode);
-        }
-        let step = Step { kernels: self.kernels, memory: Memory::new(self.ram.reborrow(), self.constants, turn) };
-        let rest = dispatch::<O, _>(at, step)?;
-        if let Some(opcode) = opcode {
-            self.profiler.after(Ran { record, opcode, turn, ram: &self.ram });
-        }
-        Ok(rest)
-    }
-}
-
-/// The opcode at the front of a record.
-#[inline(always)]
-fn opcode(record: &[u8]) -> Option<Opcode> {
-    record.first().and_then(|number| Opcode::from_number(*number))
-}
-
-/// Runs a record.
-struct Step<'a, K> {
-    kernels: &'a K,
-    memory: Memory<'a>,
-}
-
-impl<K: Kernels> Visit for Step<'_, K> {
-    #[inline(always)]
-    fn visit<R: Record>(mut self, record: &R) -> Result<(), Flaw> {
-        Ok(record.step(self.kernels, &mut self.memory)?)
-    }
 }
