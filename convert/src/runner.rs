@@ -125,7 +125,7 @@ impl Runner {
             let given = inputs.get(index);
             match port.tensor.place() {
                 Place::Ring => {
-                    rows.resize(size(&port), 0);
+                    rows.resize(port.tensor.bytes().unwrap_or(0) as usize, 0);
                     fill(&mut rows, &port, given)?;
                 }
                 _ => {
@@ -162,13 +162,6 @@ pub fn reals(bytes: &[u8], dtype: Option<DType>, scale: f32, zero: i8) -> Vec<f3
     let mut numbers = vec![0.0; bytes.len() / dtype.size() as usize];
     host::reals(bytes, dtype, (scale, zero), &mut numbers);
     numbers
-}
-
-/// Bytes of all elements of a port.
-#[must_use]
-pub fn size(port: &Port<'_>) -> usize {
-    let Port { tensor, .. } = port;
-    tensor.dtype().zip(tensor.len()).map_or(0, |(dtype, len)| dtype.size() as usize * len as usize)
 }
 
 /// Writes an input's bytes.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lacewing::Model;
 use lacewing::format::{DType, Place, Span};
 use lacewing::owned::Aligned;
-use lacewing_convert::runner::{Runner, size};
+use lacewing_convert::runner::Runner;
 use lacewing_targets::host;
 use serde_json::json;
 
@@ -110,11 +110,10 @@ fn fill(model: &Model<'_>, arena: &mut [u8]) -> Vec<u8> {
     };
     let mut rows = Vec::new();
     for port in model.inputs() {
+        let count = port.tensor.bytes().unwrap_or(0);
         let bytes: Vec<u8> = match port.tensor.dtype() {
-            Some(DType::F32) => {
-                (0..size(&port) / 4).flat_map(|_| (f32::from(byte()) / 128.0 - 1.0).to_le_bytes()).collect()
-            }
-            _ => (0..size(&port)).map(|_| byte()).collect(),
+            Some(DType::F32) => (0..count / 4).flat_map(|_| (f32::from(byte()) / 128.0 - 1.0).to_le_bytes()).collect(),
+            _ => (0..count).map(|_| byte()).collect(),
         };
         match port.tensor.span().and_then(Span::range).and_then(|range| arena.get_mut(range)) {
             Some(input) if port.tensor.place() != Place::Ring => input.copy_from_slice(&bytes),

@@ -137,12 +137,18 @@ impl Tensor {
         n.checked_mul(h)?.checked_mul(w)?.checked_mul(c)
     }
 
+    /// Bytes of all elements; `None` if they exceed `u32` or the flags name no type.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u32> {
+        self.len()?.checked_mul(self.dtype()?.size())
+    }
+
     /// The bytes that the tensor takes in its place, of a ring those of its lines; `None` if they exceed `u32` or the flags name no type.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
         let len = match self.place() {
             Place::Ring => row_bytes(self)?.checked_mul(self.lines.into())?,
-            _ => self.len()?.checked_mul(self.dtype()?.size())?,
+            _ => self.bytes()?,
         };
         self.offset.checked_add(len)?;
         Some(Span { offset: self.offset, len })

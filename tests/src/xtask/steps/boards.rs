@@ -155,8 +155,7 @@ fn lacewing_run(path: &Path, model: &ModelFile, npy: &Path) -> Result<Option<(Ve
     let (Some(port), None) = (ports.next(), ports.next()) else {
         return Ok(None);
     };
-    let elements = port.tensor.len().zip(port.tensor.dtype());
-    let len = elements.map(|(count, dtype)| (count * dtype.size()) as usize).context("the input has no size")?;
+    let len = port.tensor.bytes().context("the input has no size")? as usize;
     // A byte on, so that these are other inputs than the generated ones.
     let bytes: Vec<u8> = Generator::default().skip(1).take(len).collect();
     door::write_inputs(&model, &bytes, npy)?;
