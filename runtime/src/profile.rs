@@ -28,8 +28,9 @@ impl Profiler for () {
     fn after(&mut self, _: Ran<'_>) {}
 }
 
-/// What is called after each record.
-pub(crate) struct After<F>(pub(crate) F);
+/// A function that is called after each record.
+#[derive(Clone, Copy, Debug)]
+pub struct After<F>(pub F);
 
 impl<F: FnMut(Ran<'_>)> Profiler for After<F> {
     #[inline(always)]

@@ -6,7 +6,8 @@
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::{DType, Span};
 use lacewing::ops::quantize::{dequantize, quantize};
-use lacewing::{Model, Opcode, Portable, Profiler, Ran, RunError};
+use lacewing::profile::After;
+use lacewing::{Model, Portable, Ran, RunError};
 
 /// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
@@ -20,21 +21,10 @@ pub fn run(model: &Model<'_>, arena: &mut [u8], rows: &[u8], after: &mut dyn FnM
         let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;
         let needed = model.header().arena_len;
         arena.get_mut(range).ok_or(RunError::ArenaTooSmall { needed })?.copy_from_slice(row);
-        model.push_row_profiled(&Portable, arena, &mut frame, &mut Told(&mut *after))?;
+        model.push_row_profiled(&Portable, arena, &mut frame, &mut After(&mut *after))?;
         rows = rest;
     }
     Ok(())
-}
-
-/// What is called after each record.
-struct Told<'a>(&'a mut dyn FnMut(Ran<'_>));
-
-impl Profiler for Told<'_> {
-    fn before(&mut self, _: usize, _: Opcode) {}
-
-    fn after(&mut self, ran: Ran<'_>) {
-        (self.0)(ran);
-    }
 }
 
 /// The real numbers that a tensor's bytes stand for, `scale · (q − zero)` of int8 and int16, into the first elements of `to`.
