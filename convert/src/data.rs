@@ -174,6 +174,7 @@ pub(crate) fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::tests::models;
     use ndarray::{Array1, Array2, aview1};
     use ndarray_npy::NpzWriter;
     use std::fs::File;
@@ -194,17 +195,6 @@ mod tests {
 
     fn message(inputs: &[InputSpec], fill: impl FnOnce(&mut NpzWriter<File>)) -> String {
         read(inputs, fill).unwrap_err().to_string()
-    }
-
-    /// The folder of shared models, if it is there.
-    fn models() -> Option<PathBuf> {
-        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
-        let folder = std::env::var_os("LACEWING_MODELS").map_or_else(beside, PathBuf::from);
-        let found = folder.is_dir().then_some(folder);
-        if found.is_none() {
-            eprintln!("SKIPPED: no shared models; set LACEWING_MODELS");
-        }
-        found
     }
 
     #[test]

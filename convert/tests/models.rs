@@ -1,6 +1,6 @@
 //! Real models end to end: int8 against the float original. Skipped, loudly, where the models are not present.
 
-use std::path::PathBuf;
+mod shared;
 
 use lacewing::format::Op;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
@@ -8,17 +8,7 @@ use lacewing_convert::oracle::Oracle;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify::top1;
 use lacewing_convert::{Conversion, Options, Precision, convert, import};
-
-/// The folder of models, by `LACEWING_MODELS` or beside the repository.
-fn models() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
-    let folder = std::env::var_os("LACEWING_MODELS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no models at {}; set LACEWING_MODELS", folder.display());
-    None
-}
+use shared::models;
 
 fn samples(onnx: &[u8], data: &std::path::Path, scaling: Scaling) -> Samples {
     let graph = import::onnx(onnx, &Default::default()).unwrap();

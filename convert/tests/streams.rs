@@ -1,8 +1,10 @@
 //! Published models that keep a state, over a stream of sound: against the float original, and without drift. Skipped, loudly, where the
 //! models are not present.
 
+mod shared;
+
 use std::f32::consts::TAU;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::import::{ImportOptions, StateNames};
@@ -11,18 +13,9 @@ use lacewing_convert::quantize::{Policy, Rule};
 use lacewing_convert::runner::Runner;
 use lacewing_convert::{Options, Precision, Sample, convert};
 use ndarray::{ArrayD, IxDyn};
+use shared::models;
 
 const STEPS: usize = 50;
-
-fn models() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
-    let folder = std::env::var_os("LACEWING_MODELS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no models at {}; set LACEWING_MODELS", folder.display());
-    None
-}
 
 /// Spoken words, one after the other, at 16 kHz.
 fn sound(folder: &Path) -> Vec<f32> {

@@ -1,5 +1,8 @@
 //! Whole files through the importer: real ones, exporters' idioms, and broken ones.
 
+#[path = "../../tests/shared/mod.rs"]
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,17 +15,7 @@ use super::*;
 use crate::graph::naive;
 use crate::oracle::Oracle;
 use crate::passes::{SimplifyOptions, simplify};
-
-/// The folder of real models, if it is there.
-pub(crate) fn models() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
-    let folder = std::env::var_os("LACEWING_MODELS").map_or(beside, PathBuf::from);
-    let there = folder.is_dir();
-    if !there {
-        eprintln!("SKIPPED: no models in {}; set LACEWING_MODELS", folder.display());
-    }
-    there.then_some(folder)
-}
+pub(crate) use shared::models;
 
 /// The folder of models that `make.py` writes.
 pub(crate) fn data() -> PathBuf {
