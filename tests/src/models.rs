@@ -1,5 +1,8 @@
 //! Small models, made by hand: the golden files, and what the suites mutate.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
 use lacewing::format::{DType, Layout, Op, Place, Port, Requant, Span, Tensor, Window};
@@ -13,6 +16,24 @@ mod int4;
 pub use bands::{bands, regions, regions_at, rows, rows_in};
 pub use int4::int4;
 pub use int16::int16;
+
+/// The folder of the golden files.
+#[must_use]
+pub fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden")
+}
+
+/// The models among them, in the order of their names.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn released() -> io::Result<Vec<PathBuf>> {
+    let files = golden().read_dir()?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = files.collect::<io::Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "lace"));
+    files.sort();
+    Ok(files)
+}
 
 /// The worked example of `FORMAT.md`: a fully connected layer from three numbers to two.
 ///

@@ -3,7 +3,7 @@
 //! `BLESS=1` writes the files that this version makes; those of other versions are never written again.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lacewing::format::{DType, Port};
 use lacewing::owned::Aligned;
@@ -24,16 +24,12 @@ fn made() -> [(&'static str, Vec<u8>); 7] {
     ]
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden")
-}
-
 #[test]
 fn the_writer_makes_the_released_bytes() {
     for (name, file) in made() {
-        let path = folder().join(name);
+        let path = models::golden().join(name);
         if std::env::var_os("BLESS").is_some() {
-            fs::create_dir_all(folder()).expect("the folder");
+            fs::create_dir_all(models::golden()).expect("the folder");
             fs::write(path.with_extension("lace"), &file).expect("the model");
             fs::write(path.with_extension("out"), outputs(&file).concat()).expect("its answer");
         }
@@ -44,8 +40,7 @@ fn the_writer_makes_the_released_bytes() {
 
 #[test]
 fn released_files_give_their_answers() {
-    let files = fs::read_dir(folder()).expect("the folder").map(|entry| entry.expect("an entry").path());
-    let models: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "lace")).collect();
+    let models = models::released().expect("the folder");
     assert!(models.len() >= made().len());
     for path in models {
         let outputs = outputs(&fs::read(&path).expect("the model"));

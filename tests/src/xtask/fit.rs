@@ -21,7 +21,7 @@ use super::mca::{Hot, Tools};
 use super::model::ModelFile;
 use super::paths;
 use crate::generator::Generator;
-use crate::records;
+use crate::{models, records};
 
 mod layers;
 mod squares;
@@ -253,15 +253,11 @@ fn random() -> Result<Vec<Loaded>> {
 
 /// The golden files, bands and all operations among them; not those that the firmware of records does not feed.
 fn golden() -> Result<Vec<Loaded>> {
-    let files = paths::root().join("tests/data/golden").read_dir()?;
     let mut loaded = Vec::new();
-    for path in files.map(|entry| entry.map(|entry| entry.path())) {
-        let path = path?;
-        if path.extension().is_some_and(|extension| extension == "lace") {
-            let file = fs::read(path)?;
-            let ops = Header::parse(&file)?.ops;
-            loaded.extend((!ops.has_rows() && !ops.has_regions()).then(|| Loaded::new("", &file)).transpose()?);
-        }
+    for path in models::released()? {
+        let file = fs::read(path)?;
+        let ops = Header::parse(&file)?.ops;
+        loaded.extend((!ops.has_rows() && !ops.has_regions()).then(|| Loaded::new("", &file)).transpose()?);
     }
     Ok(loaded)
 }

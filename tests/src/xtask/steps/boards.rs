@@ -9,10 +9,11 @@ use lacewing_targets::boards::{emulated, target};
 
 use super::{Outcome, missing_for_boards};
 use crate::generator::Generator;
+use crate::models::released;
 use crate::xtask::firmware::Firmware;
 use crate::xtask::model::ModelFile;
 use crate::xtask::sizes::{self, Row};
-use crate::xtask::{converter, door, emulator, paths, process, qemu};
+use crate::xtask::{converter, door, emulator, process, qemu};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,12 +105,7 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>> {
             models.push(demo);
         }
     }
-    for entry in paths::root().join("tests/data/golden").read_dir().into_iter().flatten() {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "lace") {
-            models.push(path);
-        }
-    }
+    models.extend(released()?);
     models.sort();
     Ok(models)
 }
