@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::format::{BANDS, REGIONS, ROWS};
+
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -97,9 +99,9 @@ impl fmt::Display for ReadError {
             Flaw::Unsupported(number) => match crate::format::Opcode::from_number(number) {
                 Some(opcode) => write!(f, ": {}", opcode.name()),
                 None => match number {
-                    125 => f.write_str(": several regions of memory, feature `regions`"),
-                    126 => f.write_str(": input row by row"),
-                    127 => f.write_str(": bands"),
+                    REGIONS => f.write_str(": several regions of memory, feature `regions`"),
+                    ROWS => f.write_str(": input row by row"),
+                    BANDS => f.write_str(": bands"),
                     _ => write!(f, ": opcode {number}"),
                 },
             },

@@ -50,8 +50,6 @@ pub struct Model<'m, O = AllOps> {
     constants: Constants<'m>,
     /// Inputs, outputs and states.
     counts: [u8; 3],
-    /// Where the second and the third region of the arena start; its end if there is but one.
-    regions: [u32; MAX_REGIONS - 1],
     /// The program from the first port on, and from the first segment on.
     ports: &'m [u8],
     segments: &'m [u8],
@@ -100,7 +98,6 @@ impl<'m, O: Ops> Model<'m, O> {
             arena_len,
             constants,
             counts: [0; 3],
-            regions: [arena_len; MAX_REGIONS - 1],
             ports: program,
             segments: program,
             ops: PhantomData,
@@ -119,16 +116,17 @@ impl<'m, O: Ops> Model<'m, O> {
     /// Walks the whole program; `at` is what is left, for the position of an error.
     fn check_program(&mut self, at: &mut &'m [u8]) -> Result<(), Flaw> {
         let (counts, mut ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
+        let mut regions = None;
         if const { O::OPS.has_regions() } && self.header().ops.has_regions() {
             let mut reader = Reader::new(ports);
-            self.regions = [(); MAX_REGIONS - 1].map(|()| u32::decode(&mut reader));
+            regions = Some(Decode::decode(&mut reader));
             ports = reader.end()?;
         }
         (self.counts, self.ports) = (*counts, ports);
         *at = ports;
         let mut check = Check::new(self, self.state_len()?);
-        if const { O::OPS.has_regions() } {
-            check.regions(self)?;
+        if let Some(starts) = regions {
+            check.regions(starts)?;
         }
         self.check_doors(at, &mut check)?;
         self.segments = at;

@@ -31,7 +31,7 @@ impl<'m> Reader<'m> {
 
     /// Says that what was read is none of its type.
     #[inline(never)]
-    pub(crate) fn fail(&mut self) {
+    pub(crate) const fn fail(&mut self) {
         (self.rest, self.failed) = (&[], true);
     }
 
@@ -60,11 +60,11 @@ impl<'m> Reader<'m> {
 
     /// An unsigned number of at most 32 bits.
     #[inline(never)]
-    fn number(&mut self) -> u32 {
+    pub(crate) const fn number(&mut self) -> u32 {
         let (mut number, mut shift) = (0u32, 0u32);
         while let Some((byte, rest)) = self.rest.split_first() {
             self.rest = rest;
-            number |= u32::from(byte & 0x7f).wrapping_shl(shift);
+            number |= ((*byte & 0x7f) as u32).wrapping_shl(shift);
             if *byte < 0x80 && (shift < 28 || *byte < 16) {
                 return number;
             }

@@ -27,6 +27,7 @@ pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};
 pub(crate) use ops::{Visit, dispatch};
 pub use opset::{AllOps, OpSet, Ops};
+pub(crate) use opset::{BANDS, REGIONS, ROWS};
 pub use overlap::SafeOverlap;
 pub use port::{Port, Segment};
 pub use regions::{MAX_REGIONS, regions};

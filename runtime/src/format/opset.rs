@@ -2,6 +2,11 @@
 
 use super::Opcode;
 
+/// The bits that are no opcodes'.
+pub(crate) const BANDS: u8 = 127;
+pub(crate) const ROWS: u8 = 126;
+pub(crate) const REGIONS: u8 = 125;
+
 /// A set of opcodes, one bit for each. In words, which small processors shift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct OpSet([u32; 4]);
@@ -46,46 +51,50 @@ impl OpSet {
         Self(words)
     }
 
+    const fn has_bit(self, bit: u8) -> bool {
+        self.bits() >> (bit & 127) & 1 == 1
+    }
+
     /// Whether `opcode` is in the set.
     #[must_use]
     pub const fn has(self, opcode: Opcode) -> bool {
-        self.bits() >> (opcode as u8 & 127) & 1 == 1
+        self.has_bit(opcode as u8)
     }
 
     /// The set with bands: that records run row by row, [`Segment::Band`](super::Segment::Band). The bit is 127.
     #[must_use]
     pub const fn with_bands(self) -> Self {
-        self.with_bit(127)
+        self.with_bit(BANDS)
     }
 
     /// Whether records may run row by row.
     #[must_use]
     pub const fn has_bands(self) -> bool {
-        self.bits() >> 127 == 1
+        self.has_bit(BANDS)
     }
 
     /// The set with input row by row: that the input is a ring of lines, whose rows arrive during the first band. The bit is 126.
     #[must_use]
     pub const fn with_rows(self) -> Self {
-        self.with_bit(126)
+        self.with_bit(ROWS)
     }
 
     /// Whether the input may go in row by row.
     #[must_use]
     pub const fn has_rows(self) -> bool {
-        self.bits() >> 126 & 1 == 1
+        self.has_bit(ROWS)
     }
 
     /// The set with an arena in several regions of memory; see [`regions`](super::regions()). The bit is 125.
     #[must_use]
     pub const fn with_regions(self) -> Self {
-        self.with_bit(125)
+        self.with_bit(REGIONS)
     }
 
     /// Whether the arena may be in several regions.
     #[must_use]
     pub const fn has_regions(self) -> bool {
-        self.bits() >> 125 & 1 == 1
+        self.has_bit(REGIONS)
     }
 
     /// The number of the first operation of `self` that `other` lacks.

@@ -1,6 +1,6 @@
 //! The regions of memory that a plan is for.
 
-use super::{HEADER_LEN, Header};
+use super::{HEADER_LEN, Header, Reader};
 
 /// Most regions that a plan may have: 3, or 1 without the feature `regions`.
 pub const MAX_REGIONS: usize = if cfg!(feature = "regions") { 3 } else { 1 };
@@ -12,31 +12,17 @@ pub const MAX_REGIONS: usize = if cfg!(feature = "regions") { 3 } else { 1 };
 #[allow(clippy::indexing_slicing, reason = "the index is less than the length")]
 pub const fn regions(header: &Header, file: &[u8]) -> [usize; MAX_REGIONS] {
     let (mut sizes, mut region, mut start) = ([0; MAX_REGIONS], 0, 0usize);
-    let mut starts: &[u8] = match file.split_at_checked(HEADER_LEN.saturating_add(3)) {
-        Some((_, starts)) if header.ops.has_regions() => starts,
-        _ => &[],
+    let mut starts = match file.split_at_checked(HEADER_LEN.saturating_add(3)) {
+        Some((_, starts)) if header.ops.has_regions() => Some(Reader::new(starts)),
+        _ => None,
     };
     while region < MAX_REGIONS {
-        let mut end = header.arena_len as usize;
-        if region.saturating_add(1) < MAX_REGIONS && !starts.is_empty() {
-            (end, starts) = varint(starts);
-        }
+        let end = match &mut starts {
+            Some(starts) if region.saturating_add(1) < MAX_REGIONS => starts.number() as usize,
+            _ => header.arena_len as usize,
+        };
         sizes[region] = end.saturating_sub(start);
         (start, region) = (end, region.saturating_add(1));
     }
     sizes
-}
-
-/// A varint of at most 32 bits at the front of `bytes`, and what follows it; `Model::read` refuses what is none.
-const fn varint(mut bytes: &[u8]) -> (usize, &[u8]) {
-    let (mut number, mut shift) = (0usize, 0u32);
-    while let Some((byte, rest)) = bytes.split_first() {
-        bytes = rest;
-        number |= ((*byte & 0x7f) as usize).wrapping_shl(shift);
-        shift = shift.wrapping_add(7);
-        if *byte < 0x80 || shift > 28 {
-            break;
-        }
-    }
-    (number, bytes)
 }

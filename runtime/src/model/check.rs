@@ -40,19 +40,16 @@ impl<'m> Check<'m> {
         Self { constants, arena_len, starts, state_len, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
     }
 
-    /// Takes over where regions start, if the arena has several.
-    pub(super) fn regions<O: Ops>(&mut self, model: &Model<'_, O>) -> Result<(), Flaw> {
-        if !model.header().ops.has_regions() {
-            return Ok(());
-        }
+    /// Takes over where the regions of the arena start, after the first.
+    pub(super) fn regions(&mut self, starts: [u32; MAX_REGIONS - 1]) -> Result<(), Flaw> {
         let mut last = 0;
-        for start in model.regions {
+        for start in starts {
             if start < last || start > self.arena_len || !start.is_multiple_of(ALIGN as u32) {
                 return Err(Flaw::Range);
             }
             last = start;
         }
-        (self.starts, self.seen) = (model.regions, self.seen.with_regions());
+        (self.starts, self.seen) = (starts, self.seen.with_regions());
         Ok(())
     }
 
