@@ -10,10 +10,13 @@ use lacewing::format::{ALIGN, MAX_REGIONS};
 use super::{Overlap, Placement, Request, overlaps};
 use crate::graph::{Graph, Node, Op};
 
-/// Where requests lie in regions.
+/// Where requests lie in regions; all is counted from what was taken of the first.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Regions {
-    /// Offsets, counted through all regions, and the end of the last.
-    pub(super) placement: Placement,
+    /// Offsets, through all regions.
+    pub(super) offsets: Vec<usize>,
+    /// The end of the last region.
+    pub(super) bytes: usize,
     /// Where the second and the third region start.
     pub(super) starts: [usize; MAX_REGIONS - 1],
 }
@@ -31,7 +34,7 @@ pub(super) fn place(
     let last = sizes.iter().rposition(|size| *size > 0).unwrap_or(0);
     let mut left = hottest_first(requests, heat);
     let mut offsets = vec![0; requests.len()];
-    let (mut end, mut starts) = (taken, [0; MAX_REGIONS - 1]);
+    let (mut end, mut starts) = (0, [0; MAX_REGIONS - 1]);
     for (region, size) in sizes.iter().enumerate().take(last + 1) {
         let size = size.saturating_sub(if region == 0 { taken } else { 0 });
         let chosen = if region == last { std::mem::take(&mut left) } else { fill(requests, overlaps, &mut left, size) };
@@ -43,7 +46,7 @@ pub(super) fn place(
         end = (end + arena_bytes).next_multiple_of(ALIGN);
         starts.iter_mut().skip(region).for_each(|start| *start = end);
     }
-    Ok(Regions { placement: Placement { offsets, arena_bytes: end, lower_bound: 0 }, starts })
+    Ok(Regions { offsets, bytes: end, starts })
 }
 
 /// Takes from `left`, in its order, what fits into a region of `size` bytes.
@@ -101,27 +104,21 @@ mod tests {
     #[test]
     fn what_is_touched_most_is_in_the_fastest_region() {
         let requests = [request(100, 0), request(100, 1), request(100, 2), request(100, 3)];
-        let Ok(Regions { placement, starts }) = place(&requests, &[], &[1.0, 9.0, 3.0, 2.0], ([120, 250, 0], 16))
-        else {
-            panic!("it fits");
-        };
-        // The hottest is in the first region, after what was taken, and so is the coldest, which shares no step with it.
-        assert_eq!((placement.offsets, starts), (vec![128, 16, 128, 16], [128, placement.arena_bytes]));
+        let placed = place(&requests, &[], &[1.0, 9.0, 3.0, 2.0], ([120, 250, 0], 16));
+        // The hottest is in the first region, and so is the last, which shares no step with it.
+        assert_eq!(placed, Ok(Regions { offsets: vec![112, 0, 112, 0], bytes: 224, starts: [112, 224] }));
     }
 
     #[test]
     fn requests_that_are_apart_in_time_share_a_region() {
         let requests = [request(100, 0), request(100, 2), request(100, 4)];
-        let Ok(Regions { placement, starts }) = place(&requests, &[], &[1.0, 1.0, 1.0], ([112, 300, 0], 0)) else {
-            panic!("it fits");
-        };
-        assert_eq!((placement.offsets, starts, placement.arena_bytes), (vec![0, 0, 0], [112, 112], 112));
+        let placed = place(&requests, &[], &[1.0, 1.0, 1.0], ([112, 300, 0], 0));
+        assert_eq!(placed, Ok(Regions { offsets: vec![0; 3], bytes: 112, starts: [112, 112] }));
     }
 
     #[test]
     fn what_does_not_fit_is_said() {
         let requests = [request(100, 0), request(100, 0), request(100, 0)];
-        let error = place(&requests, &[], &[1.0; 3], ([100, 160, 0], 0)).err();
-        assert_eq!(error, Some((1, 200)));
+        assert_eq!(place(&requests, &[], &[1.0; 3], ([100, 160, 0], 0)), Err((1, 200)));
     }
 }

@@ -176,15 +176,21 @@ impl<'a> Sharing<'a> {
             states.last().map_or(0, |(state, at)| (at + self.bytes[state.input.0]).next_multiple_of(STATE_ALIGN));
         let (storages, requests) = self.requests(scratch, options.align);
         let overlaps = self.overlaps(&storages, options.optimize);
-        let (placement, region_starts) = match options.regions {
-            None => (overlaps::place_with(&requests, &overlaps), None),
-            Some(sizes) => self.in_regions((&storages, &requests, &overlaps), sizes, state_bytes)?,
+        let (placed, arena_bytes, region_starts) = match options.regions {
+            None => {
+                let Placement { offsets, arena_bytes, .. } = overlaps::place_with(&requests, &overlaps);
+                (offsets, arena_bytes, None)
+            }
+            Some(sizes) => {
+                let regions = self.in_regions((&storages, &requests, &overlaps), (sizes, state_bytes))?;
+                (regions.offsets, regions.bytes, Some(regions.starts.map(|start| state_bytes + start)))
+            }
         };
         let live = place::live_bytes(&requests, &self.overlaps(&storages, Optimize::Ram));
         let at = |step: usize| state_bytes + live.get(step).copied().unwrap_or(0);
         let steps = self.steps();
         let live_bytes: Vec<usize> = steps.iter().map(|step| at(*step)).collect();
-        let mut placed = placement.offsets.iter().map(|offset| state_bytes + offset);
+        let mut placed = placed.into_iter().map(|offset| state_bytes + offset);
         let mut offsets = vec![None; self.storage.len()];
         storages.iter().zip(placed.by_ref()).for_each(|(storage, offset)| offsets[*storage] = Some(offset));
         let scratch = scratch_spans(&steps, scratch, placed.by_ref());
@@ -203,7 +209,7 @@ impl<'a> Sharing<'a> {
             lower_bound_bytes: live_bytes.iter().copied().max().unwrap_or(0),
             live_bytes,
             state_bytes,
-            arena_bytes: state_bytes + placement.arena_bytes,
+            arena_bytes: state_bytes + arena_bytes,
             storage: self.storage,
             in_place: self.in_place,
             aliases: self.aliases,
@@ -211,24 +217,17 @@ impl<'a> Sharing<'a> {
         })
     }
 
-    /// Places the requests, the first of which are storages, in regions of memory; offsets count from the end of the states.
+    /// Places the requests, the first of which are storages, in regions of memory, behind the states.
     fn in_regions(
         &self,
         (storages, requests, overlaps): (&[usize], &[Request], &[Overlap]),
-        sizes: [usize; MAX_REGIONS],
-        states: usize,
-    ) -> Result<(Placement, Option<[usize; MAX_REGIONS - 1]>), PlanError> {
-        let heat: Vec<f64> = storages.iter().map(|storage| self.heat(*storage)).collect();
+        (sizes, states): ([usize; MAX_REGIONS], usize),
+    ) -> Result<Regions, PlanError> {
+        let heat = storages.iter().map(|storage| self.heat(*storage));
         // Scratch and sums are what kernels touch all the time.
-        let heat: Vec<f64> = heat.into_iter().chain(std::iter::repeat(f64::MAX)).take(requests.len()).collect();
-        match regions::place(requests, overlaps, &heat, (sizes, states)) {
-            Ok(Regions { mut placement, starts }) => {
-                placement.offsets.iter_mut().for_each(|offset| *offset -= states);
-                placement.arena_bytes -= states;
-                Ok((placement, Some(starts)))
-            }
-            Err((region, needed)) => Err(PlanError::Regions { region, size: sizes[region], needed }),
-        }
+        let heat: Vec<f64> = heat.chain(std::iter::repeat(f64::MAX)).take(requests.len()).collect();
+        let placed = regions::place(requests, overlaps, &heat, (sizes, states));
+        placed.map_err(|(region, needed)| PlanError::Regions { region, size: sizes[region], needed })
     }
 
     /// How often the numbers of a storage are read and written.
