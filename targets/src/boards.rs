@@ -77,6 +77,14 @@ pub struct Board {
     pub emulator: Option<Emulator>,
 }
 
+/// DTCM, internal SRAM and DDR.
+const CORSTONE_300: [Memory; 3] =
+    [memory(0x2000_0000, 512 * KIB), memory(0x2100_0000, 2 * MIB), memory(0x6000_0000, 16 * MIB)];
+
+/// DTCM, AXI SRAM and the SRAM of the second domain.
+const STM32H743: [Memory; 3] =
+    [memory(0x2000_0000, 128 * KIB), memory(0x2400_0000, 512 * KIB), memory(0x3000_0000, 288 * KIB)];
+
 /// All boards: the emulated ones first. Clocks are the highest of the chip's data sheet, or the emulated machine's.
 pub const BOARDS: &[Board] = &[
     Board {
@@ -140,9 +148,8 @@ pub const BOARDS: &[Board] = &[
         target: "cortex-m55",
         triple: "thumbv8m.main-none-eabihf",
         flash: memory(0x0000_0000, 512 * KIB),
-        ram: memory(0x2000_0000, 512 * KIB),
-        // DTCM, internal SRAM and DDR.
-        regions: &[memory(0x2000_0000, 512 * KIB), memory(0x2100_0000, 2 * MIB), memory(0x6000_0000, 16 * MIB)],
+        ram: CORSTONE_300[0],
+        regions: &CORSTONE_300,
         clock_hz: Some(32_000_000),
         emulator: arm("mps3-an547"),
     },
@@ -207,9 +214,8 @@ pub const BOARDS: &[Board] = &[
         target: "cortex-m7",
         triple: "thumbv7em-none-eabihf",
         flash: memory(0x0800_0000, 2 * MIB),
-        ram: memory(0x2400_0000, 512 * KIB),
-        // DTCM, AXI SRAM and the SRAM of the second domain.
-        regions: &[memory(0x2000_0000, 128 * KIB), memory(0x2400_0000, 512 * KIB), memory(0x3000_0000, 288 * KIB)],
+        ram: STM32H743[1],
+        regions: &STM32H743,
         clock_hz: Some(480_000_000),
         emulator: None,
     },
@@ -252,9 +258,8 @@ pub const BOARDS: &[Board] = &[
         target: "cortex-m55",
         triple: "thumbv8m.main-none-eabihf",
         flash: memory(0x0000_0000, 512 * KIB),
-        ram: memory(0x2000_0000, 512 * KIB),
-        // DTCM, internal SRAM and DDR.
-        regions: &[memory(0x2000_0000, 512 * KIB), memory(0x2100_0000, 2 * MIB), memory(0x6000_0000, 16 * MIB)],
+        ram: CORSTONE_300[0],
+        regions: &CORSTONE_300,
         clock_hz: Some(32_000_000),
         emulator: None,
     },
