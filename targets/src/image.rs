@@ -99,9 +99,31 @@ impl<'a> Image<'a> {
         Lines { rows: self.rows, first, dilation: self.dilation[0], row_len: self.row_len(), taps, block }
     }
 
+    /// Computes output rows of `len` numbers, as many at a time as [`Self::lines_alike`] gives: `compute` has what they read, how many they
+    /// are, and the outputs.
+    #[inline(always)]
+    pub(crate) fn rows_alike(
+        &self,
+        rows: &Range<u32>,
+        len: usize,
+        output: &mut [i8],
+        mut compute: impl FnMut(&Lines<'a>, usize, &mut [i8]) -> Option<()>,
+    ) -> Option<()> {
+        let (mut y, end) = (rows.start as usize, rows.end as usize);
+        let mut rest = output;
+        while y < end {
+            let (lines, last) = self.lines_alike(y, end);
+            let count = last.wrapping_sub(y);
+            let (rows, after) = rest.split_at_mut_checked(count.checked_mul(len)?)?;
+            compute(&lines, count, rows)?;
+            (y, rest) = (last, after);
+        }
+        Some(())
+    }
+
     /// The rows that output rows from `y` on read, as many before `end` as have the same taps inside and read one slice, or one row; and
     /// their end.
-    pub(crate) fn lines_alike(&self, y: usize, end: usize) -> (Lines<'a>, usize) {
+    fn lines_alike(&self, y: usize, end: usize) -> (Lines<'a>, usize) {
         let alike = self.alike(0, y, end);
         let lines = self.lines(y..alike);
         let next = y.wrapping_add(1);

@@ -14,6 +14,17 @@ pub struct Wish {
     pub least: u32,
 }
 
+impl Wish {
+    /// What a convolution wants that copies what its outputs read, unless each reads one pixel: room for `enough` bytes, and for two outputs.
+    pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, enough: u32) -> Option<Self> {
+        let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
+        let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
+        let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
+        let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
+        Some(Self { layout, scratch: room((enough / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+    }
+}
+
 /// Kernels that a target has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

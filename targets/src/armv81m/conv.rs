@@ -5,7 +5,7 @@
 //! shuffle.
 
 use lacewing::arena::{Constants, cast_mut};
-use lacewing::format::Layout;
+use lacewing::format::{Layout, Tensor, Window};
 use lacewing::ops::ConvI8;
 use lacewing::rows::Work;
 
@@ -25,10 +25,9 @@ pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
 /// Bytes of scratch that are enough: with more, the calls hardly become fewer.
 const ENOUGH: u32 = 1024;
 
-/// What a convolution of `depth` weights for each output wants; it copies nothing if it is `direct`.
-pub(super) fn wish(depth: u32, direct: bool) -> Option<Wish> {
-    let room = |pixels: u32| depth.checked_mul(if direct { 0 } else { pixels })?.checked_next_multiple_of(4);
-    Some(Wish { layout: LAYOUT, scratch: room((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+/// What a convolution wants.
+pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
+    Wish::of_copies(LAYOUT, input, window, ENOUGH)
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.

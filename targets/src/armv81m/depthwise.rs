@@ -33,16 +33,8 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
         return None;
     }
     let layer = Layer::new(op, constants, [width, channels])?;
-    let (mut y, end) = (work.rows.start as usize, work.rows.end as usize);
-    let mut rest = &mut *work.output;
-    while y < end {
-        let (lines, last) = image.lines_alike(y, end);
-        let count = last.wrapping_sub(y);
-        let (rows, after) = rest.split_at_mut_checked(count.checked_mul(width)?.checked_mul(channels)?)?;
-        layer.rows(&image, &lines, count, rows)?;
-        (y, rest) = (last, after);
-    }
-    Some(())
+    let len = width.checked_mul(channels)?;
+    image.rows_alike(&work.rows, len, work.output, |lines, count, rows| layer.rows(&image, lines, count, rows))
 }
 
 /// The taps of the output in column `x`.

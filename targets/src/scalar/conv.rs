@@ -18,13 +18,9 @@ use crate::wish::Wish;
 /// Bytes of scratch that are enough: with more, the copies hardly become fewer.
 const ENOUGH: u32 = 512;
 
-/// What a convolution wants: room for two pixels, unless each output reads one pixel.
+/// What a convolution wants.
 pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
-    let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
-    let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
-    let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
-    let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
-    Some(Wish { layout: Layout::PLAIN, scratch: room((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+    Wish::of_copies(Layout::PLAIN, input, window, ENOUGH)
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.

@@ -36,16 +36,8 @@ pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_
         bias: constants.get::<i32>(op.bias).ok()?,
         rounding: Rounding::new(&op.requant, constants)?,
     };
-    let (mut y, end) = (work.rows.start as usize, work.rows.end as usize);
-    let mut rest = &mut *work.output;
-    while y < end {
-        let (lines, last) = image.lines_alike(y, end);
-        let rows = last.wrapping_sub(y);
-        let (output, after) = rest.split_at_mut_checked(rows.checked_mul(width)?.checked_mul(channels)?)?;
-        layer.rows(&lines, rows, output)?;
-        (y, rest) = (last, after);
-    }
-    Some(())
+    let len = width.checked_mul(channels)?;
+    image.rows_alike(&work.rows, len, work.output, |lines, rows, output| layer.rows(lines, rows, output))
 }
 
 /// An image and the constants of a layer.
