@@ -181,7 +181,7 @@ pub fn convert(
     let plan = context.plan;
     let verification = match &reference {
         Some(reference) => {
-            verify(&graph, &file, reference, samples, || progress(Step { stage: Stage::Verify, of: samples.len() }))?
+            verify(&float, &file, reference, samples, || progress(Step { stage: Stage::Verify, of: samples.len() }))?
         }
         None => Verification::default(),
     };

@@ -262,7 +262,7 @@ fn fixed(graph: &Graph, classes: &Classes, words: &HashSet<usize>) -> HashMap<us
 }
 
 /// What the file quantizes, and how, if it is read by quantizations alone and these agree.
-fn quantized(graph: &Graph) -> Vec<(ValueId, Params)> {
+pub(crate) fn quantized(graph: &Graph) -> Vec<(ValueId, Params)> {
     let mut read: HashMap<ValueId, Option<Params>> = graph.outputs.iter().map(|output| (*output, None)).collect();
     for node in &graph.nodes {
         let params = match node.op {

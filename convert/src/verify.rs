@@ -12,7 +12,7 @@ use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
 use crate::parallel;
-use crate::quantize::Params;
+use crate::quantize::{Params, quantized};
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
 use crate::spread::Spread;
@@ -98,6 +98,8 @@ struct Probe<'g> {
     op: &'static str,
     original: &'g Original,
     kept: Option<&'g [usize]>,
+    /// How a quantized file rounds the result, which is then part of the record.
+    rounding: Option<Params>,
     seen: Seen,
 }
 
@@ -189,7 +191,10 @@ fn found(
     let got = runner.run_with(&doors::arranged(graph, sample), |record, bytes| {
         let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
         probe.seen = unseen(probe.layer, &ops[record]);
-        let Some(wanted) = arranged(&tensors, probe.original, probe.kept) else { return };
+        let Some(mut wanted) = arranged(&tensors, probe.original, probe.kept) else { return };
+        if let Some(rounding) = probe.rounding {
+            wanted.iter_mut().for_each(|real| *real = rounding.real(rounding.integer(*real)));
+        }
         let (scale, zero) = probe.layer.quantization().unwrap_or((1.0, 0));
         probe.seen.add(&wanted, &reals(bytes, ops[record].output().dtype(), scale, zero));
     })?;
@@ -230,12 +235,14 @@ pub(crate) fn layers_of(model: &Model<'_>) -> Vec<Layer> {
 /// For each record its probe, `None` for records before the last of a node and where no ONNX tensor is known.
 fn probes<'g>(graph: &'g Graph, layers: &'g [Layer], ops: &[Op]) -> Vec<Option<Probe<'g>>> {
     let nodes: HashMap<&str, _> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
+    let roundings: HashMap<ValueId, Params> = quantized(graph).into_iter().collect();
     let probe = |(index, layer): (usize, &'g Layer)| {
         let node = nodes.get(layer.name.as_str())?;
         let last = layers.get(index + 1).is_none_or(|next| next.name != layer.name);
         let value = graph.value(node.outputs[0]);
         let (original, kept) = (value.original.as_ref().filter(|_| last)?, value.kept.as_deref());
-        Some(Probe { layer, op: name(&node.op), original, kept, seen: unseen(layer, &ops[index]) })
+        let rounding = roundings.get(&node.outputs[0]).copied();
+        Some(Probe { layer, op: name(&node.op), original, kept, rounding, seen: unseen(layer, &ops[index]) })
     };
     layers.iter().enumerate().map(probe).collect()
 }

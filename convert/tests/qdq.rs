@@ -103,6 +103,18 @@ fn no_layer_is_more_than_a_step_from_its_exact_meaning() {
     }
 }
 
+/// Rounding to uint8 with the zero point 0 is an activation: what is compared with has it too.
+#[test]
+fn layers_are_compared_with_what_the_file_rounds() {
+    for (name, case) in cases() {
+        let found = convert(&case.onnx, &Options::default(), &case.inputs, |_| {}).unwrap().verification;
+        assert!(found.layers.len() >= 2, "{name}");
+        for layer in found.layers {
+            assert!(layer.sqnr_db > 20.0, "{name}: {layer:?}");
+        }
+    }
+}
+
 /// Trained with quantization in the loop, by `convert/demo/train_qat.py`: nothing is chosen anew.
 #[test]
 fn a_model_that_was_trained_for_int8_keeps_its_scales() {
