@@ -48,7 +48,7 @@ impl Oracle {
     /// # Errors
     /// What tract says where it cannot run the model, or what is wrong with the file.
     pub fn new(bytes: &[u8], options: &ImportOptions) -> Result<Oracle, ConvertError> {
-        let source = Source::decode(bytes)?;
+        let source = Source::decode(bytes, options)?;
         misread(&source)?;
         let inputs = declared(&source, options)?;
         if source.order.len() > MAX_NODES {

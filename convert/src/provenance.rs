@@ -80,6 +80,10 @@ impl Options {
         words.extend(self.simplify.input_layout_nhwc.then(|| "--input-layout nhwc".into()));
         words.extend(self.import.dims.iter().map(|(name, size)| format!("--dim {name}={size}")));
         words.extend(self.import.states.iter().map(|names| format!("--state {}={}", names.input, names.output)));
+        words.extend(self.import.constants.iter().map(|(name, numbers)| {
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            format!("--constant {name}={}", numbers.join(","))
+        }));
         words.join(" ")
     }
 }
@@ -101,6 +105,7 @@ mod tests {
         (options.calibrator, options.rounding) = (Calibrator::Percentile(99.9), Rounding::Nearest);
         (options.policy.io, options.prune) = (Io::F32, Some(0.25));
         options.import.dims = [("N".to_string(), 1)].into();
+        options.import.constants = [("sr".to_string(), vec![16000.0, 0.5])].into();
         options.aim = Aim {
             kernels: Family::Armv7em,
             optimize: Optimize::Ram,
@@ -109,7 +114,8 @@ mod tests {
             regions: Some([4096, 8192, 0]),
         };
         let said = "--precision int4 --layer /a=int16 --calibrator percentile --percentile 99.9 --rounding nearest \
-                    --prune 0.25 --target cortex-m4f --optimize ram --regions 4096,8192 --input-rows --io f32 --dim N=1";
+                    --prune 0.25 --target cortex-m4f --optimize ram --regions 4096,8192 --input-rows --io f32 --dim N=1 \
+                    --constant sr=16000,0.5";
         assert_eq!(options.arguments(), said);
         options.aim.ram = Some(8192);
         assert_eq!(options.arguments(), said.replace("--optimize ram", "--max-ram 8192"));

@@ -51,11 +51,18 @@ pub(super) struct ImportArgs {
     /// The model then keeps the state from one run to the next, and samples are the steps of one stream.
     #[arg(long = "state", value_name = "INPUT=OUTPUT", value_parser = state)]
     states: Vec<StateNames>,
+    /// An input that is always the same, such as a sample rate: one number, or one for each element; may be given several times
+    #[arg(long = "constant", value_name = "INPUT=NUMBERS", value_parser = constant, allow_negative_numbers = true)]
+    constants: Vec<(String, Vec<f64>)>,
 }
 
 impl ImportArgs {
     pub(super) fn options(&self) -> ImportOptions {
-        ImportOptions { dims: self.dims.iter().cloned().collect(), states: self.states.clone() }
+        ImportOptions {
+            dims: self.dims.iter().cloned().collect(),
+            states: self.states.clone(),
+            constants: self.constants.iter().cloned().collect(),
+        }
     }
 }
 
@@ -66,6 +73,13 @@ fn state(text: &str) -> Result<StateNames, String> {
         }
         _ => Err("expected INPUT=OUTPUT".to_string()),
     }
+}
+
+fn constant(text: &str) -> Result<(String, Vec<f64>), String> {
+    let expected = || "expected INPUT=NUMBER or INPUT=NUMBER,NUMBER,…".to_string();
+    let (name, numbers) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(expected)?;
+    let numbers: Result<Vec<f64>, _> = numbers.split(',').map(|number| number.trim().parse()).collect();
+    Ok((name.to_string(), numbers.map_err(|_| expected())?))
 }
 
 fn dim(text: &str) -> Result<(String, usize), String> {

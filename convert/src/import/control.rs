@@ -73,8 +73,9 @@ impl Lowering {
     fn branch(&mut self, node: &OnnxNode<'_>, folder: &Folder<'_>) -> Result<(), ConvertError> {
         let name = node.required(0)?;
         let Some(condition) = self.constant(node, 0) else {
-            let reason =
-                format!("its condition, the bool `{name}`, must be a constant; export one branch, or use Where");
+            let reason = format!(
+                "its condition, the bool `{name}`, must be a constant; give an input that decides it with --constant, export one branch, or use Where"
+            );
             return Err(node.error(reason));
         };
         let chosen = if condition.integers()?.contains(&1) { "then_branch" } else { "else_branch" };

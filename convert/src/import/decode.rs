@@ -6,7 +6,7 @@ use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 
 use super::control::captured;
-use super::{ImportOptions, StateNames, functions, qoperator, tflite, wire};
+use super::{ImportOptions, StateNames, functions, given, qoperator, tflite, wire};
 use crate::error::ConvertError;
 
 /// A decoded model.
@@ -30,8 +30,8 @@ pub(crate) fn is_standard(domain: &str) -> bool {
 }
 
 impl Source {
-    /// Decodes, drops what no output needs and orders the rest.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Source, ConvertError> {
+    /// Decodes, puts in the inputs that are given, drops what no output needs and orders the rest.
+    pub(crate) fn decode(bytes: &[u8], options: &ImportOptions) -> Result<Source, ConvertError> {
         if bytes.is_empty() {
             return Err(not_onnx("the file is empty".into()));
         }
@@ -42,6 +42,7 @@ impl Source {
                 ModelProto::decode(bytes).map_err(|e| not_onnx(format!("{e}; is the file complete?")))?
             }
         };
+        given::fix(&mut model, options)?;
         functions::expand(&mut model, bytes)?;
         qoperator::expand(&mut model);
         let graph = model.graph.as_ref().ok_or_else(|| not_onnx("the file holds no graph".into()))?;
@@ -171,7 +172,7 @@ mod tests {
     fn decode(node: Vec<NodeProto>) -> Result<Source, ConvertError> {
         let output = vec![ValueInfoProto { name: "y".into(), ..ValueInfoProto::default() }];
         let graph = GraphProto { node, output, ..GraphProto::default() };
-        Source::decode(&ModelProto { graph: Some(graph), ..ModelProto::default() }.encode_to_vec())
+        Source::decode(&ModelProto { graph: Some(graph), ..ModelProto::default() }.encode_to_vec(), &Default::default())
     }
 
     #[test]
@@ -192,7 +193,10 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_model() {
-        assert!(matches!(Source::decode(b"PK\x03\x04 not a model"), Err(ConvertError::NotOnnx { .. })));
-        assert!(matches!(Source::decode(&[]), Err(ConvertError::NotOnnx { .. })));
+        assert!(matches!(
+            Source::decode(b"PK\x03\x04 not a model", &Default::default()),
+            Err(ConvertError::NotOnnx { .. })
+        ));
+        assert!(matches!(Source::decode(&[], &Default::default()), Err(ConvertError::NotOnnx { .. })));
     }
 }

@@ -31,14 +31,16 @@ pub(super) fn each_declared<'s>(
 ) -> impl Iterator<Item = (&'s str, Result<InputType, ConvertError>)> {
     let names: HashSet<&str> = source.input_names().into_iter().collect();
     let infos = source.graph().input.iter().filter(move |i| names.contains(i.name.as_str()));
-    infos.map(|info| (info.name.as_str(), input(info, options).map_err(|reason| error(info, reason))))
+    infos.map(|info| (info.name.as_str(), input(info, options).map_err(|reason| input_error(info, reason))))
 }
 
-fn error(info: &ValueInfoProto, reason: String) -> ConvertError {
+/// Says which input it is.
+pub(super) fn input_error(info: &ValueInfoProto, reason: String) -> ConvertError {
     ConvertError::Input { input: info.name.clone(), reason }
 }
 
-fn input(info: &ValueInfoProto, options: &ImportOptions) -> Result<InputType, String> {
+/// What is known of one.
+pub(super) fn input(info: &ValueInfoProto, options: &ImportOptions) -> Result<InputType, String> {
     let value = info.r#type.as_ref().and_then(|t| t.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = value else {
         return Err("is no tensor; only tensor inputs are supported".into());

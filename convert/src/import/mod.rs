@@ -10,6 +10,7 @@ mod control;
 mod decode;
 mod fold;
 mod functions;
+mod given;
 mod guard;
 mod inputs;
 mod lowering;
@@ -47,6 +48,8 @@ pub struct ImportOptions {
     pub dims: BTreeMap<String, usize>,
     /// Inputs that are states, each with the output that gives its next value (`--state input=output`).
     pub states: Vec<StateNames>,
+    /// Inputs that are constants, by name: one number for every element, or one for each in row-major order (`--constant name=16000`).
+    pub constants: BTreeMap<String, Vec<f64>>,
 }
 
 /// An input that holds a state, and the output that gives the next.
@@ -71,7 +74,7 @@ pub fn onnx(bytes: &[u8], options: &ImportOptions) -> Result<Graph, ConvertError
 /// # Errors
 /// As [`onnx`].
 pub fn with_states(bytes: &[u8], options: &ImportOptions) -> Result<(Graph, Vec<StateNames>), ConvertError> {
-    let source = Source::decode(bytes)?;
+    let source = Source::decode(bytes, options)?;
     match quietly(|| lowering::lower(&source, options)) {
         Ok(graph) => Ok((graph?, source.states(options))),
         Err(reason) => Err(ConvertError::BrokenGraph { reason }),

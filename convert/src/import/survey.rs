@@ -58,7 +58,7 @@ pub(crate) struct SeenNode {
 /// # Errors
 /// If the bytes are no ONNX model, or its graph contradicts itself.
 pub(crate) fn survey(bytes: &[u8], options: &ImportOptions) -> Result<Sight, ConvertError> {
-    let source = Source::decode(bytes)?;
+    let source = Source::decode(bytes, options)?;
     quietly(|| sight(&source, options)).unwrap_or_else(|reason| Err(ConvertError::BrokenGraph { reason }))
 }
 

@@ -63,7 +63,7 @@ impl Case {
         let options = ImportOptions::default();
         let graph = onnx(&bytes, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
         let oracle = Oracle::new(&bytes, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let source = Source::decode(&bytes).unwrap();
+        let source = Source::decode(&bytes, &Default::default()).unwrap();
         let file = std::fs::File::open(folder.join(format!("{name}.golden.npz"))).unwrap();
         let mut npz = NpzReader::new(file).unwrap();
         let mut read = |key: String| -> ArrayD<f32> { npz.by_name(&format!("{key}.npy")).unwrap() };
@@ -331,7 +331,8 @@ fn distort(model: &mut ModelProto, dice: &mut Dice) {
 /// Imports and simplifies without the guard, so that a panic of ours fails the test.
 fn survives(bytes: &[u8]) {
     let begun = Instant::now();
-    let graph = Source::decode(bytes).and_then(|source| lowering::lower(&source, &ImportOptions::default()));
+    let graph = Source::decode(bytes, &Default::default())
+        .and_then(|source| lowering::lower(&source, &ImportOptions::default()));
     if let Ok(graph) = graph {
         simplify(graph, &SimplifyOptions::default()).unwrap();
     }
