@@ -38,10 +38,10 @@ fn of(graph: &Graph, node: &Node, bits: Bits, (kernels, banded): (Family, bool))
             Bits::Four => kernels.depthwise_w4(&input, &output, &window_of(window)),
         },
         Op::Conv { window, groups: 1 } => match bits {
-            Bits::Eight => kernels.conv_i8(&input, &window_of(window)),
+            Bits::Eight => kernels.conv_i8(&input, &output, &window_of(window)),
             Bits::Four => kernels.conv_w4(&input, &window_of(window)),
         },
-        Op::FullyConnected if bits == Bits::Eight => kernels.fully_connected_i8(input.shape[3]),
+        Op::FullyConnected if bits == Bits::Eight => kernels.fully_connected_i8(input.shape[3], output.shape[3]),
         _ => None,
     }
 }

@@ -30,7 +30,7 @@ pub const TARGETS: &[Target] = &[
     portable("rv32imc", "32-bit RISC-V with multiply").with(Family::Scalar),
     portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
     portable("aarch64", "64-bit Arm, dot products where present"),
-    portable("x86-64", "x86-64, AVX2 or VNNI where present"),
+    portable("x86-64", "x86-64, VNNI, AVX2 or SSE4.1 where present").with(Family::X86),
     portable("wasm32", "browsers, simd128"),
 ];
 

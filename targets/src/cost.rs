@@ -43,7 +43,9 @@ impl fmt::Display for Kind {
 /// Whether a record has the order of weights and the least scratch that kernels wish for, symmetric weights and no shift.
 fn is_as_wished(op: &Op, kernels: Family) -> bool {
     match op {
-        Op::ConvI8(op) => is_met(kernels.conv_i8(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
+        Op::ConvI8(op) => {
+            is_met(kernels.conv_i8(&op.input, &op.output, &op.window), op.layout, op.scratch) && is_plain(op)
+        }
         Op::ConvW4(ConvW4(op)) => is_met(kernels.conv_w4(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
         Op::DepthwiseI8(op) => {
             let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
@@ -54,7 +56,7 @@ fn is_as_wished(op: &Op, kernels: Family) -> bool {
             is_met(wish, op.layout, op.scratch) && op.requant.shift == 0
         }
         Op::FullyConnectedI8(op) => {
-            let wish = kernels.fully_connected_i8(op.input.shape[3]);
+            let wish = kernels.fully_connected_i8(op.input.shape[3], op.output.shape[3]);
             is_met(wish, op.layout, op.scratch) && op.zeros.len == 0 && op.requant.shift == 0
         }
         _ => false,

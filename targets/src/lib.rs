@@ -11,6 +11,9 @@
 #![no_std]
 #![warn(missing_docs)]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 pub mod boards;
 pub mod cost;
 pub mod host;
@@ -23,9 +26,11 @@ mod image;
 mod layer;
 mod scalar;
 mod windows;
+mod x86;
 
 pub use armv7em::CortexM4;
 pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
 pub use scalar::Scalar;
+pub use x86::{Level, X86};

@@ -38,6 +38,8 @@ pub enum Family {
     Armv81m,
     /// [`crate::Scalar`].
     Scalar,
+    /// [`crate::X86`].
+    X86,
 }
 
 impl Family {
@@ -49,17 +51,19 @@ impl Family {
             Self::Armv7em => "CortexM4",
             Self::Armv81m => "CortexM55",
             Self::Scalar => "Scalar",
+            Self::X86 => "X86",
         }
     }
 
     /// What a convolution in one group, in int8, wants.
     #[must_use]
-    pub fn conv_i8(self, input: &Tensor, window: &Window) -> Option<Wish> {
+    pub fn conv_i8(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable => None,
             Self::Armv7em => crate::armv7em::conv::<2>(input, window),
             Self::Armv81m => crate::armv81m::conv(input, window),
             Self::Scalar => crate::scalar::conv(input, window),
+            Self::X86 => crate::x86::conv(input, output, window),
         }
     }
 
@@ -67,7 +71,7 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar => None,
+            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
         }
     }
@@ -80,6 +84,7 @@ impl Family {
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
             Self::Armv81m => crate::armv81m::depthwise(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
+            Self::X86 => crate::x86::depthwise(input, output, window),
         }
     }
 
@@ -87,18 +92,19 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar => None,
+            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
         }
     }
 
-    /// What a fully connected layer in int8 of `depth` inputs wants.
+    /// What a fully connected layer in int8 of `depth` inputs and so many outputs wants.
     #[must_use]
-    pub fn fully_connected_i8(self, depth: u32) -> Option<Wish> {
+    pub fn fully_connected_i8(self, depth: u32, outputs: u32) -> Option<Wish> {
         match self {
             Self::Portable | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
+            Self::X86 => crate::x86::fully_connected_i8(depth, outputs),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use lacewing::format::{Op, SafeOverlap, Tensor, Window};
 use lacewing::rows::{Rows, Work};
 use lacewing::{Arena, Flaw, Kernels, Model, Opcode, Portable};
+use lacewing_targets::{Level, X86};
 use lacewing_tests::oracle::{self, Constants, Values};
 use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
@@ -51,6 +52,19 @@ every_kernels! {
     cortex_m4 = lacewing_targets::CortexM4,
     cortex_m55 = lacewing_targets::CortexM55,
     scalar = lacewing_targets::Scalar,
+    x86_plain = x86(Level::Plain),
+    x86_sse41 = x86(Level::Sse41),
+    x86_avx2 = x86(Level::Avx2),
+    x86_avx_vnni = x86(Level::AvxVnni),
+    x86_avx512 = x86(Level::Avx512),
+}
+
+/// The kernels of a level, or where this processor has not got it, and says so, those in plain Rust.
+fn x86(level: Level) -> X86 {
+    X86::at(level).unwrap_or_else(|| {
+        eprintln!("SKIPPED: this processor has no {level:?}");
+        X86::default()
+    })
 }
 
 /// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.

@@ -35,15 +35,15 @@ fn order() -> impl Strategy<Value = Order> {
         2 => Just(Order::Plain),
         2 => (0u16..4).prop_map(|more| Order::ChannelsLast { more }),
         2 => (1u16..=9, 1u8..=9).prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        // What the kernels of Armv7E-M want, and those of Armv8.1-M.
+        // What the kernels of Armv7E-M want, those of Armv8.1-M, and those of x86-64.
         4 => prop_oneof![3 => Just((2, 0)), 1 => Just((2, 2))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        2 => prop_oneof![Just((4, 16)), Just((16, 1))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
+        3 => prop_oneof![Just((4, 16)), Just((16, 1)), Just((16, 4))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
     ]
 }
 
 /// Bytes to work in: none, an odd few, as many as fast kernels may want.
 fn scratch() -> impl Strategy<Value = u32> {
-    prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => (10u32..500).prop_map(|words| 4 * words)]
+    prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => (10u32..500).prop_map(|words| 4 * words), 2 => (500u32..4000).prop_map(|words| 4 * words)]
 }
 
 /// Bytes of weights.
@@ -59,8 +59,9 @@ fn integers<T: Element>() -> impl Strategy<Value = (Order, Rounding<T>, T, u32)>
 /// Groups, input channels and output channels of a group.
 fn channels() -> impl Strategy<Value = [u32; 3]> {
     prop_oneof![
-        2 => (1u32..=20, 1u32..=9).prop_map(|(c, o)| [1, c, o]),
-        1 => (1u32..=4, 1u32..=5, 1u32..=3).prop_map(|(groups, c, o)| [groups, c, o]),
+        4 => (1u32..=20, 1u32..=9).prop_map(|(c, o)| [1, c, o]),
+        1 => (1u32..=9, 10u32..=150).prop_map(|(c, o)| [1, c, o]),
+        2 => (1u32..=4, 1u32..=5, 1u32..=3).prop_map(|(groups, c, o)| [groups, c, o]),
     ]
 }
 

@@ -116,7 +116,7 @@ impl Maker {
         let mut layer = Layer::default();
         let [input, output] = shape.tensors::<T>(shape.outputs, &mut layer);
         let wanted = |family: Family| match bits {
-            8 => family.conv_i8(&input, &shape.window),
+            8 => family.conv_i8(&input, &output, &shape.window),
             _ => family.conv_w4(&input, &shape.window),
         };
         let Wish { layout, scratch, .. } = self.wish::<T>(wanted, Layout::PLAIN);
@@ -161,7 +161,7 @@ impl Maker {
         let mut layer = Layer::default();
         let (depth, outputs) = (shape.depth(), shape.outputs);
         let [input, output] = layer.tensors(T::DTYPE.unwrap_or(DType::I8), [[1, 1, 1, depth], [1, 1, 1, outputs]]);
-        let wanted = |family: Family| if bits == 8 { family.fully_connected_i8(depth) } else { None };
+        let wanted = |family: Family| if bits == 8 { family.fully_connected_i8(depth, outputs) } else { None };
         let Wish { layout, scratch, .. } = self.wish::<T>(wanted, Layout::PLAIN);
         let record = op(FullyConnected {
             input,

@@ -1,0 +1,162 @@
+//! Convolution in int8: some output pixels at a time meet sixteen outputs or more in a tile of sums in registers.
+//!
+//! The rows that an output row reads are copied once to a ring in the scratch, with what stands outside them, so that every output pixel reads
+//! the same runs of bytes from where it starts; in a pointwise convolution of stride 1 some hundred pixels are copied at a time.
+
+use core::ops::Range;
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::format::{Layout, Tensor, Window};
+use lacewing::ops::ConvI8;
+use lacewing::rows::Work;
+
+use super::level::Present;
+use super::ring::{Ring, SLACK};
+use super::tile::{BLOCK, GROUP, Layer, Square};
+use crate::image::Image;
+use crate::wish::Wish;
+
+/// The order of weights, of convolutions and of fully connected layers.
+pub(super) const LAYOUT: Layout = Layout { outputs: BLOCK as u16, depth: 4 };
+
+/// The most runs of bytes that a pixel reads.
+const RUNS: usize = 64;
+
+/// Bytes of activations that are copied at a time for a pointwise convolution: a part of the first cache.
+const CHUNK: usize = 12 << 10;
+
+/// What a convolution wants.
+pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    let ([_, _, width, channels], [.., outputs]) = (input.shape, output.shape);
+    let ([kh, kw], [dy, dx], [_, left]) = (window.kernel, window.dilation, window.pad);
+    let reach = |kernel: u32, dilation: u32| kernel.checked_sub(1)?.checked_mul(dilation);
+    let columns = width.checked_add(left)?.checked_add(reach(kw, dx)?)?.checked_add(1)?;
+    let ring = columns.checked_mul(channels)?.checked_mul(reach(kh, dy)?.checked_add(1)?)?;
+    let ring = ring.max(CHUNK as u32).checked_add(SLACK as u32)?;
+    let blocks = outputs.div_ceil(BLOCK as u32);
+    // Weights of runs that are no multiple of 4 are written anew.
+    let weights = match kw.checked_mul(channels)?.is_multiple_of(4) {
+        true => 0,
+        false => blocks
+            .checked_mul(kh)?
+            .checked_mul(kw)?
+            .checked_mul(channels.checked_next_multiple_of(4)?)?
+            .checked_mul(16)?,
+    };
+    let scratch = blocks.checked_mul(4 * BLOCK as u32)?.checked_add(weights)?.checked_add(ring)?;
+    let scratch = scratch.checked_next_multiple_of(4)?;
+    Some(Wish { layout: LAYOUT, scratch, least: scratch })
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    if op.layout != LAYOUT || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
+        return None;
+    }
+    let (runs, len) = runs(&image)?;
+    let (sums, scratch) = sums(work.scratch, outputs)?;
+    let mut scratch = cast_mut::<i8>(scratch)?;
+    let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
+    layer.groups = runs.checked_mul(len.div_ceil(4))?;
+    layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
+    if !len.is_multiple_of(4) {
+        let (weights, rest) = scratch.split_at_mut_checked(layer.blocks().checked_mul(layer.steps[1])?)?;
+        widen(layer.weights, [runs, len], weights)?;
+        (layer.weights, scratch) = (weights, rest);
+    }
+    layer.bias = present.raised_bias(&layer, constants.get(op.bias).ok()?, sums);
+    let mut plane = Plane { present, layer, len: len.next_multiple_of(4), y: work.output };
+    match image.as_line(&work.rows, width) {
+        Some((line, pixels, _)) if line.channels.is_multiple_of(4) => plane.line(&line, pixels, scratch),
+        _ => plane.rows(image, width, work.rows.clone(), scratch),
+    }
+}
+
+/// How many runs of bytes a pixel reads, and how long each is.
+fn runs(image: &Image<'_>) -> Option<(usize, usize)> {
+    let ([kh, kw], [_, dx]) = (image.kernel, image.dilation);
+    let (count, len) = match dx {
+        1 => (kh, kw.checked_mul(image.channels)?),
+        _ => (kh.checked_mul(kw)?, image.channels),
+    };
+    ((1..=RUNS).contains(&count) && len > 0).then_some((count, len))
+}
+
+/// Room for a number for each lane, at the start of the scratch.
+pub(super) fn sums(scratch: &mut [u8], outputs: usize) -> Option<(&mut [[i32; BLOCK]], &mut [u8])> {
+    let (sums, rest) = scratch.split_at_mut_checked(outputs.div_ceil(BLOCK).checked_mul(4 * BLOCK)?)?;
+    Some((cast_mut::<i32>(sums)?.as_chunks_mut().0, rest))
+}
+
+/// Writes weights of runs of `len` anew, so that each run begins a group.
+fn widen(from: &[i8], [runs, len]: [usize; 2], to: &mut [i8]) -> Option<()> {
+    let groups = len.div_ceil(4);
+    let from = from.chunks(runs.checked_mul(len)?.div_ceil(4).checked_mul(GROUP)?);
+    to.fill(0);
+    for (from, to) in from.zip(to.chunks_mut(runs.checked_mul(groups)?.checked_mul(GROUP)?)) {
+        for (run, to) in to.chunks_mut(groups.checked_mul(GROUP)?).enumerate() {
+            for j in 0..len {
+                let k = run.wrapping_mul(len).wrapping_add(j);
+                for lane in 0..BLOCK {
+                    let at =
+                        |k: usize| (k / 4).wrapping_mul(GROUP).wrapping_add(lane.wrapping_mul(4)).wrapping_add(k % 4);
+                    *to.get_mut(at(j))? = *from.get(at(k))?;
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// The outputs that are still to be computed, and what computes them.
+struct Plane<'a> {
+    present: Present,
+    layer: Layer<'a>,
+    /// Bytes of a run.
+    len: usize,
+    y: &'a mut [i8],
+}
+
+impl Plane<'_> {
+    /// Pixels that read one pixel each.
+    fn line(&mut self, line: &Image<'_>, pixels: usize, scratch: &mut [i8]) -> Option<()> {
+        let x = line.rows.lines(0, 1)?;
+        let room = scratch.len().checked_div(line.channels).filter(|room| *room > 0)?;
+        let flip = if self.present.raises() { i8::MIN } else { 0 };
+        for x in x.get(..pixels.checked_mul(line.channels)?)?.chunks(room.checked_mul(line.channels)?) {
+            let copy = scratch.get_mut(..x.len())?;
+            copy.iter_mut().zip(x).for_each(|(to, from)| *to = *from ^ flip);
+            self.pixels(copy, line.channels, x.len().checked_div(line.channels)?, &[0])?;
+        }
+        Some(())
+    }
+
+    /// Whole rows of outputs.
+    fn rows(&mut self, image: Image<'_>, width: usize, rows: Range<u32>, scratch: &mut [i8]) -> Option<()> {
+        let step = image.stride[1].checked_mul(image.channels)?;
+        let ([kh, kw], across) = (image.kernel, image.dilation[1].wrapping_mul(image.channels));
+        let (mut ring, _) = Ring::new(image, width, self.present.raises(), scratch)?;
+        for y in rows.start as usize..rows.end as usize {
+            ring.bring(y)?;
+            let (mut runs, mut count) = ([0; RUNS], 0);
+            for ky in 0..kh {
+                for kx in 0..if image.dilation[1] == 1 { 1 } else { kw } {
+                    *runs.get_mut(count)? = ring.start(y, ky).wrapping_add(kx.wrapping_mul(across));
+                    count = count.wrapping_add(1);
+                }
+            }
+            self.pixels(ring.bytes(), step, width, runs.get(..count)?)?;
+        }
+        Some(())
+    }
+
+    /// The next `count` pixels.
+    fn pixels(&mut self, x: &[i8], step: usize, count: usize, runs: &[usize]) -> Option<()> {
+        let len = count.checked_mul(self.layer.outputs)?;
+        let (y, rest) = core::mem::take(&mut self.y).split_at_mut_checked(len)?;
+        self.y = rest;
+        self.present.square(&mut Square { x, step, count, runs, len: self.len, layer: self.layer, y })
+    }
+}

@@ -1,0 +1,121 @@
+//! Depthwise convolution in int8, one output for each channel: sixteen channels of a pixel at a time.
+//!
+//! Of the rows that an output row reads, four and four are interleaved, so that the bytes of one column and channel stand side by side: one
+//! operation then makes the products of a column of taps. Weights are interleaved in the same way, once for each call.
+
+use core::ops::Range;
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::format::{Layout, Tensor, Window};
+use lacewing::ops::DepthwiseI8;
+use lacewing::rows::Work;
+
+use super::conv::sums;
+use super::level::Present;
+use super::ring::{Ring, SLACK};
+use super::tile::{BLOCK, Depth, GROUP, Layer};
+use crate::image::Image;
+use crate::wish::Wish;
+
+/// What a depthwise convolution wants: weights as the portable kernel does.
+pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    let ([_, _, width, channels], [kh, kw], [dy, dx]) = (input.shape, window.kernel, window.dilation);
+    let reach = |kernel: u32, dilation: u32| kernel.checked_sub(1)?.checked_mul(dilation);
+    let columns = width.checked_add(window.pad[1])?.checked_add(reach(kw, dx)?)?.checked_add(1)?;
+    let (row, fours) = (columns.checked_mul(channels)?, kh.div_ceil(4));
+    let ring = row.checked_mul(reach(kh, dy)?.checked_add(1)?)?.checked_add(SLACK as u32)?;
+    let blocks = channels.div_ceil(BLOCK as u32).checked_mul(GROUP as u32)?;
+    let weights = fours.checked_mul(kw)?.checked_mul(blocks)?;
+    let interleaved = row.checked_next_multiple_of(BLOCK as u32)?.checked_mul(4)?.checked_mul(fours)?;
+    let parts = [blocks, blocks, weights, ring, interleaved, 2 * GROUP as u32];
+    let scratch = parts.into_iter().try_fold(0u32, u32::checked_add)?.checked_next_multiple_of(4)?;
+    let layout = Layout::channels_last(u16::try_from(channels).ok()?);
+    (channels == output.shape[3]).then_some(Wish { layout, scratch, least: scratch })
+}
+
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
+pub(super) fn run(present: Present, op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
+    let last = Layout { outputs: u16::try_from(channels).ok()?, depth: 1 };
+    if op.layout != last || op.requant.shift > 0 || image.channels != channels {
+        return None;
+    }
+    let (sums, scratch) = sums(work.scratch, channels)?;
+    let mut layer = Layer::new(constants, op.weights, &op.requant, channels)?;
+    let (weights, scratch) = interleaved(present, &image, layer.weights, cast_mut::<i8>(scratch)?)?;
+    layer.weights = weights;
+    layer.groups = image.kernel[0].div_ceil(4).checked_mul(image.kernel[1])?;
+    layer.steps = [layer.blocks().checked_mul(GROUP)?, GROUP];
+    layer.bias = present.raised_bias(&layer, constants.get(op.bias).ok()?, sums);
+    rows(present, (image, width), layer, (work.rows.clone(), &mut *work.output), scratch)
+}
+
+/// The weights `[kh][kw][c]` as the loop wants them, in the scratch; and what is left of it.
+fn interleaved<'s>(
+    present: Present,
+    image: &Image<'_>,
+    weights: &[i8],
+    scratch: &'s mut [i8],
+) -> Option<(&'s [i8], &'s mut [i8])> {
+    let ([kh, kw], channels) = (image.kernel, image.channels);
+    let blocks = channels.div_ceil(BLOCK);
+    let len = kh.div_ceil(4).checked_mul(kw)?.checked_mul(blocks)?.checked_mul(GROUP)?;
+    let (to, rest) = scratch.split_at_mut_checked(len)?;
+    let taps = to.as_chunks_mut::<GROUP>().0.chunks_mut(blocks.max(1));
+    for (tap, to) in taps.enumerate() {
+        let (four, kx) = (tap.checked_div(kw)?.wrapping_mul(4), tap.checked_rem(kw)?);
+        let mut rows: [&[i8]; 4] = [&[]; 4];
+        for (r, row) in rows.iter_mut().enumerate().take(kh.saturating_sub(four)) {
+            let start = four.wrapping_add(r).wrapping_mul(kw).wrapping_add(kx).wrapping_mul(channels);
+            *row = weights.get(start..start.wrapping_add(channels))?;
+        }
+        for (block, to) in to.iter_mut().enumerate() {
+            let at = block.wrapping_mul(BLOCK);
+            let chunks = rows.map(|row| part(row, at));
+            present.interleave(chunks.each_ref().map(core::slice::from_ref), core::slice::from_mut(to));
+        }
+    }
+    Some((to, rest))
+}
+
+/// Sixteen numbers from `at` on, zeros behind the end.
+fn part(row: &[i8], at: usize) -> [i8; BLOCK] {
+    let mut part = [0; BLOCK];
+    let row = row.get(at..).unwrap_or_default();
+    match row.first_chunk() {
+        Some(whole) => part = *whole,
+        None => part.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
+    }
+    part
+}
+
+/// Whole rows of outputs.
+fn rows(
+    present: Present,
+    (image, width): (Image<'_>, usize),
+    layer: Layer<'_>,
+    (rows, mut rest): (Range<u32>, &mut [i8]),
+    scratch: &mut [i8],
+) -> Option<()> {
+    let ([kh, kw], [_, across], [_, dx]) = (image.kernel, image.stride, image.dilation);
+    let (mut ring, scratch) = Ring::new(image, width, present.raises(), scratch)?;
+    let (fours, chunks) = (kh.div_ceil(4), ring.row.div_ceil(BLOCK));
+    let row_len = chunks.checked_mul(GROUP)?;
+    let x = scratch.get_mut(..row_len.checked_mul(fours)?.checked_add(GROUP)?)?;
+    let pixel = image.channels.checked_mul(4)?;
+    let steps = [row_len, pixel.checked_mul(across)?, pixel.checked_mul(dx)?];
+    for y in rows.start as usize..rows.end as usize {
+        ring.bring(y)?;
+        for (four, to) in x.chunks_exact_mut(row_len).enumerate() {
+            // Rows behind the last one meet zeros.
+            let row = |r: usize| ring.start(y, four.wrapping_mul(4).wrapping_add(r).min(kh.wrapping_sub(1)));
+            let chunk = |r: usize| ring.bytes().get(row(r)..).map(|row| row.as_chunks::<BLOCK>().0);
+            present.interleave([chunk(0)?, chunk(1)?, chunk(2)?, chunk(3)?], to.as_chunks_mut().0);
+        }
+        let (y, after) = rest.split_at_mut_checked(width.checked_mul(layer.outputs)?)?;
+        present.depth(&mut Depth { x, steps, count: width, taps: [fours, kw], layer, y })?;
+        rest = after;
+    }
+    Some(())
+}

@@ -1,0 +1,49 @@
+//! Fully connected layer in int8: a vector meets the weights, read once, in tiles of up to 128 outputs.
+//!
+//! Where one factor of a product must be unsigned, it is the weight: what that adds to all sums of a vector, `128·Σ x`, is taken off their
+//! biases.
+
+use lacewing::arena::{Constants, cast_mut};
+use lacewing::ops::FullyConnectedI8;
+
+use super::conv::{LAYOUT, sums};
+use super::level::Present;
+use super::tile::{BLOCK, GROUP, Layer, Square};
+use crate::wish::Wish;
+
+/// What a layer of `depth` inputs and `outputs` outputs wants: room for a number for each lane, and for the vector in whole groups.
+pub(super) fn wish(depth: u32, outputs: u32) -> Option<Wish> {
+    let lanes = outputs.div_ceil(BLOCK as u32).checked_mul(4 * BLOCK as u32)?;
+    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?;
+    Some(Wish { layout: LAYOUT, scratch, least: scratch })
+}
+
+/// Computes the layer, or gives `None` if the record is not as this loop wants it; the portable kernel then does all of it.
+pub(super) fn run(
+    present: Present,
+    op: &FullyConnectedI8,
+    constants: Constants<'_>,
+    (input, output, scratch): (&[i8], &mut [i8], &mut [u8]),
+) -> Option<()> {
+    if op.layout != LAYOUT || op.zeros.len > 0 || op.requant.shift > 0 {
+        return None;
+    }
+    let [depth, outputs] = [op.input, op.output].map(|tensor| tensor.shape[3] as usize);
+    let (sums, scratch) = sums(scratch, outputs)?;
+    let x = cast_mut::<i8>(scratch)?.get_mut(..depth.checked_next_multiple_of(4)?)?;
+    // Weights behind the last may be any.
+    x.fill(0);
+    let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
+    layer.groups = x.len() / 4;
+    layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
+    let bias = constants.get::<i32>(op.bias).ok()?;
+    for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
+        x.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+        let surplus = if present.raises() { input.iter().map(|x| i32::from(*x)).fold(0, i32::wrapping_add) } else { 0 };
+        let lanes = sums.as_flattened_mut().iter_mut();
+        lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus.wrapping_mul(128)));
+        let layer = Layer { bias: sums, ..layer };
+        present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer, y })?;
+    }
+    Some(())
+}

@@ -1,0 +1,87 @@
+//! Rows of an image with what stands outside them, as the loops read them: a ring of as many as one output row needs.
+
+use crate::image::Image;
+
+/// Bytes behind the last row that may be read: what a vector takes beyond what it needs.
+pub(super) const SLACK: usize = 64;
+
+/// Rows of the padded image, each `row` bytes, in `slots` slots; row `r` is in slot `r mod slots`.
+#[derive(Debug)]
+pub(super) struct Ring<'a> {
+    image: Image<'a>,
+    /// The numbers are raised by 128.
+    raise: bool,
+    bytes: &'a mut [i8],
+    slots: usize,
+    /// Bytes of a row.
+    pub(super) row: usize,
+    /// The next row to be written.
+    next: usize,
+}
+
+/// Rows that the window of an output reads, with those between.
+pub(super) fn slots(kernel: usize, dilation: usize) -> Option<usize> {
+    kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
+}
+
+impl<'a> Ring<'a> {
+    /// For rows of `width` outputs. Gives the bytes that are left too; `None` if there are too few.
+    pub(super) fn new(
+        image: Image<'a>,
+        width: usize,
+        raise: bool,
+        bytes: &'a mut [i8],
+    ) -> Option<(Self, &'a mut [i8])> {
+        let [slots, columns] = [0, 1].map(|axis| slots(image.kernel[axis], image.dilation[axis]));
+        let (slots, columns) = slots.zip(columns)?;
+        let columns = width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?;
+        let row = columns.checked_mul(image.channels)?;
+        let (bytes, rest) = bytes.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
+        Some((Self { image, raise, bytes, slots, row, next: 0 }, rest))
+    }
+
+    /// Brings in the rows that output row `y` reads; none of them before one that was brought in for an earlier one.
+    pub(super) fn bring(&mut self, y: usize) -> Option<()> {
+        let first = y.checked_mul(self.image.stride[0])?;
+        for row in self.next.max(first)..first.checked_add(self.slots)? {
+            self.fill(row)?;
+            self.next = row.wrapping_add(1);
+        }
+        Some(())
+    }
+
+    /// All bytes.
+    pub(super) fn bytes(&self) -> &[i8] {
+        self.bytes
+    }
+
+    /// Where the row starts that tap row `ky` of output row `y` reads.
+    pub(super) fn start(&self, y: usize, ky: usize) -> usize {
+        let row = y.wrapping_mul(self.image.stride[0]).wrapping_add(ky.wrapping_mul(self.image.dilation[0]));
+        self.slot(row)
+    }
+
+    fn slot(&self, row: usize) -> usize {
+        row.checked_rem(self.slots).unwrap_or(0).wrapping_mul(self.row)
+    }
+
+    /// Writes a row of the padded image.
+    fn fill(&mut self, row: usize) -> Option<()> {
+        let Image { channels, pad: [top, left], height, .. } = self.image;
+        let start = self.slot(row);
+        let to = self.bytes.get_mut(start..start.checked_add(self.row)?)?;
+        let flip = if self.raise { i8::MIN } else { 0 };
+        let outside = self.image.zero ^ flip;
+        let Some(y) = row.checked_sub(top).filter(|y| *y < height) else {
+            to.fill(outside);
+            return Some(());
+        };
+        let from = self.image.rows.row(y)?;
+        let (before, rest) = to.split_at_mut_checked(left.checked_mul(channels)?.min(to.len()))?;
+        let (inside, after) = rest.split_at_mut_checked(from.len().min(rest.len()))?;
+        before.fill(outside);
+        inside.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ flip);
+        after.fill(outside);
+        Some(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
+
+use lacewing::arena::Constants;
+use lacewing::format::{Requant, Span};
+
+/// Outputs, or channels, in a block: one for each lane.
+pub(super) const BLOCK: usize = 16;
+/// Bytes of a group: four numbers for each lane.
+pub(super) const GROUP: usize = 4 * BLOCK;
+
+/// The constants of a layer, in blocks of sixteen outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer<'a> {
+    /// Groups of 64 bytes.
+    pub(super) weights: &'a [i8],
+    /// Groups of a block.
+    pub(super) groups: usize,
+    /// Bytes from a group to the next one of its block, and from a block to the next.
+    pub(super) steps: [usize; 2],
+    /// The bias of each lane, for as many blocks as there are.
+    pub(super) bias: &'a [[i32; BLOCK]],
+    /// The multiplier of each lane of full blocks; none if all outputs have one.
+    pub(super) multipliers: &'a [[i32; BLOCK]],
+    /// Those of a block that is not full, or of every one.
+    pub(super) last: [i32; BLOCK],
+    /// The output's zero point.
+    pub(super) zero: i8,
+    /// Smallest and largest result.
+    pub(super) limits: [i8; 2],
+    /// Outputs in all.
+    pub(super) outputs: usize,
+}
+
+/// What brings sixteen sums to int8: `q = clamp(zero + ((sum + bias)·m + 2^31 >> 32), lo, hi)`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sixteen<'a> {
+    /// A bias for each lane.
+    pub(super) bias: &'a [i32; BLOCK],
+    /// `m` of each lane.
+    pub(super) multipliers: &'a [i32; BLOCK],
+    /// The output's zero point.
+    pub(super) zero: i8,
+    /// Smallest and largest result.
+    pub(super) limits: [i8; 2],
+}
+
+impl<'a> Layer<'a> {
+    /// The constants of `outputs` outputs, whose groups and biases are still to be said.
+    pub(super) fn new(constants: Constants<'a>, weights: Span, requant: &Requant, outputs: usize) -> Option<Self> {
+        let multipliers = constants.get::<i32>(requant.multipliers).ok()?;
+        let (multipliers, last) = match multipliers {
+            [one] => (&[][..], [*one; BLOCK]),
+            each => {
+                let (full, left) = each.as_chunks();
+                let mut last = [0; BLOCK];
+                last.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
+                (full, last)
+            }
+        };
+        Some(Self {
+            weights: constants.get(weights).ok()?,
+            groups: 0,
+            steps: [0; 2],
+            bias: &[],
+            multipliers,
+            last,
+            zero: requant.zero,
+            limits: [requant.lo, requant.hi],
+            outputs,
+        })
+    }
+
+    /// Blocks, the last one maybe not full.
+    pub(super) fn blocks(&self) -> usize {
+        self.outputs.div_ceil(BLOCK)
+    }
+
+    /// What brings the sums of a block to int8.
+    #[inline(always)]
+    pub(super) fn sixteen(&self, block: usize) -> Sixteen<'_> {
+        Sixteen {
+            bias: self.bias.get(block).unwrap_or(&[0; BLOCK]),
+            multipliers: self.multipliers.get(block).unwrap_or(&self.last),
+            zero: self.zero,
+            limits: self.limits,
+        }
+    }
+
+    /// Whether there are weights of all blocks.
+    fn fits(&self) -> bool {
+        let [group, block] = self.steps;
+        reach([(self.groups, group), (self.blocks(), block)], GROUP).is_some_and(|end| end <= self.weights.len())
+    }
+
+    /// Writes the results of a block into the outputs of a pixel.
+    #[inline(always)]
+    fn put(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
+        let first = block.wrapping_mul(BLOCK);
+        let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
+        let Some(y) = y.get_mut(start..) else { return };
+        match y.first_chunk_mut() {
+            Some(y) if self.outputs.wrapping_sub(first) >= BLOCK => *y = *results,
+            _ => y.iter_mut().zip(results).take(self.outputs.wrapping_sub(first)).for_each(|(to, from)| *to = *from),
+        }
+    }
+}
+
+/// Pixels by all outputs of a layer; each pixel reads some runs of bytes.
+///
+/// `y[p·O + o] = q(Σ_r Σ_k w[o][r·len + k] · x[p·step + runs[r] + k])`
+#[derive(Debug)]
+pub(super) struct Square<'a> {
+    /// What the pixels read.
+    pub(super) x: &'a [i8],
+    /// From what one pixel reads to what the next one reads.
+    pub(super) step: usize,
+    /// Pixels.
+    pub(super) count: usize,
+    /// Where the runs of the first pixel start.
+    pub(super) runs: &'a [usize],
+    /// Bytes of a run, a multiple of 4.
+    pub(super) len: usize,
+    /// The constants.
+    pub(super) layer: Layer<'a>,
+    /// The outputs of the pixels.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Square<'_> {
+    /// Whether all that the loops read is there.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, step, count, runs, len, layer, .. } = self;
+        let end = reach([(*count, *step)], *len).zip(runs.iter().max()).and_then(|(end, run)| end.checked_add(*run));
+        let inside = end.is_some_and(|end| end <= x.len());
+        len.is_multiple_of(4) && inside && runs.len().checked_mul(*len / 4) == Some(layer.groups) && layer.fits()
+    }
+
+    /// Writes the results of a block of a pixel.
+    #[inline(always)]
+    pub(super) fn put(&mut self, pixel: usize, block: usize, results: &[i8; BLOCK]) {
+        self.layer.put(self.y, [pixel, block], results);
+    }
+}
+
+/// Pixels of a depthwise convolution, whose input rows were interleaved by fours.
+///
+/// `y[p·C + c] = q(Σ_g Σ_t Σ_{i < 4} w[g][t][c][i] · x[g·rows + p·step + t·tap + 4·c + i])`
+#[derive(Debug)]
+pub(super) struct Depth<'a> {
+    /// The interleaved rows.
+    pub(super) x: &'a [i8],
+    /// From one four of rows to the next, from one pixel to the next, and from one tap to the next.
+    pub(super) steps: [usize; 3],
+    /// Pixels.
+    pub(super) count: usize,
+    /// Fours of rows, and taps of a row.
+    pub(super) taps: [usize; 2],
+    /// The constants; the groups of weights are in the order `[g][t]` for all blocks each.
+    pub(super) layer: Layer<'a>,
+    /// The outputs of the pixels.
+    pub(super) y: &'a mut [i8],
+}
+
+impl Depth<'_> {
+    /// Whether all that the loop reads is there.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, steps, count, taps, layer, .. } = self;
+        let [rows, pixel, tap] = *steps;
+        let end = reach([(taps[0], rows), (*count, pixel), (taps[1], tap), (layer.blocks(), GROUP)], GROUP);
+        end.is_some_and(|end| end <= x.len()) && taps[0].checked_mul(taps[1]) == Some(layer.groups) && layer.fits()
+    }
+
+    /// Writes the results of a block of a pixel.
+    #[inline(always)]
+    pub(super) fn put(&mut self, pixel: usize, block: usize, results: &[i8; BLOCK]) {
+        self.layer.put(self.y, [pixel, block], results);
+    }
+}
+
+/// The end of `len` bytes that are reached by steps, each so often less one; `None` if there are none.
+fn reach<const N: usize>(steps: [(usize, usize); N], len: usize) -> Option<usize> {
+    steps.iter().try_fold(len, |end, (count, step)| end.checked_add(count.checked_sub(1)?.checked_mul(*step)?))
+}
