@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lacewing::format::{DType, Op, Place, Port, Span, Tensor};
 use lacewing::owned::Aligned;
 use lacewing::{Model, Ran, ReadError, RunError};
-use lacewing_targets::host;
+use lacewing_targets::{NATIVE, host, pack};
 use ndarray::ArrayD;
 
 /// A file and its arena.
@@ -39,7 +39,7 @@ pub enum RunnerError {
 }
 
 impl Runner {
-    /// Reads the file with every check.
+    /// Reads the file with every check, and packs it for this machine.
     ///
     /// # Errors
     /// [`RunnerError::Read`].
@@ -47,6 +47,10 @@ impl Runner {
         let file = Aligned::from(file);
         let model: Model<'_> = Model::read(&file)?;
         model.verify()?;
+        // One that is too large to be packed runs as it is.
+        let packed = pack(&model, NATIVE).ok().flatten();
+        let file = packed.map(|packed| Aligned::from(&packed[..])).unwrap_or(file);
+        let model: Model<'_> = Model::read(&file)?;
         let mut arena = Aligned::zeroed(model.arena_len());
         model.reset(&mut arena)?;
         let ops = model.ops().collect();

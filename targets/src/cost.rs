@@ -6,10 +6,10 @@
 use core::fmt;
 
 use lacewing::Opcode;
-use lacewing::format::{Layout, Op, Place, Span, Tensor, Window};
-use lacewing::ops::{ConvI8, ConvW4, DepthwiseW4};
+use lacewing::format::{Op, Place, Tensor, Window};
+use lacewing::ops::{ConvW4, DepthwiseW4};
 
-use crate::wish::{Family, Wish};
+use crate::wish::{Family, Wished};
 
 /// Number of [`terms`].
 pub const TERMS: usize = 7;
@@ -27,8 +27,9 @@ impl Kind {
     /// the target's own loops want it.
     #[must_use]
     pub fn of(op: &Op, kernels: Family) -> Self {
+        let own = Wished::of(&mut op.clone(), kernels).is_some_and(|wished| wished.is_met());
         let pointwise = window(op).is_some_and(|window| window.kernel == [1, 1]);
-        Self { opcode: op.opcode(), pointwise, own: is_as_wished(op, kernels) }
+        Self { opcode: op.opcode(), pointwise, own }
     }
 }
 
@@ -38,37 +39,6 @@ impl fmt::Display for Kind {
         f.write_str(if self.pointwise { "-1x1" } else { "" })?;
         f.write_str(if self.own { "-own" } else { "" })
     }
-}
-
-/// Whether a record has the order of weights and the least scratch that kernels wish for, symmetric weights and no shift.
-fn is_as_wished(op: &Op, kernels: Family) -> bool {
-    match op {
-        Op::ConvI8(op) => {
-            is_met(kernels.conv_i8(&op.input, &op.output, &op.window), op.layout, op.scratch) && is_plain(op)
-        }
-        Op::ConvW4(ConvW4(op)) => is_met(kernels.conv_w4(&op.input, &op.window), op.layout, op.scratch) && is_plain(op),
-        Op::DepthwiseI8(op) => {
-            let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
-            is_met(wish, op.layout, op.scratch) && op.requant.shift == 0
-        }
-        Op::DepthwiseW4(DepthwiseW4(op)) => {
-            let wish = kernels.depthwise_w4(&op.input, &op.output, &op.window);
-            is_met(wish, op.layout, op.scratch) && op.requant.shift == 0
-        }
-        Op::FullyConnectedI8(op) => {
-            let wish = kernels.fully_connected_i8(op.input.shape[3], op.output.shape[3]);
-            is_met(wish, op.layout, op.scratch) && op.zeros.len == 0 && op.requant.shift == 0
-        }
-        _ => false,
-    }
-}
-
-fn is_met(wish: Option<Wish>, layout: Layout, scratch: Span) -> bool {
-    wish.is_some_and(|wish| wish.layout == layout && wish.least <= scratch.len)
-}
-
-fn is_plain(op: &ConvI8) -> bool {
-    op.groups == 1 && op.zeros.len == 0 && op.requant.shift == 0
 }
 
 /// The window of a convolution or a pool.
@@ -115,8 +85,8 @@ fn len(tensor: &Tensor) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lacewing::format::{DType, Requant};
-    use lacewing::ops::TableI8;
+    use lacewing::format::{DType, Layout, Requant, Span};
+    use lacewing::ops::{ConvI8, TableI8};
 
     fn tensor(shape: [u32; 4]) -> Tensor {
         Tensor::new(Place::Arena, DType::I8, 0, shape)
@@ -157,7 +127,7 @@ mod tests {
         let name = |op: &Op, kernels| Kind::of(op, kernels).to_string();
         assert_eq!([[1, 1], [1, 2]].map(|kernel| name(&conv(kernel), Family::Portable)), ["ConvI8-1x1", "ConvI8"]);
         let Op::ConvI8(mut op) = conv([3, 3]) else { return };
-        let wish = Family::Armv7em.conv_i8(&op.input, &op.window);
+        let wish = Family::Armv7em.conv_i8(&op.input, &op.output, &op.window);
         (op.layout, op.scratch.len) = wish.map_or((Layout::PLAIN, 0), |wish| (wish.layout, wish.scratch));
         assert_eq!(name(&op.clone().into(), Family::Armv7em), "ConvI8-own");
         assert_eq!(name(&op.into(), Family::Portable), "ConvI8");

@@ -7,21 +7,24 @@ use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::{DType, Span};
 use lacewing::ops::quantize::{dequantize, quantize};
 use lacewing::profile::After;
-use lacewing::{Model, Portable, Ran, RunError};
+use lacewing::{Model, Ran, RunError};
 
-/// As [`Model::run_with`], with the fastest kernels of this machine: the portable ones until it has its own. `rows` are the bytes of an
+use crate::native;
+
+/// As [`Model::run_with`], with [`native`] kernels. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
 /// As [`Model::run`] and [`Model::push_row`].
 pub fn run(model: &Model<'_>, arena: &mut [u8], rows: &[u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
-    let Some(mut frame) = model.frame() else { return model.run_with(&Portable, arena, after) };
+    let kernels = native();
+    let Some(mut frame) = model.frame() else { return model.run_with(&kernels, arena, after) };
     let mut rows = rows;
     while let Some(range) = frame.row().and_then(Span::range) {
         let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;
         let needed = model.header().arena_len;
         arena.get_mut(range).ok_or(RunError::ArenaTooSmall { needed })?.copy_from_slice(row);
-        model.push_row_profiled(&Portable, arena, &mut frame, &mut After(&mut *after))?;
+        model.push_row_profiled(&kernels, arena, &mut frame, &mut After(&mut *after))?;
         rows = rest;
     }
     Ok(())

@@ -17,6 +17,8 @@ extern crate std;
 pub mod boards;
 pub mod cost;
 pub mod host;
+#[cfg(feature = "std")]
+mod pack;
 pub mod wish;
 
 mod armv7em;
@@ -32,5 +34,26 @@ pub use armv7em::CortexM4;
 pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
+#[cfg(feature = "std")]
+pub use pack::pack;
 pub use scalar::Scalar;
 pub use x86::{Level, X86};
+
+/// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
+#[cfg(target_arch = "x86_64")]
+pub type Native = X86;
+/// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
+#[cfg(not(target_arch = "x86_64"))]
+pub type Native = Portable;
+
+/// What [`Native`] kernels want of a file.
+pub const NATIVE: wish::Family = if cfg!(target_arch = "x86_64") { wish::Family::X86 } else { wish::Family::Portable };
+
+/// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
+#[must_use]
+pub fn native() -> Native {
+    #[cfg(target_arch = "x86_64")]
+    return X86::detect();
+    #[cfg(not(target_arch = "x86_64"))]
+    return Portable;
+}

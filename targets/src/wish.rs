@@ -1,7 +1,8 @@
 //! What kernels want of a file: the converter asks, and writes records so. Every file runs with every kernels; one written for
 //! others runs with the portable bodies.
 
-use lacewing::format::{Layout, Tensor, Window};
+use lacewing::format::{Layout, Op, Span, Tensor, Window};
+use lacewing::ops::{ConvI8, ConvW4, DepthwiseW4};
 
 /// Order of the weights of a record, and bytes to work in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,66 @@ impl Wish {
         let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
         let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
         Some(Self { layout, scratch: room((enough / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+    }
+}
+
+/// A record with weights for which kernels have a wish, and what may change in it.
+#[derive(Debug)]
+pub struct Wished<'a> {
+    /// The wish.
+    pub wish: Wish,
+    /// Order of the weights.
+    pub layout: &'a mut Layout,
+    /// The weights, of int8 or two of int4 in a byte.
+    pub weights: &'a mut Span,
+    /// Bytes to work in.
+    pub scratch: &'a mut Span,
+    /// Outputs, and weights of each.
+    pub size: [u32; 2],
+}
+
+impl<'a> Wished<'a> {
+    /// The record, if it has symmetric weights and no shift and the kernels have a wish for it.
+    pub fn of(op: &'a mut Op, kernels: Family) -> Option<Self> {
+        macro_rules! wished {
+            ($op:expr, $wish:expr, $size:expr) => {
+                Some(Self {
+                    wish: $wish.filter(|_| $op.requant.shift == 0)?,
+                    size: $size,
+                    layout: &mut $op.layout,
+                    weights: &mut $op.weights,
+                    scratch: &mut $op.scratch,
+                })
+            };
+        }
+        let taps = |window: &Window| window.kernel[0].checked_mul(window.kernel[1]);
+        let conv = |op: &ConvI8| Some([op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?]);
+        let is_plain = |op: &ConvI8| op.groups == 1 && op.zeros.len == 0;
+        match op {
+            Op::ConvI8(op) if is_plain(op) => {
+                wished!(op, kernels.conv_i8(&op.input, &op.output, &op.window), conv(op)?)
+            }
+            Op::ConvW4(ConvW4(op)) if is_plain(op) => wished!(op, kernels.conv_w4(&op.input, &op.window), conv(op)?),
+            Op::DepthwiseI8(op) => {
+                let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
+                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+            }
+            Op::DepthwiseW4(DepthwiseW4(op)) => {
+                let wish = kernels.depthwise_w4(&op.input, &op.output, &op.window);
+                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+            }
+            Op::FullyConnectedI8(op) if op.zeros.len == 0 => {
+                let size = [op.output.shape[3], op.input.shape[3]];
+                wished!(op, kernels.fully_connected_i8(size[1], size[0]), size)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the order of weights and the least scratch are as wished for.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.wish.layout == *self.layout && self.wish.least <= self.scratch.len
     }
 }
 

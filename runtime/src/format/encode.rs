@@ -45,6 +45,12 @@ impl core::fmt::Display for TooLarge {
 impl core::error::Error for TooLarge {}
 
 impl Builder {
+    /// For a program whose records already refer to constants: these, and what is added comes behind them.
+    #[must_use]
+    pub fn after(constants: &[u8]) -> Self {
+        Self { constants: constants.into(), ..Self::default() }
+    }
+
     /// Adds numbers to the constants, once however often they come; the span is aligned for fast loads.
     pub fn constant<T: Pod>(&mut self, numbers: &[T]) -> Span {
         let bytes = bytes_of(numbers);

@@ -1,0 +1,95 @@
+//! Files that were written for other kernels, packed anew when they are loaded.
+
+use std::vec;
+use std::vec::Vec;
+
+use lacewing::Model;
+use lacewing::arena::Constants;
+use lacewing::format::encode::{Builder, TooLarge};
+use lacewing::format::{ALIGN, Layout, Op, Span};
+
+use crate::wish::{Family, Wish, Wished};
+
+/// The same program as kernels wish for it: weights in their order, behind the constants that are there, and bytes to work in, behind the
+/// arena. `None` if it is so already. Outputs are the same, bit for bit.
+///
+/// # Errors
+/// [`TooLarge`] if the constants exceed what a file can hold.
+///
+/// ```
+/// # let file = lacewing::owned::Aligned::from(&include_bytes!("../../firmware-examples/qemu-mps2-an386-classify/fashion.lace")[..]);
+/// let model: lacewing::Model = lacewing::Model::read(&file).unwrap();
+/// let packed = lacewing_targets::pack(&model, lacewing_targets::wish::Family::X86).unwrap().unwrap();
+/// let packed = lacewing::owned::Aligned::from(&packed[..]);
+/// let packed: lacewing::Model = lacewing::Model::read(&packed).unwrap();
+/// assert!(lacewing_targets::pack(&packed, lacewing_targets::wish::Family::X86).unwrap().is_none());
+/// ```
+pub fn pack(model: &Model<'_>, kernels: Family) -> Result<Option<Vec<u8>>, TooLarge> {
+    let all = Span { offset: 0, len: model.header().constants_len };
+    let builder = Builder::after(model.constants().get(all).unwrap_or_default());
+    let mut packer = Packer { model, builder, scratch: 0, changed: false };
+    let mut bands = model.bands().peekable();
+    for (index, mut op) in model.ops().enumerate() {
+        if bands.peek().is_some_and(|(band, _)| band.start == index) {
+            packer.builder.end_plain()?;
+        }
+        packer.pack(&mut op, kernels);
+        packer.builder.push(&op)?;
+        if let Some((_, turns)) = bands.next_if(|(band, _)| band.end == index.wrapping_add(1)) {
+            packer.builder.end_band(turns)?;
+        }
+    }
+    if packer.changed { packer.finish().map(Some) } else { Ok(None) }
+}
+
+/// A file that is being written.
+struct Packer<'m> {
+    model: &'m Model<'m>,
+    builder: Builder,
+    /// Bytes behind the arena.
+    scratch: u32,
+    changed: bool,
+}
+
+impl Packer<'_> {
+    /// Changes a record that is not as it is wished for.
+    fn pack(&mut self, op: &mut Op, kernels: Family) {
+        let Some(wished) = Wished::of(op, kernels).filter(|wished| !wished.is_met()) else { return };
+        let Wished { wish: Wish { layout, scratch, .. }, weights, size, .. } = wished;
+        if *wished.layout != layout {
+            let Some(ordered) = reordered(self.model.constants(), *weights, [*wished.layout, layout], size) else {
+                return;
+            };
+            (*weights, *wished.layout) = (self.builder.constant(&ordered), layout);
+        }
+        let offset = (self.model.arena_len() as u32).next_multiple_of(ALIGN as u32);
+        *wished.scratch = Span { offset, len: scratch };
+        (self.scratch, self.changed) = (self.scratch.max(scratch), true);
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, TooLarge> {
+        self.model.states().try_for_each(|state| self.builder.state(&state))?;
+        let [inputs, outputs]: [Vec<_>; 2] = [self.model.inputs().collect(), self.model.outputs().collect()];
+        let arena = (self.model.arena_len() as u32).next_multiple_of(ALIGN as u32).checked_add(self.scratch);
+        self.builder.finish(&inputs, &outputs, arena.ok_or(TooLarge)?, self.model.metadata_bytes())
+    }
+}
+
+/// Weights of one byte each in another order; `None` for what the other order has no place for.
+fn reordered(
+    constants: Constants<'_>,
+    weights: Span,
+    [from, to]: [Layout; 2],
+    [outputs, depth]: [u32; 2],
+) -> Option<Vec<i8>> {
+    let weights = constants.get::<i8>(weights).ok()?;
+    let at = |o: u32, k: u32| weights.get(from.index(o, k, depth) as usize).copied();
+    let mut ordered = vec![0; to.len(outputs, depth)? as usize];
+    for o in 0..outputs {
+        for k in 0..depth {
+            let carry = from.carries(o) && at(o.checked_sub(1)?, k)? < 0;
+            *ordered.get_mut(to.index(o, k, depth) as usize)? = at(o, k)?.wrapping_add(i8::from(carry));
+        }
+    }
+    Some(ordered)
+}
