@@ -145,9 +145,8 @@ impl<'a> Layer<'a> {
             bands(to, TOGETHER, |band, to| {
                 let first = group * each + band * TOGETHER;
                 let outputs = first..first + to.len();
-                for ((to, wanted), o) in to.iter_mut().zip(target.wanted(&rows[outputs.clone()])).zip(outputs) {
-                    *to = target.fit(&rows[o], &wanted, self.bias[o], self.bits, self.rounding);
-                }
+                let (rows, bias) = (&rows[outputs.clone()], &self.bias[outputs]);
+                to.iter_mut().zip(target.fit(rows, bias, self.bits, self.rounding)).for_each(|(to, row)| *to = row);
             });
         }
         let ints = fitted.iter().flat_map(|row| row.ints.iter().map(|q| *q as i8)).collect();
@@ -183,20 +182,32 @@ impl Target {
         wanted
     }
 
-    /// The output whose weights are `w`, and `wanted` to make up for the layers before.
-    fn fit(&self, w: &[f64], wanted: &[f64], bias: f64, bits: Bits, rounding: Rounding) -> Row {
+    /// Some outputs, of these weights and biases.
+    fn fit(&self, rows: &[Vec<f64>], bias: &[f64], bits: Bits, rounding: Rounding) -> Vec<Row> {
         // The fewer the integers, the more a scale gains that cuts the largest weights.
         let scales = match bits {
             Bits::Eight => 4,
             Bits::Four => 14,
         };
         let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
-        let (scale, mut ints) = self.form.rounded(wanted, bits.largest().into(), ratios);
-        if rounding == Rounding::Adaround && scale > 0.0 {
-            ints = self.form.adaround(wanted, scale, bits.largest().into());
+        let (wanted, largest) = (self.wanted(rows), bits.largest().into());
+        let rounded = |wanted: &Vec<f64>| self.form.rounded(wanted, largest, ratios.clone());
+        let mut fitted: Vec<(f64, Vec<f64>)> = wanted.iter().map(rounded).collect();
+        if rounding == Rounding::Adaround {
+            let (moving, to): (Vec<_>, Vec<_>) = fitted
+                .iter_mut()
+                .zip(&wanted)
+                .filter(|((scale, _), _)| *scale > 0.0)
+                .map(|((scale, ints), wanted)| ((wanted.as_slice(), *scale), ints))
+                .unzip();
+            let ints = self.form.adaround(&moving, largest);
+            to.into_iter().zip(ints).for_each(|(to, ints)| *to = ints);
         }
-        let bias = bias + dot(w, &self.moments.t) - scale * dot(&ints, &self.moments.x);
-        Row { ints, scale, bias }
+        let row = |((scale, ints), (w, bias)): ((f64, Vec<f64>), (&Vec<f64>, &f64))| {
+            let bias = bias + dot(w, &self.moments.t) - scale * dot(&ints, &self.moments.x);
+            Row { ints, scale, bias }
+        };
+        fitted.into_iter().zip(rows.iter().zip(bias)).map(row).collect()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Integers by gradient descent on whether each weight is rounded down or up.
 
 use crate::Form;
+use crate::functions::{log2, power, sigmoid};
 
 /// Steps of Adam.
-const STEPS: i32 = 1000;
+const STEPS: i32 = 400;
 /// The part of them in which no weight is pushed to a side.
 const FREE: f32 = 0.2;
 /// Adam's step and the decay of its means.
@@ -14,36 +15,33 @@ const STRETCH: (f32, f32) = (-0.1, 1.2);
 const PUSH: (f32, f32, f32) = (0.01, 20.0, 2.0);
 
 impl Form {
-    /// Integers up to ±`largest` of a scale above 0: `⌊w / s⌋ + h(v)` with `v` of least error, by Adam; `h` is pushed to 0 or 1. Where
-    /// the nearest are better, these. No random numbers are in it.
+    /// Integers up to ±`largest` for the weights of some outputs, each with a scale above 0: `⌊w / s⌋ + h(v)` with `v` of least error, by Adam;
+    /// `h` is pushed to 0 or 1. Where the nearest are better, these. No random numbers are in it.
     ///
     /// Source: M. Nagel et al., "Up or down? Adaptive rounding for post-training quantization", ICML 2020. The layer's error is exact here, a
     /// quadratic form, where they take batches.
     #[must_use]
-    pub fn adaround(&self, w: &[f64], scale: f64, largest: f64) -> Vec<f64> {
-        let w = self.ordered(w);
-        let floors = w.iter().map(|w| (w / scale).floor().clamp(-largest, largest - 1.0));
-        let floors: Vec<f64> = floors.collect();
-        let parts: Vec<f32> = w.iter().zip(&floors).map(|(w, floor)| (w / scale - floor) as f32).collect();
-        let ups = self.descend(&parts);
-        let q: Vec<f64> = floors.iter().zip(&ups).map(|(floor, h)| floor + f64::from(h.round())).collect();
-        let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even().clamp(-largest, largest)).collect();
-        let is_better = self.error(&w, &nearest, scale) < self.error(&w, &q, scale);
-        self.restored(if is_better { &nearest } else { &q })
+    pub fn adaround(&self, outputs: &[(&[f64], f64)], largest: f64) -> Vec<Vec<f64>> {
+        let outputs: Vec<Output> =
+            outputs.iter().map(|(w, scale)| Output::new(self.ordered(w), *scale, largest)).collect();
+        let ups = self.descend(&outputs);
+        outputs.iter().zip(ups).map(|(output, ups)| self.restored(&output.better(self, &ups, largest))).collect()
     }
 
-    /// `h` of each weight, of which `parts` lie above the integer below.
-    fn descend(&self, parts: &[f32]) -> Vec<f32> {
+    /// `h` of each weight of each output.
+    fn descend(&self, outputs: &[Output]) -> Vec<Vec<f32>> {
         let form = self.single();
-        let mut choices: Vec<Choice> = parts.iter().map(|part| Choice::new(*part)).collect();
-        let mut off = vec![0.0; parts.len()];
+        let mut choices: Vec<Choices> = outputs.iter().map(|output| Choices::new(&output.parts)).collect();
         for step in 1..=STEPS {
-            off.iter_mut().zip(&choices).zip(parts).for_each(|((off, choice), part)| *off = choice.h().0 - part);
             let adam = Step::new(step);
-            let rows = form.chunks_exact(parts.len().max(1));
-            choices.iter_mut().zip(rows).for_each(|(choice, row)| choice.follow(2.0 * dot(row, &off), &adam));
+            choices.iter_mut().zip(outputs).for_each(|(choices, output)| choices.look(&output.parts));
+            // A row of the form is fetched once for all outputs.
+            for (i, row) in form.chunks_exact(self.matrix().len().max(1)).enumerate() {
+                choices.iter_mut().for_each(|choices| choices.feel(i, row));
+            }
+            choices.iter_mut().for_each(|choices| choices.follow(&adam));
         }
-        choices.iter().map(|choice| choice.h().0).collect()
+        choices.into_iter().zip(outputs).map(|(choices, output)| choices.end(&output.parts)).collect()
     }
 
     /// The form in f32, of a mean diagonal of 1.
@@ -51,6 +49,32 @@ impl Form {
         let h = self.matrix();
         let mean = h.mean_diagonal();
         (0..h.len()).flat_map(|i| h.row(i).iter().map(move |x| (x / mean) as f32)).collect()
+    }
+}
+
+/// The weights of one output, in the form's order.
+struct Output {
+    w: Vec<f64>,
+    scale: f64,
+    /// `⌊w / s⌋`, and the part of `w / s` above it.
+    floors: Vec<f64>,
+    parts: Vec<f32>,
+}
+
+impl Output {
+    fn new(w: Vec<f64>, scale: f64, largest: f64) -> Self {
+        let floors: Vec<f64> = w.iter().map(|w| (w / scale).floor().clamp(-largest, largest - 1.0)).collect();
+        let parts = w.iter().zip(&floors).map(|(w, floor)| (w / scale - floor) as f32).collect();
+        Self { w, scale, floors, parts }
+    }
+
+    /// What was found, or the nearest.
+    fn better(&self, form: &Form, ups: &[f32], largest: f64) -> Vec<f64> {
+        let Self { w, scale, floors, .. } = self;
+        let found: Vec<f64> = floors.iter().zip(ups).map(|(floor, h)| floor + f64::from(h.round())).collect();
+        let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even().clamp(-largest, largest)).collect();
+        let is_better = form.error(w, &nearest, *scale) < form.error(w, &found, *scale);
+        if is_better { nearest } else { found }
     }
 }
 
@@ -74,39 +98,71 @@ impl Step {
     }
 }
 
-/// Down or up.
-struct Choice {
-    v: f32,
+/// Down or up, for each weight of an output.
+struct Choices {
+    v: Vec<f32>,
+    /// `h(v)`, its derivative, and how far it is from the part of the weight.
+    h: Vec<f32>,
+    derivative: Vec<f32>,
+    off: Vec<f32>,
+    /// The slope of the error by `h`.
+    slope: Vec<f32>,
     /// Adam's means of the slope and of its square.
-    means: (f32, f32),
+    means: [Vec<f32>; 2],
 }
 
-impl Choice {
-    fn new(part: f32) -> Self {
+impl Choices {
+    fn new(parts: &[f32]) -> Self {
         let (low, width) = STRETCH;
-        let sigma = (part.clamp(0.0, 1.0) - low) / width;
-        Self { v: -libm::logf(1.0 / sigma - 1.0), means: (0.0, 0.0) }
+        let start = |part: &f32| {
+            let sigma = (part.clamp(0.0, 1.0) - low) / width;
+            -std::f32::consts::LN_2 * log2(1.0 / sigma - 1.0)
+        };
+        let zeros = || vec![0.0; parts.len()];
+        let v = parts.iter().map(start).collect();
+        Self { v, h: zeros(), derivative: zeros(), off: zeros(), slope: zeros(), means: [zeros(), zeros()] }
     }
 
-    /// `h(v)` and its derivative.
-    fn h(&self) -> (f32, f32) {
+    /// Finds `h`, its derivative and the distance.
+    fn look(&mut self, parts: &[f32]) {
         let (low, width) = STRETCH;
-        let sigma = 1.0 / (1.0 + libm::expf(-self.v));
-        let h = sigma * width + low;
-        if (0.0..=1.0).contains(&h) { (h, width * sigma * (1.0 - sigma)) } else { (h.clamp(0.0, 1.0), 0.0) }
+        let found = self.h.iter_mut().zip(&mut self.derivative).zip(&mut self.off);
+        for (((h, derivative), off), (v, part)) in found.zip(self.v.iter().zip(parts)) {
+            let sigma = sigmoid(*v);
+            let wide = sigma * width + low;
+            *h = wide.clamp(0.0, 1.0);
+            *derivative = if *h == wide { width * sigma * (1.0 - sigma) } else { 0.0 };
+            *off = *h - part;
+        }
     }
 
-    /// One step against the slope of the error by `h` and of the push.
-    fn follow(&mut self, slope: f32, Step { unbiased, push: (lambda, beta) }: &Step) {
+    /// Finds the slope of weight `i` from its row of the form, if it can move.
+    fn feel(&mut self, i: usize, row: &[f32]) {
+        if self.derivative[i] != 0.0 {
+            self.slope[i] = 2.0 * dot(row, &self.off);
+        }
+    }
+
+    /// One step of all weights against the slope of the error and of the push.
+    fn follow(&mut self, Step { unbiased, push: (lambda, beta) }: &Step) {
         let (rate, first, second) = ADAM;
-        let (h, derivative) = self.h();
-        let side = 2.0 * h - 1.0;
-        // An even power would do without the sign.
-        let push = -2.0 * lambda * beta * side.signum() * libm::powf(side.abs(), beta - 1.0);
-        let slope = (slope + push) * derivative;
-        self.means.0 = first * self.means.0 + (1.0 - first) * slope;
-        self.means.1 = second * self.means.1 + (1.0 - second) * slope * slope;
-        self.v -= rate * self.means.0 * unbiased.0 / ((self.means.1 * unbiased.1).sqrt() + 1e-8);
+        let [means, squares] = &mut self.means;
+        let slopes = self.h.iter().zip(&self.derivative).zip(&self.slope);
+        for (((v, mean), square), ((h, derivative), slope)) in self.v.iter_mut().zip(means).zip(squares).zip(slopes) {
+            let side = 2.0 * h - 1.0;
+            // An even power would do without the sign.
+            let push = -2.0 * lambda * beta * side.signum() * power(side.abs(), beta - 1.0);
+            let slope = (slope + push) * derivative;
+            *mean = first * *mean + (1.0 - first) * slope;
+            *square = second * *square + (1.0 - second) * slope * slope;
+            *v -= rate * *mean * unbiased.0 / ((*square * unbiased.1).sqrt() + 1e-8);
+        }
+    }
+
+    /// `h` in the end.
+    fn end(mut self, parts: &[f32]) -> Vec<f32> {
+        self.look(parts);
+        self.h
     }
 }
 
@@ -149,10 +205,13 @@ mod tests {
             let inputs: Vec<f64> =
                 numbers(3 * n * n, seed + 1).chunks(n).flat_map(|row| row.iter().map(|x| x + row[0])).collect();
             let h = products(&inputs, &inputs, n).damped(0.01);
-            let w = numbers(n, seed + 77);
-            let q = Form::new(&h).unwrap().adaround(&w, scale, 7.0);
+            let (w, other) = (numbers(n, seed + 77), numbers(n, seed + 78));
+            let form = Form::new(&h).unwrap();
+            let both = form.adaround(&[(&w, scale), (&other, scale)], 7.0);
+            assert_eq!(both[1], form.adaround(&[(&other, scale)], 7.0)[0], "each output is by itself");
+            let q = &both[0];
             let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even()).collect();
-            let (found, nearest) = (error(&h, &w, &q, scale), error(&h, &w, &nearest, scale));
+            let (found, nearest) = (error(&h, &w, q, scale), error(&h, &w, &nearest, scale));
             assert!(found <= nearest && q.iter().zip(&w).all(|(q, w)| (q - w / scale).abs() <= 1.0), "{seed}");
             (sum, sum_nearest) = (sum + found, sum_nearest + nearest);
         }
@@ -162,6 +221,6 @@ mod tests {
     #[test]
     fn integers_stay_within_their_bits() {
         let form = Form::new(&Square::zeros(3).damped(1.0)).unwrap();
-        assert_eq!(form.adaround(&[-9.4, 9.4, 0.4], 1.0, 7.0), [-7.0, 7.0, 0.0]);
+        assert_eq!(form.adaround(&[(&[-9.4, 9.4, 0.4], 1.0)], 7.0), [[-7.0, 7.0, 0.0]]);
     }
 }

@@ -4,6 +4,7 @@
 //! has a fixed order, whatever the number of threads: the same input gives the same bits on every machine.
 
 mod adaround;
+mod functions;
 mod linalg;
 mod moments;
 mod rounding;
