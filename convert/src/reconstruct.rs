@@ -194,20 +194,17 @@ impl Target {
         let rounded = |wanted: &Vec<f64>| self.form.rounded(wanted, largest, ratios.clone());
         let mut fitted: Vec<(f64, Vec<f64>)> = wanted.iter().map(rounded).collect();
         if rounding == Rounding::Adaround {
-            let (moving, to): (Vec<_>, Vec<_>) = fitted
-                .iter_mut()
-                .zip(&wanted)
-                .filter(|((scale, _), _)| *scale > 0.0)
-                .map(|((scale, ints), wanted)| ((wanted.as_slice(), *scale), ints))
-                .unzip();
-            let ints = self.form.adaround(&moving, largest);
-            to.into_iter().zip(ints).for_each(|(to, ints)| *to = ints);
+            // Weights that are all 0 have the scale 0.
+            let scale = |(scale, _): &(f64, Vec<f64>)| scale.max(f64::MIN_POSITIVE);
+            let outputs: Vec<(&[f64], f64)> = wanted.iter().map(Vec::as_slice).zip(fitted.iter().map(scale)).collect();
+            let found = self.form.adaround(&outputs, largest);
+            fitted.iter_mut().zip(found).for_each(|((_, ints), found)| *ints = found);
         }
-        let row = |((scale, ints), (w, bias)): ((f64, Vec<f64>), (&Vec<f64>, &f64))| {
-            let bias = bias + dot(w, &self.moments.t) - scale * dot(&ints, &self.moments.x);
+        let row = |(o, (scale, ints)): (usize, (f64, Vec<f64>))| {
+            let bias = bias[o] + dot(&rows[o], &self.moments.t) - scale * dot(&ints, &self.moments.x);
             Row { ints, scale, bias }
         };
-        fitted.into_iter().zip(rows.iter().zip(bias)).map(row).collect()
+        fitted.into_iter().enumerate().map(row).collect()
     }
 }
 
