@@ -12,6 +12,8 @@ use ndarray::ArrayD;
 #[derive(Clone, Debug)]
 pub struct Runner {
     file: Aligned,
+    /// The same packed for this machine, if it was written for another.
+    packed: Option<Aligned>,
     arena: Aligned,
     ops: Vec<Op>,
 }
@@ -48,13 +50,12 @@ impl Runner {
         let model: Model<'_> = Model::read(&file)?;
         model.verify()?;
         // One that is too large to be packed runs as it is.
-        let packed = pack(&model, NATIVE).ok().flatten();
-        let file = packed.map(|packed| Aligned::from(&packed[..])).unwrap_or(file);
-        let model: Model<'_> = Model::read(&file)?;
-        let mut arena = Aligned::zeroed(model.arena_len());
-        model.reset(&mut arena)?;
+        let packed = pack(&model, NATIVE).ok().flatten().map(|packed| Aligned::from(&packed[..]));
         let ops = model.ops().collect();
-        Ok(Self { file, arena, ops })
+        let mut runner = Self { file, packed, arena: Aligned::zeroed(0), ops };
+        runner.arena = Aligned::zeroed(runner.packed().arena_len());
+        runner.reset()?;
+        Ok(runner)
     }
 
     /// Starts a stream anew: gives the model's states their first value.
@@ -62,7 +63,7 @@ impl Runner {
     /// # Errors
     /// Never, for a file that `new` accepted.
     pub fn reset(&mut self) -> Result<(), RunnerError> {
-        let model: Model<'_> = Model::read(&self.file)?;
+        let model: Model<'_> = Model::read(self.packed.as_ref().unwrap_or(&self.file))?;
         Ok(model.reset(&mut self.arena)?)
     }
 
@@ -73,6 +74,15 @@ impl Runner {
     #[must_use]
     pub fn model(&self) -> Model<'_> {
         Model::read(&self.file).expect("read in new")
+    }
+
+    /// The model as this machine runs it: weights in the order of its kernels, and bytes for them to work in.
+    ///
+    /// # Panics
+    /// Never: it was made in `new`.
+    #[must_use]
+    pub fn packed(&self) -> Model<'_> {
+        Model::read(self.packed.as_ref().unwrap_or(&self.file)).expect("made in new")
     }
 
     /// Whether a run goes on where the last one left it.
@@ -123,7 +133,7 @@ impl Runner {
         inputs: &[ArrayD<f32>],
         after: &mut dyn FnMut(Ran<'_>),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
-        let model: Model<'_> = Model::read(&self.file)?;
+        let model: Model<'_> = Model::read(self.packed.as_ref().unwrap_or(&self.file))?;
         let mut rows = Vec::new();
         for (index, port) in model.inputs().enumerate() {
             let given = inputs.get(index);

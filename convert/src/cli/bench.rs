@@ -48,7 +48,7 @@ pub(super) struct Timing {
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let runner = Runner::new(&files::read(&args.model)?).map_err(|error| Failure::from(error).of(&args.model))?;
     let model = runner.model();
-    let timing = measure(model, BUDGET)?;
+    let timing = measure(runner.packed(), BUDGET)?;
     let macs = program::macs(&program::steps(&model));
     let rate = macs as f64 / timing.min_us * 1e6;
     let peak = peak_memory();
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     table.add_row(["runs".to_string(), grouped(timing.runs as u64)]);
     table.add_row(["multiply-accumulates".to_string(), grouped(macs)]);
     table.add_row(["MAC/s at the fastest".to_string(), grouped(rate as u64)]);
-    table.add_row(["arena".to_string(), bytes(model.arena_len())]);
+    table.add_row(["arena".to_string(), bytes(runner.packed().arena_len())]);
     if let Some(peak) = peak {
         table.add_row(["peak memory of the process".to_string(), bytes(peak)]);
     }
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "runs": timing.runs,
         "macs": macs,
         "macs_per_second": rate,
-        "arena_bytes": model.arena_len(),
+        "arena_bytes": runner.packed().arena_len(),
         "file_bytes": model.header().file_len,
         "peak_memory_bytes": peak,
     }))

@@ -109,7 +109,7 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
         let conversion = convert_with(MODEL, &Options::of(precision), samples, terminal)?;
         let runner = Runner::new(&conversion.file)?;
         let macs = program::macs(&program::steps(&runner.model()));
-        let timing = bench::measure(runner.model(), Duration::from_millis(200))?;
+        let timing = bench::measure(runner.packed(), Duration::from_millis(200))?;
         let classes = Engine::Lace(Box::new(runner)).classes(&test, terminal.progress(what, test.len()))?;
         Ok::<_, Failure>(Program { conversion, macs, classes, timing })
     };

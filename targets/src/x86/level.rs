@@ -1,5 +1,6 @@
 //! The instruction sets, and the loops compiled for each.
 
+use super::add::Add;
 use super::lanes;
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
@@ -111,6 +112,13 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn add(add: &mut Add<'_>) {
+                add.compute();
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn interleave(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
                 // SAFETY: as the caller says.
                 unsafe { lanes::interleave::<$lanes>(rows, to) }
@@ -178,6 +186,11 @@ impl Present {
         let sums = sums.as_flattened_mut();
         sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
         sums.as_chunks().0
+    }
+
+    /// A sum of two tensors.
+    pub(super) fn add(self, add: &mut Add<'_>) {
+        call!(self, add(add));
     }
 
     /// The numbers of four rows side by side: `to[4·i + r] = rows[r][i]`.

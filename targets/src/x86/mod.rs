@@ -6,6 +6,7 @@
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
+mod add;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -21,9 +22,9 @@ mod ring;
 mod sse41;
 mod tile;
 
-use lacewing::arena::Constants;
+use lacewing::arena::{Constants, Operand};
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::ops::{AddI8, ConvI8, DepthwiseI8, FullyConnectedI8};
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
@@ -79,6 +80,10 @@ impl Kernels for X86 {
         or_portable(fully_connected::run(self.0, op, c, (input, output, scratch)), || {
             ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
         })
+    }
+
+    fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+        or_portable(add::run(self.0, op, [a, b], output), || ops::binary::add_i8(op, a, b, output))
     }
 }
 
