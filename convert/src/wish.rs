@@ -8,7 +8,8 @@ use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::ops::{is_depthwise, window_of};
 use crate::quantize::{Bits, Quantization, Width};
 
-/// The wish for a node, as a whole or row by row in a band, in int8 with int8 or int4 weights; `None` for any other, and where the kernels have none.
+/// The wish for a node, as a whole or row by row in a band, in int8 with int8 or int4 weights, or in int16; `None` for any other, and where the kernels
+/// have none.
 pub(crate) fn wish(
     graph: &Graph,
     quantization: &Quantization,
@@ -17,31 +18,39 @@ pub(crate) fn wish(
 ) -> Option<Wish> {
     let node = &graph.nodes[id.0];
     let weights = quantization.weights(id)?;
-    let narrow = |value: &ValueId| quantization.params(*value).is_some_and(|params| params.width == Width::I8);
-    if !weights.zeros.is_empty() || !narrow(&node.inputs[0]) || !narrow(&node.outputs[0]) {
+    let width = |value: ValueId| quantization.params(value).map(|params| params.width);
+    let width = width(node.inputs[0]).filter(|input| Some(*input) == width(node.outputs[0]))?;
+    if !weights.zeros.is_empty() {
         return None;
     }
     // Pairs have no room for a weight of -128 beside a negative one.
     let fits = |wish: &Wish| wish.layout != Layout::PAIRS || weights.ints.iter().all(|w| *w > i8::MIN);
-    of(graph, node, weights.bits, (kernels, banded)).filter(fits)
+    of(graph, node, (width, weights.bits), (kernels, banded)).filter(fits)
 }
 
-fn of(graph: &Graph, node: &Node, bits: Bits, (kernels, banded): (Family, bool)) -> Option<Wish> {
-    let tensor = |value: ValueId| Tensor::new(Place::Arena, DType::I8, 0, shape4(graph.shape(value)));
+fn of(graph: &Graph, node: &Node, (width, bits): (Width, Bits), (kernels, banded): (Family, bool)) -> Option<Wish> {
+    let dtype = if width == Width::I16 { DType::I16 } else { DType::I8 };
+    let tensor = |value: ValueId| Tensor::new(Place::Arena, dtype, 0, shape4(graph.shape(value)));
     let (input, mut output) = (tensor(node.inputs[0]), tensor(node.outputs[0]));
     if banded {
         output.shape[1] = 1;
     }
     match &node.op {
-        Op::Conv { window, groups } if is_depthwise(*groups, &input) => match bits {
-            Bits::Eight => kernels.depthwise_i8(&input, &output, &window_of(window)),
-            Bits::Four => kernels.depthwise_w4(&input, &output, &window_of(window)),
+        Op::Conv { window, groups } if is_depthwise(*groups, &input) => match (width, bits) {
+            (Width::I8, Bits::Eight) => kernels.depthwise_i8(&input, &output, &window_of(window)),
+            (Width::I8, Bits::Four) => kernels.depthwise_w4(&input, &output, &window_of(window)),
+            (Width::I16, _) => kernels.depthwise_i16(&input, &output, &window_of(window)),
         },
-        Op::Conv { window, groups: 1 } => match bits {
-            Bits::Eight => kernels.conv_i8(&input, &output, &window_of(window)),
-            Bits::Four => kernels.conv_w4(&input, &window_of(window)),
+        Op::Conv { window, groups: 1 } => match (width, bits) {
+            (Width::I8, Bits::Eight) => kernels.conv_i8(&input, &output, &window_of(window)),
+            (Width::I8, Bits::Four) => kernels.conv_w4(&input, &window_of(window)),
+            (Width::I16, _) => kernels.conv_i16(&input, &window_of(window)),
         },
-        Op::FullyConnected if bits == Bits::Eight => kernels.fully_connected_i8(input.shape[3], output.shape[3]),
+        Op::FullyConnected => match (width, bits) {
+            (Width::I8, Bits::Eight) => kernels.fully_connected_i8(input.shape[3], output.shape[3]),
+            (Width::I8, Bits::Four) => kernels.fully_connected_w4(),
+            (Width::I16, _) => kernels.fully_connected_i16(input.shape[3]),
+        },
         _ => None,
     }
 }

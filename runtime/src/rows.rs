@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use crate::arena::{Pod, bytes_of, cast};
+
 /// A window of rows of one image, each of `row_len = width · channels` numbers.
 ///
 /// Row `y` of the image stands at line `(head + y − first) mod lines` of the data, so the window may be a whole
@@ -27,6 +29,17 @@ impl<'a, T> Rows<'a, T> {
     #[must_use]
     pub fn ring(data: &'a [T], row_len: usize, first: usize, head: usize) -> Self {
         Self { first, head, ..Self::whole(data, row_len) }
+    }
+
+    /// The same window over the bytes of its numbers.
+    #[must_use]
+    pub fn bytes(&self) -> Rows<'a, i8>
+    where
+        T: Pod,
+    {
+        let Self { data, row_len, lines, first, head } = *self;
+        let data = cast(bytes_of(data)).unwrap_or_default();
+        Rows { data, row_len: row_len.wrapping_mul(size_of::<T>()), lines, first, head }
     }
 
     /// Row `y` of the image, if it is in the window.
@@ -151,5 +164,8 @@ mod tests {
         assert_eq!(ring.lines(1, 2), whole.lines(1, 2));
         assert_eq!((ring.lines(2, 2), ring.lines(3, 2), ring.lines(0, 1)), (None, None, None), "turned, or outside");
         assert_eq!(ring.lines(3, 1), Some(&[9, 10, 11][..]));
+        let wide = [1i16, 2, 3, 4, -1, 256];
+        let wide = Rows::ring(&wide, 2, 1, 2).bytes();
+        assert_eq!((wide.row(1), wide.row(4)), (Some(&[-1, -1, 0, 1][..]), None), "the bytes of a row");
     }
 }

@@ -34,6 +34,12 @@ impl<'a> Image<'a> {
         Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
     }
 
+    /// An image in int16, 0 outside, as one of its bytes, of twice as many channels.
+    pub(crate) fn of_i16(rows: &Rows<'a, i16>, input: &Tensor, window: &Window) -> Self {
+        let image = Self::new(rows.bytes(), input, window, 0);
+        Self { channels: image.channels.wrapping_mul(2), ..image }
+    }
+
     /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
     pub(crate) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
         let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
@@ -102,12 +108,12 @@ impl<'a> Image<'a> {
     /// Computes output rows of `len` numbers, as many at a time as [`Self::lines_alike`] gives: `compute` has what they read, how many they
     /// are, and the outputs.
     #[inline(always)]
-    pub(crate) fn rows_alike(
+    pub(crate) fn rows_alike<T>(
         &self,
         rows: &Range<u32>,
         len: usize,
-        output: &mut [i8],
-        mut compute: impl FnMut(&Lines<'a>, usize, &mut [i8]) -> Option<()>,
+        output: &mut [T],
+        mut compute: impl FnMut(&Lines<'a>, usize, &mut [T]) -> Option<()>,
     ) -> Option<()> {
         let (mut y, end) = (rows.start as usize, rows.end as usize);
         let mut rest = output;

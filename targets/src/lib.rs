@@ -26,7 +26,10 @@ mod armv81m;
 mod fallback;
 mod image;
 mod layer;
+mod nibbles;
 mod scalar;
+mod squares;
+mod wide;
 mod windows;
 mod x86;
 

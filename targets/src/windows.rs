@@ -43,6 +43,27 @@ pub(crate) struct Pixels<'a> {
     pub(crate) count: usize,
 }
 
+impl Pixels<'_> {
+    /// Computes all outputs of the pixels, two pixels at a time: given `bytes` of what either reads, and where their outputs go. A last one that
+    /// is alone is both.
+    #[inline(always)]
+    pub(crate) fn pairs<T>(
+        &self,
+        bytes: usize,
+        outputs: usize,
+        y: &mut [T],
+        mut compute: impl FnMut([&[i8]; 2], &mut [T]) -> Option<()>,
+    ) -> Option<()> {
+        let mut x = self.x;
+        for y in y.chunks_mut(outputs.wrapping_mul(2).max(1)) {
+            let other = if y.len() > outputs { x.get(self.step..)? } else { x };
+            compute([x.get(..bytes)?, other.get(..bytes)?], y)?;
+            x = x.get(self.step.wrapping_mul(2)..).unwrap_or_default();
+        }
+        Some(())
+    }
+}
+
 /// What the output pixels read, one after the other.
 #[derive(Debug)]
 pub(crate) struct Windows<'a> {
@@ -101,6 +122,27 @@ impl<'a> Windows<'a> {
             self.forward(alike);
         }
         (count > 0).then_some(Pixels { x: patches, step: self.depth, count })
+    }
+
+    /// Computes all outputs of the pixels, so many for each, as many pixels at a time as [`Self::next`] gives.
+    #[inline(always)]
+    pub(crate) fn each<T>(
+        &mut self,
+        patches: &mut [i8],
+        outputs: usize,
+        y: &mut [T],
+        mut compute: impl FnMut(Pixels<'_>, &mut [T]) -> Option<()>,
+    ) -> Option<()> {
+        let mut left = y.len().checked_div(outputs)?;
+        let mut rest = y;
+        while left > 0 {
+            let pixels = self.next(left, patches)?;
+            let (y, after) = rest.split_at_mut_checked(product(pixels.count, outputs)?)?;
+            left = left.wrapping_sub(pixels.count);
+            compute(pixels, y)?;
+            rest = after;
+        }
+        Some(())
     }
 
     /// All that the outputs of the row read, if it is one run of bytes for each of the next ones.

@@ -1,8 +1,14 @@
 //! What kernels want of a file: the converter asks, and writes records so. Every file runs with every kernels; one written for
 //! others runs with the portable bodies.
 
-use lacewing::format::{Layout, Op, Span, Tensor, Window};
-use lacewing::ops::{ConvI8, ConvW4, DepthwiseW4};
+use lacewing::format::{Layout, Op, Requant, Span, Tensor, Window};
+use lacewing::ops::conv::Conv;
+use lacewing::ops::{ConvW4, DepthwiseW4, FullyConnectedW4};
+
+use crate::armv81m::Helium;
+use crate::scalar::Scalars;
+use crate::squares::{FULLY_CONNECTED_W4, conv_i16_wish, conv_w4_wish, fully_connected_i16_wish};
+use crate::wide::Wide;
 
 /// Order of the weights of a record, and bytes to work in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +23,10 @@ pub struct Wish {
 
 impl Wish {
     /// What a convolution wants that copies what its outputs read, unless each reads one pixel: room for `enough` bytes, and for two outputs.
+    /// Elements are those of the input's type.
     pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, enough: u32) -> Option<Self> {
         let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
-        let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
+        let depth = kh.checked_mul(kw)?.checked_mul(channels)?.checked_mul(input.dtype()?.size())?;
         let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
         let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
         Some(Self { layout, scratch: room((enough / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
@@ -42,12 +49,12 @@ pub struct Wished<'a> {
 }
 
 impl<'a> Wished<'a> {
-    /// The record, if it has symmetric weights and no shift and the kernels have a wish for it.
+    /// The record, if it has symmetric weights and a rounding that kernels know, and they have a wish for it.
     pub fn of(op: &'a mut Op, kernels: Family) -> Option<Self> {
         macro_rules! wished {
             ($op:expr, $wish:expr, $size:expr) => {
                 Some(Self {
-                    wish: $wish.filter(|_| $op.requant.shift == 0)?,
+                    wish: $wish.filter(|_| $op.requant.is_known())?,
                     size: $size,
                     layout: &mut $op.layout,
                     weights: &mut $op.weights,
@@ -55,16 +62,18 @@ impl<'a> Wished<'a> {
                 })
             };
         }
-        let taps = |window: &Window| window.kernel[0].checked_mul(window.kernel[1]);
-        let conv = |op: &ConvI8| Some([op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?]);
-        let is_plain = |op: &ConvI8| op.groups == 1 && op.zeros.len == 0;
         match op {
             Op::ConvI8(op) if is_plain(op) => {
-                wished!(op, kernels.conv_i8(&op.input, &op.output, &op.window), conv(op)?)
+                wished!(op, kernels.conv_i8(&op.input, &op.output, &op.window), matrix(op)?)
             }
-            Op::ConvW4(ConvW4(op)) if is_plain(op) => wished!(op, kernels.conv_w4(&op.input, &op.window), conv(op)?),
+            Op::ConvI16(op) if is_plain(op) => wished!(op, kernels.conv_i16(&op.input, &op.window), matrix(op)?),
+            Op::ConvW4(ConvW4(op)) if is_plain(op) => wished!(op, kernels.conv_w4(&op.input, &op.window), matrix(op)?),
             Op::DepthwiseI8(op) => {
                 let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
+                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+            }
+            Op::DepthwiseI16(op) => {
+                let wish = kernels.depthwise_i16(&op.input, &op.output, &op.window);
                 wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
             }
             Op::DepthwiseW4(DepthwiseW4(op)) => {
@@ -75,6 +84,13 @@ impl<'a> Wished<'a> {
                 let size = [op.output.shape[3], op.input.shape[3]];
                 wished!(op, kernels.fully_connected_i8(size[1], size[0]), size)
             }
+            Op::FullyConnectedI16(op) if op.zeros.len == 0 => {
+                let size = [op.output.shape[3], op.input.shape[3]];
+                wished!(op, kernels.fully_connected_i16(size[1]), size)
+            }
+            Op::FullyConnectedW4(FullyConnectedW4(op)) if op.zeros.len == 0 => {
+                wished!(op, kernels.fully_connected_w4(), [op.output.shape[3], op.input.shape[3]])
+            }
             _ => None,
         }
     }
@@ -83,6 +99,36 @@ impl<'a> Wished<'a> {
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.wish.layout == *self.layout && self.wish.least <= self.scratch.len
+    }
+}
+
+/// Outputs of a convolution, and weights of each.
+fn matrix<T>(op: &Conv<T>) -> Option<[u32; 2]> {
+    Some([op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?])
+}
+
+fn taps(window: &Window) -> Option<u32> {
+    window.kernel[0].checked_mul(window.kernel[1])
+}
+
+fn is_plain<T>(op: &Conv<T>) -> bool {
+    op.groups == 1 && op.zeros.len == 0
+}
+
+/// Whether kernels round as a record has it.
+trait Known {
+    fn is_known(&self) -> bool;
+}
+
+impl Known for Requant<i8> {
+    fn is_known(&self) -> bool {
+        self.shift == 0
+    }
+}
+
+impl Known for Requant<i16> {
+    fn is_known(&self) -> bool {
+        Wide::new(self).is_some()
     }
 }
 
@@ -132,8 +178,10 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
+            Self::Portable | Self::X86 => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
+            Self::Armv81m => conv_w4_wish::<Helium>(input, window),
+            Self::Scalar => conv_w4_wish::<Scalars>(input, window),
         }
     }
 
@@ -153,8 +201,52 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
+            Self::Portable | Self::X86 => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
+            Self::Armv81m => crate::armv81m::depthwise_w4(input, output, window),
+            Self::Scalar => crate::scalar::depthwise_w4(input, output, window),
+        }
+    }
+
+    /// What a convolution in one group, in int16, wants.
+    #[must_use]
+    pub fn conv_i16(self, input: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable | Self::X86 => None,
+            Self::Armv7em => crate::armv7em::conv_i16(input, window),
+            Self::Armv81m => conv_i16_wish::<Helium>(input, window),
+            Self::Scalar => conv_i16_wish::<Scalars>(input, window),
+        }
+    }
+
+    /// What a depthwise convolution in int16 wants.
+    #[must_use]
+    pub fn depthwise_i16(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+        match self {
+            Self::Portable | Self::X86 => None,
+            // Processors with Helium have the instructions of the others too.
+            Self::Armv7em | Self::Armv81m => crate::armv7em::depthwise_i16(input, output, window),
+            Self::Scalar => crate::scalar::depthwise(input, output, window),
+        }
+    }
+
+    /// What a fully connected layer in int16 of `depth` inputs wants.
+    #[must_use]
+    pub fn fully_connected_i16(self, depth: u32) -> Option<Wish> {
+        match self {
+            Self::Portable | Self::X86 => None,
+            Self::Armv7em => crate::armv7em::fully_connected_i16(depth),
+            Self::Armv81m => Some(fully_connected_i16_wish::<Helium>()),
+            Self::Scalar => Some(fully_connected_i16_wish::<Scalars>()),
+        }
+    }
+
+    /// What a fully connected layer in int8 with int4 weights wants.
+    #[must_use]
+    pub fn fully_connected_w4(self) -> Option<Wish> {
+        match self {
+            Self::Portable | Self::Armv7em | Self::X86 => None,
+            Self::Armv81m | Self::Scalar => Some(FULLY_CONNECTED_W4),
         }
     }
 

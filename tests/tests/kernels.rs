@@ -7,10 +7,13 @@ use std::ops::Range;
 use lacewing::format::{Op, SafeOverlap, Tensor, Window};
 use lacewing::rows::{Rows, Work};
 use lacewing::{Arena, Flaw, Kernels, Model, Opcode, Portable};
+use lacewing_targets::cost::Kind;
+use lacewing_targets::wish::Family;
 use lacewing_targets::{Level, X86};
 use lacewing_tests::oracle::{self, Constants, Values};
 use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 /// The suite for every implementation of `Kernels`. A new one is one line.
@@ -65,6 +68,27 @@ fn x86(level: Level) -> X86 {
         eprintln!("SKIPPED: this processor has no {level:?}");
         X86::default()
     })
+}
+
+/// Of the random records enough are as kernels want them: their loops are what is compared, not the portable bodies alone.
+#[test]
+fn random_records_reach_the_loops() {
+    for family in [Family::Armv7em, Family::Armv81m, Family::Scalar] {
+        for opcode in [
+            Opcode::ConvI8,
+            Opcode::ConvI16,
+            Opcode::ConvW4,
+            Opcode::DepthwiseI8,
+            Opcode::DepthwiseI16,
+            Opcode::DepthwiseW4,
+            Opcode::FullyConnectedI16,
+        ] {
+            let mut runner = TestRunner::deterministic();
+            let records = (0..1000).map(|_| records::of(opcode).new_tree(&mut runner).expect("a record").current());
+            let own = records.filter(|case| Kind::of(&case.op, family).to_string().ends_with("-own")).count();
+            assert!(own >= 10, "{} of 1,000 {} are as {} wants them", own, opcode.name(), family.type_name());
+        }
+    }
 }
 
 /// The inner products of slices of any length, long ones of extremes that reach the ends of i32 among them.

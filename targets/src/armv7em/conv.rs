@@ -51,7 +51,7 @@ pub(super) fn wish<const W: usize>(input: &Tensor, window: &Window) -> Option<Wi
 }
 
 /// What computes one pixel that is in whole groups of four; gives `None` where it cannot.
-type Single<const W: usize> = fn(&Layer<'_, W, 2>, &[i8], &mut [i8]) -> Option<()>;
+type Single<const W: usize> = fn(&Layer<'_, [u32; W], 2>, &[i8], &mut [i8]) -> Option<()>;
 
 /// Computes the work of a layer with weights of int8, or gives `None` if the record is not as these loops want it; the portable kernel then does
 /// all of it.
@@ -122,7 +122,7 @@ impl<'a> Room<'a> {
 
 /// What pixels are computed with.
 struct Tiling<'a, const W: usize> {
-    layer: Layer<'a, W, 2>,
+    layer: Layer<'a, [u32; W], 2>,
     depth: usize,
     wide: &'a mut [[u32; 4]],
     single: Single<W>,
@@ -154,7 +154,7 @@ impl<const W: usize> Tiling<'_, W> {
         let Self { layer, depth, wide, .. } = self;
         let (depth, stride, outputs) = (*depth, layer.bias.len(), layer.full);
         if outputs > 0 {
-            let Tiles { weights, bias, rounding } = layer.full();
+            let Tiles { weights, bias, rounding, .. } = layer.full();
             insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })?;
         }
         if outputs == stride { Some(()) } else { self.last(pixels, y) }
@@ -166,7 +166,7 @@ impl<const W: usize> Tiling<'_, W> {
         let (depth, outputs, mut rest) = (*depth, 2, x);
         for y in y.chunks_mut(layer.bias.len().wrapping_mul(8).max(1)) {
             let (count, mut both) = (y.len().checked_div(layer.bias.len())?, [0; 16]);
-            let Tiles { weights, bias, rounding } = layer.last();
+            let Tiles { weights, bias, rounding, .. } = layer.last();
             let pixels = Pixels { x: rest, step, count };
             insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y: &mut both, stride: 2 })?;
             for (y, [output, _]) in y.chunks_mut(layer.bias.len().max(1)).zip(both.as_chunks().0) {

@@ -1,28 +1,31 @@
-//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: four channels at a time, over as many rows as the
-//! scratch holds.
+//! Depthwise convolution in int8, with weights of int8 or int4, and in int16, one output for each channel: a word of channels at a time, which is four
+//! of int8 or two of int16, over as many rows as the scratch holds.
 //!
-//! The rows' words of four channels are copied to a plane with its border of zero points, so that every output is computed alike, at any
+//! The rows' words are copied to a plane with its border of zero points, so that every output is computed alike, at any
 //! stride and dilation. The taps in pairs, their weights widened and their offsets in the plane, stand before it.
 
 use core::ops::Range;
 
+use lacewing::Int;
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::format::{Layout, Tensor, Window};
-use lacewing::ops::DepthwiseI8;
+use lacewing::ops::depthwise::Depthwise;
 use lacewing::ops::weights::Weight;
+use lacewing::ops::{DepthwiseI8, DepthwiseI16};
 use lacewing::rows::Work;
 
 use super::insn;
 use super::tile::{Channels, Part, Taps};
 use crate::fallback::limit;
 use crate::image::Image;
+use crate::wide::{MOST, Wide};
 use crate::wish::Wish;
 
 /// Bytes of plane that are enough: with more the copies hardly become fewer.
 const ENOUGH: u32 = 1024;
 
-/// What a depthwise convolution wants: the taps and the plane.
-pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+/// What a depthwise convolution wants whose pairs of taps take `N` words, 6 in int8 and 4 in int16: the taps and the plane.
+pub(super) fn wish<const N: usize>(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let [kh, kw] = window.kernel;
     let [_, rows, width, outputs] = output.shape;
     let reach = |axis: usize| (window.kernel[axis] - 1).checked_mul(window.dilation[axis])?.checked_add(1);
@@ -31,8 +34,8 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     let least = reach(0)?.checked_mul(row)?;
     let whole = span(0, rows)?.checked_mul(row)?;
     let [plane, least] = [least.max(ENOUGH), least].map(|most| whole.min(most));
-    let taps = kh.checked_mul(kw)?.div_ceil(2).checked_mul(size_of::<Taps>() as u32)?;
-    let fits = input.shape[3] == outputs && outputs >= 4;
+    let taps = kh.checked_mul(kw)?.div_ceil(2).checked_mul(size_of::<Taps<N>>() as u32)?;
+    let fits = input.shape[3] == outputs && outputs as usize * input.dtype()?.size() as usize >= 4;
     let layout = Layout::channels_last(u16::try_from(outputs).ok()?);
     Some(Wish { layout, scratch: taps.checked_add(plane)?, least: taps.checked_add(least)? }).filter(|_| fits)
 }
@@ -40,47 +43,83 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
-    let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
-    if !last || op.requant.shift > 0 || image.channels != channels || channels < 4 {
+    if op.requant.shift > 0 {
         return None;
     }
-    let layer = Layer {
-        weights: constants.get::<i8>(op.weights).ok()?,
-        across: op.layout.outputs.into(),
-        bias: constants.get::<i32>(op.bias).ok()?,
-        multipliers: constants.get::<i32>(op.requant.multipliers).ok()?,
-        zero: op.requant.zero.into(),
-    };
-    let mut plane = Plane::new(image, width, cast_mut::<u32>(work.scratch)?)?;
-    plane.words.fill(plane.outside());
-    let mut rows = work.rows.start as usize..work.rows.end as usize;
-    let mut rest = &mut *work.output;
-    while !rows.is_empty() {
-        let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
-        let (output, after) = rest.split_at_mut_checked(band.len().checked_mul(width)?.checked_mul(channels)?)?;
-        plane.channels::<W>(&layer, &band, output)?;
-        (rest, rows.start) = (after, band.end);
-    }
+    let (layer, zero) = (Layer::<i8>::new(op, constants)?, op.requant.zero.into());
+    layer.rows(image, work, |channels| insn::channels(channels, weigh::<W>, zero))?;
     limit(&op.requant, work.output);
     Some(())
 }
 
-struct Layer<'a> {
+/// The same in int16.
+#[inline(never)]
+pub(crate) fn run_i16(op: &DepthwiseI16, constants: Constants<'_>, work: &mut Work<'_, i16>) -> Option<()> {
+    let image = Image::of_i16(&work.input, &op.input, &op.window);
+    let [kh, kw] = image.kernel;
+    if op.input_zero != 0 || kh.checked_mul(kw)? > MOST {
+        return None;
+    }
+    let (layer, wide) = (Layer::<i16>::new(op, constants)?, Wide::new(&op.requant)?);
+    layer.rows(image, work, |channels| insn::channels_i16(channels, weigh_i16, &wide))
+}
+
+struct Layer<'a, T: Int> {
+    /// Columns and channels of the outputs.
+    width: usize,
+    channels: usize,
     weights: &'a [i8],
     /// Weights from one tap to the next.
     across: usize,
-    bias: &'a [i32],
+    bias: &'a [T::Sum],
     multipliers: &'a [i32],
-    zero: i32,
 }
 
-/// The scratch: taps, then words of four channels of some rows.
-struct Plane<'a> {
+impl<'a, T: Int> Layer<'a, T> {
+    /// Of a record with an output for each channel, channels last.
+    fn new(op: &Depthwise<T>, constants: Constants<'a>) -> Option<Self> {
+        let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
+        let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
+        if !last || op.input.shape[3] as usize != channels || channels < 4 / size_of::<T>() {
+            return None;
+        }
+        let weights = constants.get::<i8>(op.weights).ok()?;
+        let bias = constants.get::<T::Sum>(op.bias).ok()?;
+        let multipliers = constants.get::<i32>(op.requant.multipliers).ok()?;
+        Some(Self { width, channels, weights, across: op.layout.outputs.into(), bias, multipliers })
+    }
+
+    /// All output rows, as many at a time as the plane holds.
+    #[inline(always)]
+    fn rows<const N: usize>(
+        &self,
+        image: Image<'_>,
+        work: &mut Work<'_, T>,
+        compute: impl Fn(Channels<'_, T, N>) -> Option<()>,
+    ) -> Option<()> {
+        let mut plane = Plane::new(image, self.width, cast_mut::<u32>(work.scratch)?)?;
+        plane.words.fill(plane.outside());
+        let single = self.multipliers.first().map(|m| [*m; 4])?;
+        let multipliers = if self.multipliers.len() == 1 { &single } else { self.multipliers };
+        let len = self.width.checked_mul(self.channels)?;
+        let mut rows = work.rows.start as usize..work.rows.end as usize;
+        let mut rest = &mut *work.output;
+        while !rows.is_empty() {
+            let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
+            let (y, after) = rest.split_at_mut_checked(band.len().checked_mul(len)?)?;
+            compute(plane.channels(&Layer { multipliers, ..*self }, &band, y)?)?;
+            (rest, rows.start) = (after, band.end);
+        }
+        Some(())
+    }
+}
+
+/// The scratch: taps, then words of channels of some rows.
+struct Plane<'a, const N: usize> {
     image: Image<'a>,
     width: usize,
-    taps: &'a mut [Taps],
+    taps: &'a mut [Taps<N>],
     words: &'a mut [u32],
     /// Words of a row.
     pitch: usize,
@@ -90,30 +129,35 @@ struct Plane<'a> {
     most: usize,
 }
 
-impl<'a> Plane<'a> {
+impl<'a, const N: usize> Plane<'a, N> {
     fn new(image: Image<'a>, width: usize, scratch: &'a mut [u32]) -> Option<Self> {
         let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
         let taps = kh.checked_mul(kw)?.div_ceil(2);
-        let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(6)?)?;
+        let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(N)?)?;
         let [tall, wide] = [kh.checked_sub(1)?.checked_mul(dy)?, kw.checked_sub(1)?.checked_mul(dx)?];
         let pitch = width.checked_sub(1)?.checked_mul(across)?.checked_add(wide)?.checked_add(1)?;
         let more = words.len().checked_div(pitch)?.checked_sub(tall.checked_add(1)?)?;
         let most = more.checked_div(down)?.checked_add(1)?;
         let steps = [dx, dy.checked_mul(pitch)?].map(|words| words.wrapping_mul(4));
-        offsets(taps.as_chunks_mut::<6>().0, [kh, kw], steps);
+        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], steps);
         let reach = tall.checked_mul(pitch)?.checked_add(wide)?;
-        Some(Self { image, width, taps: taps.as_chunks_mut::<6>().0, words, pitch, reach, most })
+        Some(Self { image, width, taps: taps.as_chunks_mut::<N>().0, words, pitch, reach, most })
     }
 
-    /// Computes all channels of some output rows.
-    fn channels<W: Weight>(&mut self, layer: &Layer<'_>, rows: &Range<usize>, y: &mut [i8]) -> Option<()> {
+    /// All channels of some output rows.
+    #[inline(always)]
+    fn channels<'p, T: Int>(
+        &'p mut self,
+        layer: &Layer<'p, T>,
+        rows: &Range<usize>,
+        y: &'p mut [T],
+    ) -> Option<Channels<'p, T, N>> {
         let parts = self.parts(rows)?;
-        let single = layer.multipliers.first().map(|m| [*m; 4])?;
-        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], channels, width, .. } = self.image;
-        let channels = Channels {
+        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], width, .. } = self.image;
+        Some(Channels {
             parts,
             columns: width.min(self.pitch.saturating_sub(left)),
-            channels,
+            channels: layer.channels,
             row_len: self.image.row_len(),
             plane: self.words,
             pitch: self.pitch,
@@ -123,13 +167,11 @@ impl<'a> Plane<'a> {
             taps: self.taps,
             reach: self.reach,
             bias: layer.bias,
-            multipliers: if layer.multipliers.len() == 1 { &single } else { layer.multipliers },
-            zero: layer.zero,
+            multipliers: layer.multipliers,
             steps: [down.checked_mul(self.pitch)?, across],
             size: [rows.len(), self.width],
             y,
-        };
-        insn::channels(channels, weigh::<W>)
+        })
     }
 
     /// What output rows read of the image: its rows, which are in two places if a ring ends between them. The plane's rows that are outside are
@@ -159,14 +201,14 @@ impl<'a> Plane<'a> {
         rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall)
     }
 
-    /// Four channels of what stands outside the image.
+    /// A word of what stands outside the image.
     fn outside(&self) -> u32 {
         u32::from_le_bytes([self.image.zero as u8; 4])
     }
 }
 
 /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.
-fn weigh<W: Weight>(weights: &[i8], [across, count]: [usize; 2], channel: usize, taps: &mut [Taps]) -> Option<()> {
+fn weigh<W: Weight>(weights: &[i8], [across, count]: [usize; 2], channel: usize, taps: &mut [Taps<6>]) -> Option<()> {
     if W::bytes(2) == 2 {
         return insn::weigh(weights.get(channel..)?, across, count, taps);
     }
@@ -186,6 +228,18 @@ fn weigh<W: Weight>(weights: &[i8], [across, count]: [usize; 2], channel: usize,
     Some(())
 }
 
+/// Writes the weights of two channels in int16 to the taps, 0 for the second of an odd last pair.
+fn weigh_i16(weights: &[i8], [across, count]: [usize; 2], channel: usize, taps: &mut [Taps<4>]) -> Option<()> {
+    let (mut at, mut left) = (channel, count);
+    for word in taps.iter_mut().flat_map(|[_, _, words @ ..]| words) {
+        let two = if left > 0 { *weights.get(at..)?.first_chunk::<2>()? } else { [0; 2] };
+        let [a, b] = two.map(|weight| u32::from(i16::from(weight) as u16));
+        *word = a | b << 16;
+        (at, left) = (at.wrapping_add(across), left.saturating_sub(1));
+    }
+    Some(())
+}
+
 /// Four weights from a position of the layout on.
 fn four<W: Weight>(weights: &[i8], at: usize) -> Option<[i8; 4]> {
     if W::bytes(2) == 2 {
@@ -196,10 +250,10 @@ fn four<W: Weight>(weights: &[i8], at: usize) -> Option<[i8; 4]> {
 }
 
 /// Writes the offsets of all taps, in bytes, with those steps from column to column and from row to row.
-fn offsets(taps: &mut [Taps], [kh, kw]: [usize; 2], [across, down]: [usize; 2]) {
+fn offsets<const N: usize>(taps: &mut [Taps<N>], [kh, kw]: [usize; 2], [across, down]: [usize; 2]) {
     let (mut ky, mut kx) = (0usize, 0usize);
-    for [a, b, ..] in taps {
-        for offset in [a, b] {
+    for taps in taps {
+        for offset in taps.iter_mut().take(2) {
             // The second of an odd last pair, which has no weights, is the first tap.
             *offset = if ky < kh { ky.wrapping_mul(down).wrapping_add(kx.wrapping_mul(across)) as u32 } else { 0 };
             kx = kx.wrapping_add(1);

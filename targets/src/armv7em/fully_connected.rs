@@ -56,8 +56,8 @@ fn padded<'s>(vector: &[i8], scratch: &'s mut [i8]) -> Option<&'s [i8]> {
 }
 
 /// All outputs of one vector, which is in whole groups of four.
-pub(super) fn column(layer: &Layer<'_, 2, 2>, x: &[i8], y: &mut [i8]) -> Option<()> {
-    let Tiles { weights, bias, rounding } = layer.full();
+pub(super) fn column(layer: &Layer<'_, [u32; 2], 2>, x: &[i8], y: &mut [i8]) -> Option<()> {
+    let Tiles { weights, bias, rounding, .. } = layer.full();
     let full = layer.full / 4 * 4;
     let (fours, mut rest) = y.split_at_mut_checked(full)?;
     if full > 0 {
@@ -66,7 +66,8 @@ pub(super) fn column(layer: &Layer<'_, 2, 2>, x: &[i8], y: &mut [i8]) -> Option<
     if layer.full > full {
         let weights = weights.get((full / 2).checked_mul(x.len() / 4)?..)?;
         let multipliers = rounding.multipliers.get(full..).unwrap_or(rounding.multipliers);
-        let tile = Tiles { weights, bias: bias.get(full..)?, rounding: Rounding { multipliers, ..rounding } };
+        let rounding = Rounding { multipliers, ..rounding };
+        let tile = Tiles { weights, bias: bias.get(full..)?, rounding, outputs: 2 };
         let (two, one) = rest.split_at_mut_checked(2)?;
         pair(&tile, x, two)?;
         rest = one;
@@ -75,7 +76,7 @@ pub(super) fn column(layer: &Layer<'_, 2, 2>, x: &[i8], y: &mut [i8]) -> Option<
 }
 
 /// The first one or two outputs of a tile.
-fn pair(tile: &Tiles<'_, 2>, x: &[i8], y: &mut [i8]) -> Option<()> {
+fn pair(tile: &Tiles<'_, [u32; 2]>, x: &[i8], y: &mut [i8]) -> Option<()> {
     let twice = |two: &[i32]| two.first_chunk().map(|[a, b]| [*a, *b, *a, *b]);
     let (bias, multipliers) = (twice(tile.bias)?, twice(tile.rounding.multipliers)?);
     let (weights, rounding) = (tile.weights, Rounding { multipliers: &multipliers, ..tile.rounding });

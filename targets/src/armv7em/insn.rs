@@ -4,7 +4,10 @@
 //! Activations are widened to 16 bits. Four of them, `k` to `k + 3`, are the two words `(k, k + 2)` and `(k + 1, k + 3)`, the first
 //! of each in the low half: SXTB16 makes that of four bytes. Sums wrap.
 
-use super::tile::{Channels, Column, Pairs, Part, Run, Taps, Words};
+use lacewing::Int;
+
+use super::tile::{Channels, Column, Pairs, Part, Run, Square, Taps, Words};
+use crate::wide::Wide;
 use crate::windows::Copy;
 
 #[cfg(dsp)]
@@ -29,30 +32,53 @@ pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     column.fits().then(|| loops::column(column))
 }
 
-/// What writes the weights of four channels, from one on, to the taps: given all weights, those from tap to tap, and how many taps.
-pub(super) type Weigh = fn(weights: &[i8], [usize; 2], channel: usize, taps: &mut [Taps]) -> Option<()>;
-
-/// All channels of rows of pixels of a depthwise convolution; see [`Channels`].
+/// Two pixels in int16 by any even number of outputs; see [`Square`].
 #[inline(always)]
-pub(super) fn channels(all: Channels<'_>, weigh: Weigh) -> Option<()> {
+pub(super) fn square(square: &mut Square<'_>) -> Option<()> {
+    square.fits().then(|| loops::square(square))
+}
+
+/// What writes the weights of a word of channels, from one on, to the taps: given all weights, those from tap to tap, and how many taps.
+pub(super) type Weigh<const N: usize> =
+    fn(weights: &[i8], [usize; 2], channel: usize, taps: &mut [Taps<N>]) -> Option<()>;
+
+/// All channels of rows of pixels of a depthwise convolution in int8; see [`Channels`].
+#[inline(always)]
+pub(super) fn channels(all: Channels<'_, i8, 6>, weigh: Weigh<6>, zero: i32) -> Option<()> {
+    each_word(all, weigh, |mut run| loops::run(&mut run, zero))
+}
+
+/// The same in int16.
+#[inline(always)]
+pub(super) fn channels_i16(all: Channels<'_, i16, 4>, weigh: Weigh<4>, wide: &Wide) -> Option<()> {
+    each_word(all, weigh, |mut run| loops::run_i16(&mut run, wide))
+}
+
+#[inline(always)]
+fn each_word<T: Int, const N: usize>(
+    all: Channels<'_, T, N>,
+    weigh: Weigh<N>,
+    run: impl Fn(Run<'_, T, N>),
+) -> Option<()> {
     if !all.fits() {
         return None;
     }
-    let Channels { channels, columns, row_len, pitch, plane, taps, steps, zero, size, .. } = all;
+    let (bytes, lanes) = (all.bytes(), Channels::<T, N>::LANES);
+    let Channels { channels, columns, row_len, pitch, plane, taps, steps, size, .. } = all;
     let mut channel = 0usize;
     loop {
         weigh(all.weights, [all.across, all.count], channel, taps)?;
         for Part { from, rows, at } in all.parts.into_iter().filter(|part| part.rows > 0 && columns > 0) {
-            let (from, to) = (from.get(channel..)?, plane.get_mut(at..)?);
-            loops::words(&mut Words { from, channels, row_len, to, pitch, size: [rows, columns] });
+            let (from, to) = (from.get(channel.wrapping_mul(size_of::<T>())..)?, plane.get_mut(at..)?);
+            loops::words(&mut Words { from, channels: bytes, row_len, to, pitch, size: [rows, columns] });
         }
-        let bias = all.bias.get(channel..)?.first_chunk()?;
+        let bias = all.bias.get(channel..)?;
         let each = if all.multipliers.len() >= channels { channel } else { 0 };
-        let multipliers = all.multipliers.get(each..)?.first_chunk()?;
+        let multipliers = all.multipliers.get(each..)?;
         let y = all.y.get_mut(channel..)?;
-        loops::run(&mut Run { plane, steps, taps, bias, multipliers, zero, size, y, stride: channels });
-        // The last four begin where four are left.
-        let next = channel.wrapping_add(4).min(channels.wrapping_sub(4));
+        run(Run { plane, steps, taps, bias, multipliers, size, y, stride: channels });
+        // The last ones begin where as many are left.
+        let next = channel.wrapping_add(lanes).min(channels.wrapping_sub(lanes));
         if next <= channel {
             return Some(());
         }
@@ -62,7 +88,7 @@ pub(super) fn channels(all: Channels<'_>, weigh: Weigh) -> Option<()> {
 
 /// Writes the weights of four channels, `count` words `across` bytes apart, to as many taps, and 0 to one more if they are odd.
 #[inline(always)]
-pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) -> Option<()> {
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps<6>]) -> Option<()> {
     let end = count.checked_sub(1)?.checked_mul(across)?.checked_add(4)?;
     (end <= weights.len() && taps.len() == count.div_ceil(2)).then(|| loops::weigh(weights, across, count, taps))
 }

@@ -10,10 +10,11 @@
 #[cfg(dsp)]
 mod asm;
 mod conv;
-mod depthwise;
+pub(crate) mod depthwise;
 mod dot;
 mod fully_connected;
 mod insn;
+mod int16;
 mod tile;
 #[cfg(not(dsp))]
 mod twin;
@@ -21,7 +22,9 @@ mod twin;
 use lacewing::arena::Constants;
 use lacewing::format::{Tensor, Window};
 use lacewing::ops::weights::W4;
-use lacewing::ops::{ConvI8, ConvW4, DepthwiseI8, DepthwiseW4, FullyConnectedI8};
+use lacewing::ops::{
+    ConvI8, ConvI16, ConvW4, DepthwiseI8, DepthwiseI16, DepthwiseW4, FullyConnectedI8, FullyConnectedI16,
+};
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
@@ -83,6 +86,30 @@ impl Kernels for CortexM4 {
             ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
         })
     }
+
+    #[inline(always)]
+    fn conv_i16(&self, op: &ConvI16, c: Constants<'_>, mut work: Work<'_, i16>) -> Result<(), Fault> {
+        or_portable(int16::conv(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+    }
+
+    #[inline(always)]
+    fn depthwise_i16(&self, op: &DepthwiseI16, c: Constants<'_>, mut work: Work<'_, i16>) -> Result<(), Fault> {
+        or_portable(depthwise::run_i16(op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
+    }
+
+    #[inline(always)]
+    fn fully_connected_i16(
+        &self,
+        op: &FullyConnectedI16,
+        c: Constants<'_>,
+        input: &[i16],
+        output: &mut [i16],
+        scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(int16::fully_connected(op, c, input, output, scratch), || {
+            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
+        })
+    }
 }
 
 /// What a convolution in one group wants whose weights take `W` words for two outputs by four: 2 of int8, 1 of int4.
@@ -92,7 +119,22 @@ pub(crate) fn conv<const W: usize>(input: &Tensor, window: &Window) -> Option<Wi
 
 /// What a depthwise convolution wants.
 pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
-    depthwise::wish(input, output, window)
+    depthwise::wish::<6>(input, output, window)
+}
+
+/// The same in int16.
+pub(crate) fn depthwise_i16(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    depthwise::wish::<4>(input, output, window)
+}
+
+/// What a convolution in int16 in one group wants.
+pub(crate) fn conv_i16(input: &Tensor, window: &Window) -> Option<Wish> {
+    int16::conv_wish(input, window)
+}
+
+/// What a fully connected layer in int16 wants.
+pub(crate) fn fully_connected_i16(depth: u32) -> Option<Wish> {
+    int16::fully_connected_wish(depth)
 }
 
 /// What a fully connected layer wants.

@@ -1,6 +1,9 @@
 //! The pieces of work that one call of a loop does: what it reads and writes, with the lengths that make it sound.
 
+use lacewing::Int;
+
 use crate::layer::Rounding;
+use crate::wide::Wide;
 use crate::windows::Pixels;
 
 /// Pixels by any even number of outputs of a convolution, in tiles of two pixels by two outputs.
@@ -54,6 +57,40 @@ impl<const W: usize> Pairs<'_, W> {
     }
 }
 
+/// Two pixels in int16 by any even number of outputs, in tiles of 2 × 2.
+///
+/// `y[o]`, `y[second + o] = q(bias[o] + Σ_k w[o][k] · x[k])`
+#[derive(Debug)]
+pub(super) struct Square<'a> {
+    /// Four activations of the first pixel and four of the second in each group, in pairs: the first and the third, the second and the fourth.
+    pub(super) x: &'a [[u32; 4]],
+    /// For each two outputs and each group, four weights of the one and four of the other.
+    pub(super) weights: &'a [[u32; 2]],
+    /// A bias for each output.
+    pub(super) bias: &'a [i64],
+    /// The way to int16.
+    pub(super) rounding: Rounding<'a>,
+    /// The rest of it.
+    pub(super) wide: &'a Wide,
+    /// Number of outputs, even, at least 2.
+    pub(super) outputs: usize,
+    /// The first pixel's outputs, and further on, or in the same place if both are the same pixel, those of the second.
+    pub(super) y: &'a mut [i16],
+    /// Where in `y` the second pixel's outputs begin.
+    pub(super) second: usize,
+}
+
+impl Square<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, weights, bias, rounding, outputs, y, second, .. } = self;
+        let even = *outputs >= 2 && outputs.is_multiple_of(2) && !x.is_empty();
+        let room = y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
+        let enough = weights.len() / x.len().max(1) >= outputs / 2 && bias.len() >= *outputs;
+        even && room && enough && rounding.fits(*outputs, 2)
+    }
+}
+
 /// One vector by any multiple of four outputs, in tiles of four.
 ///
 /// `y[o] = q(bias[o] + Σ_k w[o][k] · x[k])`
@@ -89,8 +126,9 @@ impl Column<'_> {
     }
 }
 
-/// Two taps of four channels: the byte offsets in the plane of both taps' words, and for each channel the weights of both.
-pub(super) type Taps = [u32; 6];
+/// Two taps of the channels of a word: the byte offsets in the plane of both taps' words, and weights: in int8 those of both taps for each of four
+/// channels, in int16 for each tap those of two channels.
+pub(super) type Taps<const N: usize> = [u32; N];
 
 /// Rows of an image one after another, at least as far as is read.
 #[derive(Clone, Copy, Debug)]
@@ -102,20 +140,20 @@ pub(super) struct Part<'a> {
     pub(super) at: usize,
 }
 
-/// All channels, at least four, of rows of pixels of a depthwise convolution: four at a time, whose words are copied to the plane.
+/// All channels, at least those of a word, of rows of pixels of a depthwise convolution: a word of them at a time, whose words are copied to the plane.
 ///
 /// `y[(j·width + i)·channels + c] = q(bias[c] + Σ_t w[t·across + c] · plane[j·down + i·step + offset(t)][c])`
 #[derive(Debug)]
-pub(super) struct Channels<'a> {
+pub(super) struct Channels<'a, T: Int, const N: usize> {
     /// What is copied.
     pub(super) parts: [Part<'a>; 2],
     /// Pixels of a row that are copied.
     pub(super) columns: usize,
-    /// Bytes of a pixel of the image, and of an output.
+    /// Channels of the image, and of the outputs.
     pub(super) channels: usize,
     /// Bytes of a row of the image.
     pub(super) row_len: usize,
-    /// Words of four channels each.
+    /// Words of some channels each.
     pub(super) plane: &'a mut [u32],
     /// Words of a row of the plane.
     pub(super) pitch: usize,
@@ -125,37 +163,43 @@ pub(super) struct Channels<'a> {
     pub(super) across: usize,
     /// Number of taps.
     pub(super) count: usize,
-    /// The taps in pairs, whose weights are written for each four channels.
-    pub(super) taps: &'a mut [Taps],
+    /// The taps in pairs, whose weights are written for each word of channels.
+    pub(super) taps: &'a mut [Taps<N>],
     /// The largest offset of a tap, in words.
     pub(super) reach: usize,
     /// A bias for each channel.
-    pub(super) bias: &'a [i32],
+    pub(super) bias: &'a [T::Sum],
     /// A multiplier for each channel, or four for all.
     pub(super) multipliers: &'a [i32],
-    /// The output's zero point.
-    pub(super) zero: i32,
     /// Words in the plane from one row of outputs to the next, and from one output to the next.
     pub(super) steps: [usize; 2],
     /// Rows and columns of outputs, at least one of each.
     pub(super) size: [usize; 2],
     /// The outputs.
-    pub(super) y: &'a mut [i8],
+    pub(super) y: &'a mut [T],
 }
 
-impl Channels<'_> {
-    /// Whether all slices are as long as the loops need for every four channels, if no tap is farther than `reach`.
+impl<T: Int, const N: usize> Channels<'_, T, N> {
+    /// Channels of a word.
+    pub(super) const LANES: usize = 4 / size_of::<T>();
+
+    /// Bytes of a pixel of the image.
+    pub(super) fn bytes(&self) -> usize {
+        self.channels.wrapping_mul(size_of::<T>())
+    }
+
+    /// Whether all slices are as long as the loops need for every word of channels, if no tap is farther than `reach`.
     pub(super) fn fits(&self) -> bool {
         let Self { channels, columns, row_len, pitch, size: [rows, width], steps: [down, step], .. } = *self;
         let copied = |part: &Part<'_>| {
-            let read = end([part.rows, columns], [row_len, channels], channels);
+            let read = end([part.rows, columns], [row_len, self.bytes()], self.bytes());
             let written = end([part.rows, columns], [pitch, 1], 1).and_then(|end| end.checked_add(part.at));
             part.rows == 0 || columns == 0 || (within(read, part.from.len()) && within(written, self.plane.len()))
         };
         let read = end([rows, width], [down, step], 1).and_then(|end| end.checked_add(self.reach));
         let pixels = rows.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
         let multipliers = self.multipliers.len() >= channels || self.multipliers.len() == 4;
-        let constants = channels >= 4 && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
+        let constants = channels >= Self::LANES && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
         constants && self.parts.iter().all(copied) && within(read, self.plane.len()) && within(pixels, self.y.len())
     }
 }
@@ -170,10 +214,10 @@ fn within(end: Option<usize>, len: usize) -> bool {
     end.is_some_and(|end| end <= len)
 }
 
-/// Four channels of rows of an image, to be copied to words.
+/// Four bytes of each pixel of rows of an image, to be copied to words.
 #[derive(Debug)]
 pub(super) struct Words<'a> {
-    /// From the first pixel's channels on.
+    /// From the first pixel's bytes on.
     pub(super) from: &'a [i8],
     /// Bytes from one pixel to the next.
     pub(super) channels: usize,
@@ -187,27 +231,25 @@ pub(super) struct Words<'a> {
     pub(super) size: [usize; 2],
 }
 
-/// Four channels of rows of pixels of a depthwise convolution.
+/// The channels of a word, of rows of pixels of a depthwise convolution; of at most [`MOST`](crate::wide::MOST) taps in int16.
 ///
 /// `y[(j·width + i)·stride + c] = q(bias[c] + Σ_t w[t][c] · plane[j·down + i·step + offset(t)][c])`
 #[derive(Debug)]
-pub(super) struct Run<'a> {
-    /// Words of four channels each.
+pub(super) struct Run<'a, T: Int, const N: usize> {
+    /// Words of the channels.
     pub(super) plane: &'a [u32],
     /// Words from one row of pixels to the next, and from one pixel to the next.
     pub(super) steps: [usize; 2],
     /// The taps in pairs.
-    pub(super) taps: &'a [Taps],
-    /// A bias for each channel.
-    pub(super) bias: &'a [i32; 4],
-    /// A multiplier for each channel.
-    pub(super) multipliers: &'a [i32; 4],
-    /// The output's zero point.
-    pub(super) zero: i32,
+    pub(super) taps: &'a [Taps<N>],
+    /// A bias for each channel, at least.
+    pub(super) bias: &'a [T::Sum],
+    /// A multiplier for each channel, at least.
+    pub(super) multipliers: &'a [i32],
     /// Rows and columns, at least one of each.
     pub(super) size: [usize; 2],
     /// Where the outputs go.
-    pub(super) y: &'a mut [i8],
-    /// Bytes from one pixel's outputs to the next one's, at least 4.
+    pub(super) y: &'a mut [T],
+    /// From one pixel's outputs to the next one's, at least the channels of a word.
     pub(super) stride: usize,
 }

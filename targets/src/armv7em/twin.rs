@@ -1,6 +1,9 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
-use super::tile::{Column, Pairs, Run, Taps, Words};
+use lacewing::Int;
+
+use super::tile::{Column, Pairs, Run, Square, Taps, Words};
+use crate::wide::{MOST, Wide};
 use crate::windows::{Copy, Pixels};
 
 /// Copies what fits.
@@ -22,7 +25,7 @@ pub(super) fn words(words: &mut Words<'_>) {
 }
 
 /// Writes the weights of four channels, `count` words `across` bytes apart, in pairs of taps.
-pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) {
+pub(super) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps<6>]) {
     let weight = |tap: usize, channel: usize| if tap < count { weights[tap * across + channel].into() } else { 0i16 };
     for (pair, [_, _, words @ ..]) in taps.iter_mut().enumerate() {
         for (channel, word) in words.iter_mut().enumerate() {
@@ -136,12 +139,26 @@ pub(super) fn column(column: &mut Column<'_>) {
     }
 }
 
-/// See [`Run`].
-pub(super) fn run(run: &mut Run<'_>) {
-    let ([rows, width], [down, step]) = (run.size, run.steps);
-    for pixel in 0..width * rows {
-        let at = pixel / width * down + pixel % width * step;
-        let mut sums = *run.bias;
+/// See [`Square`].
+pub(super) fn square(square: &mut Square<'_>) {
+    let (groups, tile) = (square.x.len(), square.rounding.step(square.outputs, 2));
+    // The first pixel last, since both may go to the same place.
+    for (pixel, o) in [1, 0].into_iter().flat_map(|pixel| (0..square.outputs).map(move |o| (pixel, o))) {
+        let weights = &square.weights[o / 2 * groups..][..groups];
+        let blocks = square.x.chunks(MOST / 4).zip(weights.chunks(MOST / 4)).map(|(x, weights)| {
+            let groups = x.iter().map(|x| [x[2 * pixel], x[2 * pixel + 1]]).zip(weights);
+            groups.fold(0, |sum, (x, weights)| group(x, weights[o % 2], sum))
+        });
+        let sum = blocks.fold(square.bias[o], |sum, block| sum.wrapping_add(block.into()));
+        let multiplier = square.rounding.multipliers[o / 2 * tile + o % 2];
+        square.y[pixel * square.second + o] = square.wide.apply(sum, multiplier);
+    }
+}
+
+/// See [`Run`], in int8.
+pub(super) fn run(run: &mut Run<'_, i8, 6>, zero: i32) {
+    for (pixel, at) in pixels(run) {
+        let mut sums = *run.bias.first_chunk::<4>().expect("four channels");
         for [a, b, weights @ ..] in run.taps {
             let [a, b] = [a, b].map(|offset| run.plane[at + *offset as usize / 4].to_le_bytes());
             for (c, sum) in sums.iter_mut().enumerate() {
@@ -151,9 +168,33 @@ pub(super) fn run(run: &mut Run<'_>) {
         }
         let outputs = &mut run.y[pixel * run.stride..][..4];
         for ((y, sum), multiplier) in outputs.iter_mut().zip(sums).zip(run.multipliers) {
-            *y = round(sum, *multiplier, run.zero);
+            *y = round(sum, *multiplier, zero);
         }
     }
+}
+
+/// See [`Run`], in int16.
+pub(super) fn run_i16(run: &mut Run<'_, i16, 4>, wide: &Wide) {
+    for (pixel, at) in pixels(run) {
+        let mut sums = [0i32; 2];
+        for [a, b, weights @ ..] in run.taps {
+            for (offset, weights) in [a, b].into_iter().zip(weights) {
+                let x = run.plane[at + *offset as usize / 4];
+                // SMLABB and SMLATT.
+                sums = [smlad(x & 0xffff, *weights, sums[0]), smlad(x & 0xffff_0000, *weights, sums[1])];
+            }
+        }
+        let outputs = &mut run.y[pixel * run.stride..][..2];
+        for (((y, sum), bias), multiplier) in outputs.iter_mut().zip(sums).zip(run.bias).zip(run.multipliers) {
+            *y = wide.apply(bias.wrapping_add(sum.into()), *multiplier);
+        }
+    }
+}
+
+/// The pixels of a run, one after another: the number of each, and where it begins in the plane.
+fn pixels<T: Int, const N: usize>(run: &Run<'_, T, N>) -> impl Iterator<Item = (usize, usize)> + use<T, N> {
+    let ([rows, width], [down, step]) = (run.size, run.steps);
+    (0..width * rows).map(move |pixel| (pixel, pixel / width * down + pixel % width * step))
 }
 
 /// `Σ a[i]·b[i]`, wrapping; both are as many.

@@ -7,7 +7,10 @@ use super::tile::{Add, Average, Column, Square};
 use crate::windows::Copy;
 
 mod depthwise;
+mod squares;
+
 pub(super) use depthwise::{blocks, half};
+pub(super) use squares::{nibbles, wide_square};
 
 /// What lets the assembler know the instructions, which the compilation target does not name.
 macro_rules! arch {

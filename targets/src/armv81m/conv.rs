@@ -20,7 +20,7 @@ use crate::wish::Wish;
 pub(super) const LAYOUT: Layout = Layout { outputs: 4, depth: 16 };
 
 /// The constants of a layer in tiles of four outputs, sixteen weights of each in a group.
-pub(super) type Layer<'a> = layer::Layer<'a, 16, 4>;
+pub(super) type Layer<'a> = layer::Layer<'a, [u32; 16], 4>;
 
 /// Bytes of scratch that are enough: with more, the calls hardly become fewer.
 const ENOUGH: u32 = 1024;
@@ -59,7 +59,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
 fn square(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
     let stride = layer.bias.len();
     if layer.full > 0 {
-        let Tiles { weights, bias, rounding } = layer.full();
+        let Tiles { weights, bias, rounding, .. } = layer.full();
         let outputs = layer.full;
         insn::square(&mut Square { pixels, depth, weights, bias, rounding, limits, outputs, y, stride })?;
     }
@@ -68,7 +68,7 @@ fn square(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 
 
 /// The outputs of a tile that is not full, pixel by pixel.
 fn last(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
-    let Tiles { weights, bias, rounding } = layer.last();
+    let Tiles { weights, bias, rounding, .. } = layer.last();
     let (mut x, mut y) = (pixels.x, y);
     for _ in 0..pixels.count {
         let (this, after) = y.split_at_mut_checked(layer.bias.len())?;

@@ -1,4 +1,5 @@
-//! Depthwise convolution in int8, one output for each channel: sixteen channels of a pixel at a time.
+//! Depthwise convolution in int8, with weights of int8 or int4, one output for each channel: sixteen channels of a pixel at a time. Weights of int4 are
+//! unpacked to the scratch before.
 //!
 //! Nothing is copied. Each tap inside is a slice of the image, and pixels with the same taps inside read them at equal steps: the image is cut
 //! into such rectangles, its middle, edges and corners.
@@ -12,6 +13,7 @@ use super::insn;
 use super::tile::{BLOCK, Blocks, HALF, Half, Path, TAPS, Taps};
 use crate::image::{Image, Lines};
 use crate::layer::Rounding;
+use crate::nibbles::unpack;
 use crate::wish::Wish;
 
 /// The order of weights: for each block of channels and each tap, the weights of the block.
@@ -24,15 +26,39 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     few.then_some(Wish { layout: LAYOUT, scratch: 0, least: 0 })
 }
 
+/// The same with int4 weights: room for all of them in int8.
+pub(super) fn wish_w4(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    let (wish, [kh, kw]) = (wish(input, output, window)?, window.kernel);
+    let unpacked = LAYOUT.len(output.shape[3], kh.checked_mul(kw)?)?;
+    Some(Wish { scratch: unpacked, least: unpacked, ..wish })
+}
+
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    compute(op, constants, work, Some)
+}
+
+/// The same with int4 weights.
+#[inline(never)]
+pub(super) fn run_w4(op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    let scratch = core::mem::take(&mut work.scratch);
+    compute(op, constants, work, |packed| unpack(packed, packed.len().checked_mul(2)?, scratch))
+}
+
+#[inline(always)]
+fn compute<'a>(
+    op: &DepthwiseI8,
+    constants: Constants<'a>,
+    work: &mut Work<'_, i8>,
+    unpacked: impl FnOnce(&'a [i8]) -> Option<&'a [i8]>,
+) -> Option<()> {
     let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     if op.layout != LAYOUT || op.requant.shift > 0 || image.channels != channels {
         return None;
     }
-    let layer = Layer::new(op, constants, [width, channels])?;
+    let layer = Layer::new(op, constants, unpacked, [width, channels])?;
     let len = width.checked_mul(channels)?;
     image.rows_alike(&work.rows, len, work.output, |lines, count, rows| layer.rows(&image, lines, count, rows))
 }
@@ -75,9 +101,14 @@ struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    fn new(op: &DepthwiseI8, constants: Constants<'a>, [width, channels]: [usize; 2]) -> Option<Self> {
+    fn new(
+        op: &DepthwiseI8,
+        constants: Constants<'a>,
+        unpacked: impl FnOnce(&'a [i8]) -> Option<&'a [i8]>,
+        [width, channels]: [usize; 2],
+    ) -> Option<Self> {
         let multipliers = constants.get::<i32>(op.requant.multipliers).ok()?;
-        let weights = constants.get::<i8>(op.weights).ok()?;
+        let weights = unpacked(constants.get::<i8>(op.weights).ok()?)?;
         let narrow = insn::least(weights) > i8::MIN;
         Some(Self {
             width,

@@ -36,11 +36,11 @@ pub(super) fn run(op: &FullyConnectedI8, constants: Constants<'_>, input: &[i8],
 fn column(layer: &Layer<'_>, x: &[i8], limits: [i8; 2], y: &mut [i8]) -> Option<()> {
     let (y, rest) = y.split_at_mut_checked(layer.full)?;
     if !y.is_empty() {
-        let Tiles { weights, bias, rounding } = layer.full();
+        let Tiles { weights, bias, rounding, .. } = layer.full();
         insn::column(&mut Column { x, weights, bias, rounding, limits, y })?;
     }
     if !rest.is_empty() {
-        let Tiles { weights, bias, rounding } = layer.last();
+        let Tiles { weights, bias, rounding, .. } = layer.last();
         let mut four = [0; 4];
         insn::column(&mut Column { x, weights, bias, rounding, limits, y: &mut four })?;
         rest.iter_mut().zip(four).for_each(|(to, from)| *to = from);

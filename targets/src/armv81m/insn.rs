@@ -2,6 +2,7 @@
 //! everywhere else.
 
 use super::tile::{Add, Average, Blocks, Column, Half, Square};
+use crate::squares::{Loops, Nibbles, WideSquare};
 use crate::windows::Copy;
 
 #[cfg(helium)]
@@ -29,6 +30,29 @@ pub(super) fn square(square: &mut Square<'_>) -> Option<()> {
 #[inline(always)]
 pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     column.fits().then(|| loops::column(column))
+}
+
+/// Tiles of 2 × 2. In int16 VMLALDAVA adds products to sums of 64 bits, so that no sum overflows; each takes two registers, and eight are left. Of
+/// int4 weights of two outputs, in the halves of bytes, a shift to the left and one to the right make a vector of either.
+pub(crate) struct Helium;
+
+impl Loops for Helium {
+    const GROUP: u8 = 8;
+    const ENOUGH: u32 = 1024;
+
+    fn copy(from: &[i8], to: &mut [i8], rectangles: &Copy) -> Option<()> {
+        copy(from, to, rectangles)
+    }
+
+    #[inline(always)]
+    fn wide(square: &mut WideSquare<'_>) -> Option<()> {
+        square.fits(8).then(|| loops::wide_square(square))
+    }
+
+    #[inline(always)]
+    fn nibbles(nibbles: &mut Nibbles<'_>) -> Option<()> {
+        nibbles.fits().then(|| loops::nibbles(nibbles))
+    }
 }
 
 /// Whole blocks of channels of a depthwise convolution; see [`Blocks`].

@@ -1,6 +1,7 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
 use super::tile::{Add, Average, BLOCK, Blocks, Column, Group, Half, Path, Square};
+use crate::squares::{Nibbles, WideSquare};
 use crate::windows::{Copy, Pixels};
 
 /// Copies what fits.
@@ -39,6 +40,40 @@ pub(super) fn column(column: &mut Column<'_>) {
         let sum = column.bias[o].wrapping_add(vmladava(column.x, column.weights, o));
         *y = round(sum, multiplier, column.rounding.zero, column.limits);
     }
+}
+
+/// See [`WideSquare`].
+pub(super) fn wide_square(square: &mut WideSquare<'_>) {
+    let (groups, step) = (square.x[0].len().div_ceil(8), square.rounding.step(square.outputs, 2));
+    let weights = square.weights.as_chunks::<8>().0;
+    for (pixel, o) in second_first(square.outputs) {
+        let weights = weights[o / 2 * 2 * groups + o % 2..].iter().step_by(2).flatten();
+        let products = square.x[pixel].iter().zip(weights).map(|(x, w)| i64::from(*x) * i64::from(*w));
+        let sum = products.fold(square.bias[o], i64::wrapping_add);
+        let multiplier = square.rounding.multipliers[o / 2 * step + o % 2];
+        square.y[pixel * square.second + o] = square.wide.apply(sum, multiplier);
+    }
+}
+
+/// See [`Nibbles`].
+pub(super) fn nibbles(nibbles: &mut Nibbles<'_>) {
+    let (depth, step) = (nibbles.x[0].len(), nibbles.rounding.step(nibbles.outputs, 2));
+    for (pixel, o) in second_first(nibbles.outputs) {
+        let weights = nibbles.weights[o / 2 * depth..].iter();
+        let products = nibbles.x[pixel]
+            .iter()
+            .zip(weights)
+            .map(|(x, byte)| i32::from(*x) * i32::from(if o % 2 == 0 { byte << 4 } else { byte >> 4 }));
+        let sum = products.fold(0, i32::wrapping_add) >> if o % 2 == 0 { 4 } else { 0 };
+        let multiplier = nibbles.rounding.multipliers[o / 2 * step + o % 2];
+        let y = &mut nibbles.y[pixel * nibbles.second + o];
+        *y = round(sum.wrapping_add(nibbles.bias[o]), multiplier, nibbles.rounding.zero, [i8::MIN, i8::MAX]);
+    }
+}
+
+/// Pixel and output: the first pixel last, since both may go to the same place.
+fn second_first(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
+    [1, 0].into_iter().flat_map(move |pixel| (0..outputs).map(move |o| (pixel, o)))
 }
 
 /// See [`Blocks`].

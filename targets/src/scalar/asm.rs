@@ -177,9 +177,11 @@ macro_rules! count {
 
 mod copy;
 mod depthwise;
+mod squares;
 
 pub(super) use copy::copy;
 pub(super) use depthwise::channel;
+pub(super) use squares::{sums_i16, sums_w4};
 
 /// Bytes of unrolled code that the first pass leaves out, if one of `unroll` rounds has `bytes`.
 #[inline(always)]

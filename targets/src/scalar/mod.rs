@@ -15,15 +15,22 @@ mod insn;
 #[cfg(not(thumb))]
 mod plain;
 mod round;
+mod squares;
 mod tile;
 
 use lacewing::arena::Constants;
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::ops::weights::W4;
+use lacewing::ops::{
+    ConvI8, ConvI16, ConvW4, DepthwiseI8, DepthwiseI16, DepthwiseW4, FullyConnectedI8, FullyConnectedI16,
+    FullyConnectedW4,
+};
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
+pub(crate) use self::squares::Scalars;
 use crate::fallback::or_portable;
+use crate::squares::{conv_i16, conv_w4, fully_connected_i16, fully_connected_w4};
 use crate::wish::Wish;
 
 /// The kernels of processors without products of vectors: Cortex-M0, M0+ and M3, and RISC-V with multiplication.
@@ -56,6 +63,54 @@ impl Kernels for Scalar {
             ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
         })
     }
+
+    #[inline(always)]
+    fn conv_i16(&self, op: &ConvI16, c: Constants<'_>, mut work: Work<'_, i16>) -> Result<(), Fault> {
+        or_portable(conv_i16::<Scalars>(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+    }
+
+    #[inline(always)]
+    fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(conv_w4::<Scalars>(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
+    }
+
+    #[inline(always)]
+    fn depthwise_i16(&self, op: &DepthwiseI16, c: Constants<'_>, mut work: Work<'_, i16>) -> Result<(), Fault> {
+        or_portable(depthwise::run_i16(op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
+    }
+
+    #[inline(always)]
+    fn depthwise_w4(&self, op: &DepthwiseW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(depthwise::run_w4(&op.0, c, &mut work), || ops::depthwise::run::<_, W4>(&op.0, c, work))
+    }
+
+    #[inline(always)]
+    fn fully_connected_i16(
+        &self,
+        op: &FullyConnectedI16,
+        c: Constants<'_>,
+        input: &[i16],
+        output: &mut [i16],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(fully_connected_i16::<Scalars>(op, c, input, output), || {
+            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
+        })
+    }
+
+    #[inline(always)]
+    fn fully_connected_w4(
+        &self,
+        op: &FullyConnectedW4,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        _scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(fully_connected_w4::<Scalars>(&op.0, c, input, output), || {
+            ops::fully_connected::run::<_, W4, _>(self, &op.0, c, input, output)
+        })
+    }
 }
 
 /// What a convolution in one group wants.
@@ -66,4 +121,9 @@ pub(crate) fn conv(input: &Tensor, window: &Window) -> Option<Wish> {
 /// What a depthwise convolution wants.
 pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     depthwise::wish(input, output, window)
+}
+
+/// What a depthwise convolution with int4 weights wants.
+pub(crate) fn depthwise_w4(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    depthwise::wish_w4(input, output, window)
 }

@@ -1,5 +1,8 @@
 //! The loops in plain Rust: what the assembly computes, and the loops of every processor that has none here. `None` never comes of what fits.
 
+use lacewing::Int;
+
+use super::round::Rounding;
 use super::tile::{Channel, Column, Tile};
 use crate::windows::Copy;
 
@@ -108,20 +111,43 @@ fn pair(x: &[i8], w0: &[i8], w1: &[i8]) -> [i32; 2] {
 }
 
 /// See [`Channel`].
-pub(super) fn channel(channel: &mut Channel<'_>) -> Option<()> {
-    let ([rows, columns], [down, across], [y_down, y_across]) = (channel.size, channel.steps, channel.strides);
-    let (mut row, mut y_row) = (channel.first, 0usize);
-    for _ in 0..rows {
-        let (mut at, mut y_at) = (row, y_row);
-        for _ in 0..columns {
-            let mut sum = channel.bias;
-            for (x, weight) in channel.taps.iter() {
-                sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x.get(at)?)));
-            }
-            *channel.y.get_mut(y_at)? = channel.rounding.apply(sum, channel.multiplier);
-            (at, y_at) = (at.wrapping_add(across), y_at.wrapping_add(y_across));
-        }
-        (row, y_row) = (row.wrapping_add(down), y_row.wrapping_add(y_down));
+#[inline(always)]
+pub(super) fn channel(channel: &mut Channel<'_, i8>, rounding: &Rounding<'_>) -> Option<()> {
+    let (rounding, multiplier) = (*rounding, channel.multiplier);
+    channel.compute(channel.bias, |sum| rounding.apply(sum, multiplier))
+}
+
+/// The sums of both pixels with both outputs' weights, which take turns; of few enough activations they fit.
+pub(super) fn sums_i16(x: [&[i16]; 2], weights: &[i8]) -> [i32; 4] {
+    sums(x, weights.as_chunks::<2>().0, |[w0, w1]| [(*w0).into(), (*w1).into()])
+}
+
+/// The same of int4 weights, both outputs' in a byte.
+pub(super) fn sums_w4(x: [&[i8]; 2], weights: &[i8]) -> [i32; 4] {
+    sums(x, weights, |byte| [i32::from(byte.wrapping_shl(4) >> 4), i32::from(byte >> 4)])
+}
+
+/// `Σ x[p][k] · w[o][k]`, pixel by pixel, of pairs of weights; all slices are as long.
+#[inline(always)]
+fn sums<T: Int, W>([x0, x1]: [&[T]; 2], weights: &[W], both: impl Fn(&W) -> [i32; 2]) -> [i32; 4] {
+    let [mut a, mut b, mut c, mut d] = [0i32; 4];
+    let mut step = |x0: T, x1: T, w: &W| {
+        let (x0, x1, [w0, w1]) = (x0.into(), x1.into(), both(w));
+        a = a.wrapping_add(x0.wrapping_mul(w0));
+        b = b.wrapping_add(x0.wrapping_mul(w1));
+        c = c.wrapping_add(x1.wrapping_mul(w0));
+        d = d.wrapping_add(x1.wrapping_mul(w1));
+    };
+    let ((x0, x0_rest), (x1, x1_rest), (w, w_rest)) =
+        (x0.as_chunks::<4>(), x1.as_chunks::<4>(), weights.as_chunks::<4>());
+    for ((x0, x1), w) in x0.iter().zip(x1).zip(w) {
+        step(x0[0], x1[0], &w[0]);
+        step(x0[1], x1[1], &w[1]);
+        step(x0[2], x1[2], &w[2]);
+        step(x0[3], x1[3], &w[3]);
     }
-    Some(())
+    for ((x0, x1), w) in x0_rest.iter().zip(x1_rest).zip(w_rest) {
+        step(*x0, *x1, w);
+    }
+    [a, b, c, d]
 }

@@ -1,7 +1,9 @@
-//! The way from sums to int8: `q = clamp(zero + ((i64(sum)·m + 2^31) >> 32), lo, hi)`.
+//! The way from sums to int8, `q = clamp(zero + ((i64(sum)·m + 2^31) >> 32), lo, hi)`, and to int16, that of [`Wide`].
 
 use lacewing::arena::Constants;
 use lacewing::format::Requant;
+
+use crate::wide::Wide;
 
 /// How the outputs of a layer are rounded.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +26,7 @@ impl<'a> Rounding<'a> {
     /// `m` of an output.
     #[inline(always)]
     pub(super) fn multiplier(&self, output: usize) -> Option<i32> {
-        match *self.multipliers {
-            [one] => Some(one),
-            ref each => each.get(output).copied(),
-        }
+        of(self.multipliers, output)
     }
 
     /// The same from an output on.
@@ -56,27 +55,47 @@ impl<'a> Rounding<'a> {
     }
 }
 
-/// `(i64(a)·m + 2^31) >> 32` for `0 ≤ m < 2^31`.
-#[cfg(not(thumb))]
+/// How the outputs of a layer in int16 are rounded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WideRounding<'a> {
+    /// `m` of each output, or the same of all.
+    pub(super) multipliers: &'a [i32],
+    pub(super) wide: Wide,
+}
+
+/// That of an output, if there is not one for all.
 #[inline(always)]
-fn high(a: i32, m: i32) -> i32 {
+pub(super) fn of(multipliers: &[i32], output: usize) -> Option<i32> {
+    match *multipliers {
+        [one] => Some(one),
+        ref each => each.get(output).copied(),
+    }
+}
+
+/// `(i64(a)·m + 2^31) >> 32` for `0 ≤ m < 2^31`.
+#[cfg(not(thumb = "armv6-m"))]
+#[inline(always)]
+pub(super) fn high(a: i32, m: i32) -> i32 {
     (i64::from(a).wrapping_mul(i64::from(m)).wrapping_add(1 << 31) >> 32) as i32
 }
+
+/// The same on Armv6-M, whose products have 32 bits: with `a = a₁·2^16 + a₀` and `m` alike, the four products of halves, none of which overflows,
+/// are added from the lowest bits up.
+#[cfg(any(test, thumb = "armv6-m"))]
+pub(super) fn high_of_halves(a: i32, m: i32) -> i32 {
+    let [a0, m0] = [a, m].map(|x| x & 0xffff);
+    let [a1, m1] = [a >> 16, m >> 16];
+    let low = (a0 as u32).wrapping_mul(m0 as u32) >> 16;
+    let middle = a1.wrapping_mul(m0).wrapping_add(low as i32);
+    let rounded = (a0.wrapping_mul(m1).wrapping_add(middle & 0xffff) >> 15).wrapping_add(1);
+    a1.wrapping_mul(m1).wrapping_add(middle >> 16).wrapping_add(rounded >> 1)
+}
+#[cfg(thumb = "armv6-m")]
+pub(super) use high_of_halves as high;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What the assembly of Armv6-M computes, whose products have 32 bits: with `a = a₁·2^16 + a₀` and `m` alike, the four products of
-    /// halves, none of which overflows, are added from the lowest bits up.
-    fn high_of_halves(a: i32, m: i32) -> i32 {
-        let [a0, m0] = [a, m].map(|x| x & 0xffff);
-        let [a1, m1] = [a >> 16, m >> 16];
-        let low = (a0 as u32 * m0 as u32) >> 16;
-        let middle = a1 * m0 + low as i32;
-        let rounded = ((a0 * m1 + (middle & 0xffff)) >> 15) + 1;
-        a1 * m1 + (middle >> 16) + (rounded >> 1)
-    }
 
     #[test]
     fn products_of_halves_are_the_product() {

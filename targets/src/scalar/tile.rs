@@ -2,6 +2,8 @@
 
 use core::marker::PhantomData;
 
+use lacewing::Int;
+
 use super::round::Rounding;
 use crate::image::product;
 
@@ -70,33 +72,33 @@ pub(super) const TAPS: usize = 25;
 /// A tap as the loops find it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct Tap<'a> {
+pub(super) struct Tap<'a, T> {
     /// What it reads.
-    start: *const i8,
+    start: *const T,
     /// The weight of the present channel.
     weight: i32,
-    bytes: PhantomData<&'a [i8]>,
+    numbers: PhantomData<&'a [T]>,
 }
 
 /// The taps inside, at most 25, of pixels which have the same of them.
 #[derive(Debug)]
-pub(super) struct Taps<'a> {
-    taps: [Tap<'a>; TAPS],
+pub(super) struct Taps<'a, T> {
+    taps: [Tap<'a, T>; TAPS],
     count: usize,
-    /// Bytes that every tap reads from its start on.
+    /// Numbers that every tap reads from its start on.
     len: usize,
 }
 
-impl<'a> Taps<'a> {
+impl<'a, T: Copy> Taps<'a, T> {
     /// No taps.
     pub(super) const fn new() -> Self {
-        Self { taps: [Tap { start: [].as_ptr(), weight: 0, bytes: PhantomData }; TAPS], count: 0, len: usize::MAX }
+        Self { taps: [Tap { start: [].as_ptr(), weight: 0, numbers: PhantomData }; TAPS], count: 0, len: usize::MAX }
     }
 
-    /// One more, which reads these bytes; `None` if there is no room.
-    pub(super) fn push(&mut self, bytes: &'a [i8]) -> Option<()> {
-        self.taps.get_mut(self.count)?.start = bytes.as_ptr();
-        self.len = self.len.min(bytes.len());
+    /// One more, which reads these numbers; `None` if there is no room.
+    pub(super) fn push(&mut self, numbers: &'a [T]) -> Option<()> {
+        self.taps.get_mut(self.count)?.start = numbers.as_ptr();
+        self.len = self.len.min(numbers.len());
         self.count = self.count.wrapping_add(1);
         Some(())
     }
@@ -108,15 +110,14 @@ impl<'a> Taps<'a> {
 
     /// The taps.
     #[cfg(thumb)]
-    pub(super) fn all(&self) -> &[Tap<'a>] {
+    pub(super) fn all(&self) -> &[Tap<'a, T>] {
         self.taps.get(..self.count).unwrap_or_default()
     }
 
     /// What each tap reads, and its weight.
-    #[cfg(not(thumb))]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a [i8], i32)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a [T], i32)> {
         self.taps.iter().take(self.count).map(|tap| {
-            // SAFETY: `push` alone makes the first `count` taps, from slices that live as long and have at least `self.len` bytes.
+            // SAFETY: `push` alone makes the first `count` taps, from slices that live as long and have at least `self.len` numbers.
             (unsafe { core::slice::from_raw_parts(tap.start, self.len) }, tap.weight)
         })
     }
@@ -126,9 +127,9 @@ impl<'a> Taps<'a> {
 ///
 /// `y[pixel] = q(bias + Σ_t w[t] · x[t][pixel])`
 #[derive(Debug)]
-pub(super) struct Channel<'a> {
+pub(super) struct Channel<'a, T: Int> {
     /// The taps, not none.
-    pub(super) taps: &'a Taps<'a>,
+    pub(super) taps: &'a Taps<'a, T>,
     /// Where in them the first pixel reads.
     pub(super) first: usize,
     /// Rows and columns, at least one of each.
@@ -138,32 +139,52 @@ pub(super) struct Channel<'a> {
     /// The same in the outputs.
     pub(super) strides: [usize; 2],
     /// What every sum begins with.
-    pub(super) bias: i32,
+    pub(super) bias: T::Sum,
     /// `m`.
     pub(super) multiplier: i32,
-    /// The way to int8.
-    pub(super) rounding: Rounding<'a>,
     /// The outputs, from the first pixel's on.
-    pub(super) y: &'a mut [i8],
+    pub(super) y: &'a mut [T],
+}
+
+impl<T: Int> Channel<'_, T> {
+    /// Computes the outputs in plain Rust, each of a sum that begins with `start`; `None` never comes of what fits.
+    #[inline(always)]
+    pub(super) fn compute(&mut self, start: i32, output: impl Fn(i32) -> T) -> Option<()> {
+        let ([rows, columns], [down, across], [y_down, y_across]) = (self.size, self.steps, self.strides);
+        let (mut row, mut y_row) = (self.first, 0usize);
+        for _ in 0..rows {
+            let (mut at, mut y_at) = (row, y_row);
+            for _ in 0..columns {
+                let mut sum = start;
+                for (x, weight) in self.taps.iter() {
+                    let x: i32 = (*x.get(at)?).into();
+                    sum = sum.wrapping_add(weight.wrapping_mul(x));
+                }
+                *self.y.get_mut(y_at)? = output(sum);
+                (at, y_at) = (at.wrapping_add(across), y_at.wrapping_add(y_across));
+            }
+            (row, y_row) = (row.wrapping_add(down), y_row.wrapping_add(y_down));
+        }
+        Some(())
+    }
 }
 
 /// All channels of a rectangle of pixels of a depthwise convolution.
 #[derive(Debug)]
-pub(super) struct Rectangle<'r, 'a> {
+pub(super) struct Rectangle<'r, 'a, T: Int> {
     /// The taps, not none.
-    pub(super) taps: &'r mut Taps<'a>,
+    pub(super) taps: &'r mut Taps<'a, T>,
     /// Channels, at least one.
     pub(super) channels: usize,
     /// As in [`Channel`].
     pub(super) size: [usize; 2],
     pub(super) steps: [usize; 2],
     pub(super) strides: [usize; 2],
-    pub(super) rounding: Rounding<'r>,
     /// The outputs, from the first channel of the first pixel on.
-    pub(super) y: &'r mut [i8],
+    pub(super) y: &'r mut [T],
 }
 
-impl Rectangle<'_, '_> {
+impl<T: Int> Rectangle<'_, '_, T> {
     /// Whether there are taps and outputs for every channel of all pixels.
     pub(super) fn fits(&self) -> bool {
         let end = |steps| self.last(steps).and_then(|last| last.checked_add(self.channels));

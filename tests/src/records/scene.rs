@@ -185,7 +185,7 @@ impl Element for i8 {
 
 impl Element for i16 {
     fn zero() -> BoxedStrategy<Self> {
-        prop_oneof![2 => Just(0), 1 => any::<i16>()].boxed()
+        prop_oneof![5 => Just(0), 1 => any::<i16>()].boxed()
     }
 
     fn range() -> BoxedStrategy<[Self; 2]> {
@@ -228,7 +228,7 @@ pub(super) fn shift() -> impl Strategy<Value = u8> {
 
 /// The shift of a wide rounding, often one that leaves something of a sum.
 pub(super) fn wide_shift() -> impl Strategy<Value = u8> {
-    prop_oneof![3 => 24u8..=40, 1 => 1u8..=62]
+    prop_oneof![1 => 24u8..=32, 3 => 33u8..=44, 1 => 1u8..=62]
 }
 
 /// A zero point, often at the ends of the type.

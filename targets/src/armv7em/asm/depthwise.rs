@@ -70,7 +70,7 @@ unsafe extern "C" fn words_loop(arguments: *const WordsArguments) {
 /// Widens the weights of four channels, `count` words `across` bytes apart, and writes them in pairs of taps; there is a tap, and half as many pairs,
 /// rounded up.
 #[inline(always)]
-pub(in crate::armv7em) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps]) {
+pub(in crate::armv7em) fn weigh(weights: &[i8], across: usize, count: usize, taps: &mut [Taps<6>]) {
     // SAFETY: the loop reads `count` words at any address, the last of which ends within `weights`, and writes the last four words of each of `taps`,
     // of which there are as many as it makes rounds.
     unsafe {
@@ -110,11 +110,11 @@ pub(in crate::armv7em) fn weigh(weights: &[i8], across: usize, count: usize, tap
 /// The arguments of `run_loop`, in the order of its frame.
 #[repr(C)]
 struct RunArguments {
-    multipliers: *const [i32; 4],
+    multipliers: *const i32,
     y: *mut i8,
     stride: usize,
     zero: i32,
-    bias: *const [i32; 4],
+    bias: *const i32,
     taps: *const [u32; 6],
     passes: usize,
     step_bytes: usize,
@@ -129,17 +129,17 @@ struct RunArguments {
 
 /// See [`Run`]; called for [`Channels`](crate::armv7em::tile::Channels) that fit.
 #[inline(always)]
-pub(in crate::armv7em) fn run(run: &mut Run<'_>) {
+pub(in crate::armv7em) fn run(run: &mut Run<'_, i8, 6>, zero: i32) {
     let [passes, skip] = passes(run.taps.len(), 5, 52);
     let y = run.y.as_mut_ptr();
     let ([rows, width], [down, step]) = (run.size, run.steps);
     let row_bytes = width.wrapping_mul(run.stride);
     let arguments = RunArguments {
-        multipliers: run.multipliers,
+        multipliers: run.multipliers.as_ptr(),
         y,
         stride: run.stride,
-        zero: run.zero,
-        bias: run.bias,
+        zero,
+        bias: run.bias.as_ptr(),
         taps: run.taps.as_ptr(),
         passes,
         step_bytes: step.wrapping_mul(4),

@@ -2,13 +2,14 @@
 
 use core::arch::naked_asm;
 
+use crate::scalar::round::Rounding;
 use crate::scalar::tile::{Channel, TAPS, Tap};
 
 /// The arguments of `channel_loop`, in the order of its frame.
 #[repr(C)]
 struct ChannelArguments<'a> {
-    taps: *const Tap<'a>,
-    end: *const Tap<'a>,
+    taps: *const Tap<'a, i8>,
+    end: *const Tap<'a, i8>,
     y: *mut i8,
     stride: usize,
     step: usize,
@@ -44,7 +45,7 @@ const _: () = {
 
 /// See [`Channel`]; called for a [`Rectangle`](crate::scalar::tile::Rectangle) that fits.
 #[inline(always)]
-pub(in crate::scalar) fn channel(channel: &mut Channel<'_>) -> Option<()> {
+pub(in crate::scalar) fn channel(channel: &mut Channel<'_, i8>, rounding: &Rounding<'_>) -> Option<()> {
     let (ends, taps) = (channel.taps.all().as_ptr_range(), channel.taps.all().len());
     let ([rows, columns], [down, step], [y_down, stride]) = (channel.size, channel.steps, channel.strides);
     let arguments = ChannelArguments {
@@ -53,14 +54,14 @@ pub(in crate::scalar) fn channel(channel: &mut Channel<'_>) -> Option<()> {
         y: channel.y.as_mut_ptr(),
         stride,
         step,
-        hi: channel.rounding.hi,
+        hi: rounding.hi,
         left: columns,
         skip: threes(taps).wrapping_mul(3).wrapping_sub(taps).wrapping_mul(14),
         bias: channel.bias,
         multiplier: channel.multiplier,
         at: channel.first,
-        zero: channel.rounding.zero,
-        lo: channel.rounding.lo,
+        zero: rounding.zero,
+        lo: rounding.lo,
         columns,
         rows,
         gap: down.wrapping_sub(columns.wrapping_mul(step)),
