@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lacewing::format::{DType, Op, Place, Port, Span, Tensor};
 use lacewing::owned::Aligned;
 use lacewing::{Model, Ran, ReadError, RunError};
-use lacewing_targets::{NATIVE, host, pack};
+use lacewing_targets::{host, pack};
 use ndarray::ArrayD;
 
 /// A file and its arena.
@@ -50,7 +50,7 @@ impl Runner {
         let model: Model<'_> = Model::read(&file)?;
         model.verify()?;
         // One that is too large to be packed runs as it is.
-        let packed = pack(&model, NATIVE).ok().flatten().map(|packed| Aligned::from(&packed[..]));
+        let packed = pack(&model).ok().flatten().map(|packed| Aligned::from(&packed[..]));
         let ops = model.ops().collect();
         let mut runner = Self { file, packed, arena: Aligned::zeroed(0), ops };
         runner.arena = Aligned::zeroed(runner.packed().arena_len());

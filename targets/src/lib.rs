@@ -49,8 +49,10 @@ pub type Native = X86;
 #[cfg(not(target_arch = "x86_64"))]
 pub type Native = Portable;
 
-/// What [`Native`] kernels want of a file.
-pub const NATIVE: wish::Family = if cfg!(target_arch = "x86_64") { wish::Family::X86 } else { wish::Family::Portable };
+/// The family of [`Native`].
+#[cfg(feature = "std")]
+pub(crate) const NATIVE: wish::Family =
+    if cfg!(target_arch = "x86_64") { wish::Family::X86 } else { wish::Family::Portable };
 
 /// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
 #[must_use]

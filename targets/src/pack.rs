@@ -8,23 +8,26 @@ use lacewing::arena::Constants;
 use lacewing::format::encode::{Builder, TooLarge};
 use lacewing::format::{ALIGN, Layout, Op, Span};
 
-use crate::wish::{Family, Wish, Wished};
+use crate::NATIVE;
+use crate::wish::{Wish, Wished};
 
-/// The same program as kernels wish for it: weights in their order, behind the constants that are there, and bytes to work in, behind the
-/// arena. `None` if it is so already. Outputs are the same, bit for bit.
+/// The same program as [`native`](crate::native) kernels wish for it: weights in their order, behind the constants that are there, and bytes to
+/// work in, behind the arena. `None` if it is so already. Outputs are the same, bit for bit.
 ///
 /// # Errors
 /// [`TooLarge`] if the constants exceed what a file can hold.
 ///
 /// ```
-/// # let file = lacewing::owned::Aligned::from(&include_bytes!("../../firmware-examples/qemu-mps2-an386-classify/fashion.lace")[..]);
-/// let model: lacewing::Model = lacewing::Model::read(&file).unwrap();
-/// let packed = lacewing_targets::pack(&model, lacewing_targets::wish::Family::X86).unwrap().unwrap();
-/// let packed = lacewing::owned::Aligned::from(&packed[..]);
-/// let packed: lacewing::Model = lacewing::Model::read(&packed).unwrap();
-/// assert!(lacewing_targets::pack(&packed, lacewing_targets::wish::Family::X86).unwrap().is_none());
+/// use lacewing::{Arena, Model, owned::Aligned};
+/// # let file = &include_bytes!("../../firmware-examples/qemu-mps2-an386-classify/fashion.lace")[..];
+/// let file = Aligned::from(file);
+/// let model: Model = Model::read(&file).unwrap();
+/// let packed = lacewing_targets::pack(&model).unwrap().map(|packed| Aligned::from(&packed[..]));
+/// let model: Model = Model::read(packed.as_ref().unwrap_or(&file)).unwrap();
+/// let mut arena = Aligned::zeroed(model.arena_len());
+/// model.run(&lacewing_targets::native(), &mut arena).unwrap();
 /// ```
-pub fn pack(model: &Model<'_>, kernels: Family) -> Result<Option<Vec<u8>>, TooLarge> {
+pub fn pack(model: &Model<'_>) -> Result<Option<Vec<u8>>, TooLarge> {
     let all = Span { offset: 0, len: model.header().constants_len };
     let builder = Builder::after(model.constants().get(all).unwrap_or_default());
     let mut packer = Packer { model, builder, scratch: 0, changed: false };
@@ -33,7 +36,7 @@ pub fn pack(model: &Model<'_>, kernels: Family) -> Result<Option<Vec<u8>>, TooLa
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
             packer.builder.end_plain()?;
         }
-        packer.pack(&mut op, kernels);
+        packer.pack(&mut op);
         packer.builder.push(&op)?;
         if let Some((_, turns)) = bands.next_if(|(band, _)| band.end == index.wrapping_add(1)) {
             packer.builder.end_band(turns)?;
@@ -53,8 +56,8 @@ struct Packer<'m> {
 
 impl Packer<'_> {
     /// Changes a record that is not as it is wished for.
-    fn pack(&mut self, op: &mut Op, kernels: Family) {
-        let Some(wished) = Wished::of(op, kernels).filter(|wished| !wished.is_met()) else { return };
+    fn pack(&mut self, op: &mut Op) {
+        let Some(wished) = Wished::of(op, NATIVE).filter(|wished| !wished.is_met()) else { return };
         let Wished { wish: Wish { layout, scratch, .. }, weights, size, .. } = wished;
         if *wished.layout != layout {
             let Some(ordered) = reordered(self.model.constants(), *weights, [*wished.layout, layout], size) else {

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use lacewing::format::{DType, Port};
 use lacewing::owned::Aligned;
-use lacewing::{Model, Portable, Session};
+use lacewing::{Kernels, Model, Portable, Session};
+use lacewing_targets::{native, pack};
 use lacewing_tests::generator::Generator;
 use lacewing_tests::{feed, models};
 
@@ -49,13 +50,31 @@ fn released_files_give_their_answers() {
     }
 }
 
+/// The example's model was written for Cortex-M4; most of the released files are for no target.
+#[test]
+fn packed_files_give_the_same_answers() {
+    let example =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware-examples/qemu-mps2-an386-classify/fashion.lace");
+    for path in models::released().expect("the folder").into_iter().chain([example]) {
+        let file = fs::read(&path).expect("the model");
+        let model = Aligned::from(&file[..]);
+        let model: Model<'_> = Model::read(&model).expect("a readable file");
+        let Some(packed) = pack(&model).expect("room") else { continue };
+        same(&path, &outputs_by(native(), &packed), &outputs(&file).concat());
+    }
+}
+
 /// The bytes of every output, for inputs from the generator.
 fn outputs(file: &[u8]) -> Vec<Vec<u8>> {
+    outputs_by(Portable, file)
+}
+
+fn outputs_by(kernels: impl Kernels, file: &[u8]) -> Vec<Vec<u8>> {
     let file = Aligned::from(file);
     let model: Model<'_> = Model::read(&file).expect("a readable file");
     model.verify().expect("an undamaged file");
     let mut arena = Aligned::zeroed(model.arena_len());
-    let mut session = Session::new(model, Portable, &mut arena).expect("a fitting arena");
+    let mut session = Session::new(model, kernels, &mut arena).expect("a fitting arena");
     let mut numbers = Generator::default();
     let mut bytes = model.inputs().flat_map(|port| input(&port, &mut numbers));
     feed(&mut session, |input| input.fill_with(|| bytes.next().expect("a byte"))).expect("a run");
