@@ -26,6 +26,8 @@ mod armv81m;
 mod fallback;
 mod image;
 mod layer;
+mod riscv_v;
+mod round;
 mod scalar;
 mod windows;
 mod x86;
@@ -36,6 +38,7 @@ pub use boards::{Board, Target};
 pub use lacewing::Portable;
 #[cfg(feature = "std")]
 pub use pack::pack;
+pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
 pub use x86::{Level, X86};
 

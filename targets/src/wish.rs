@@ -16,13 +16,14 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// What a convolution wants that copies what its outputs read, unless each reads one pixel: room for `enough` bytes, and for two outputs.
-    pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, enough: u32) -> Option<Self> {
+    /// What a convolution wants that copies what its outputs read, `tile` at a time, unless each reads one pixel: room for `enough` bytes, and
+    /// for a tile.
+    pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, [tile, enough]: [u32; 2]) -> Option<Self> {
         let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
         let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
         let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
         let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
-        Some(Self { layout, scratch: room((enough / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+        Some(Self { layout, scratch: room((enough / depth.max(1)).max(tile) / tile * tile)?, least: room(tile)? })
     }
 }
 
@@ -101,6 +102,8 @@ pub enum Family {
     Scalar,
     /// [`crate::X86`].
     X86,
+    /// [`crate::RiscvV`].
+    RiscvV,
 }
 
 impl Family {
@@ -113,6 +116,7 @@ impl Family {
             Self::Armv81m => "CortexM55",
             Self::Scalar => "Scalar",
             Self::X86 => "X86",
+            Self::RiscvV => "RiscvV",
         }
     }
 
@@ -125,6 +129,7 @@ impl Family {
             Self::Armv81m => crate::armv81m::conv(input, window),
             Self::Scalar => crate::scalar::conv(input, window),
             Self::X86 => crate::x86::conv(input, output, window),
+            Self::RiscvV => crate::riscv_v::conv(input, output, window),
         }
     }
 
@@ -132,7 +137,7 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
+            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
         }
     }
@@ -146,6 +151,7 @@ impl Family {
             Self::Armv81m => crate::armv81m::depthwise(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
             Self::X86 => crate::x86::depthwise(input, output, window),
+            Self::RiscvV => crate::riscv_v::depthwise(input, output, window),
         }
     }
 
@@ -153,7 +159,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 => None,
+            Self::Portable | Self::Armv81m | Self::Scalar | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
         }
     }
@@ -166,6 +172,7 @@ impl Family {
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
             Self::X86 => crate::x86::fully_connected_i8(depth, outputs),
+            Self::RiscvV => crate::riscv_v::fully_connected_i8(outputs),
         }
     }
 }

@@ -14,7 +14,6 @@ mod fully_connected;
 mod insn;
 #[cfg(not(thumb))]
 mod plain;
-mod round;
 mod tile;
 
 use lacewing::arena::Constants;
@@ -24,6 +23,7 @@ use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
 use crate::fallback::or_portable;
+use crate::round;
 use crate::wish::Wish;
 
 /// The kernels of processors without products of vectors: Cortex-M0, M0+ and M3, and RISC-V with multiplication.

@@ -5,17 +5,17 @@ use lacewing::format::Requant;
 
 /// How the outputs of a layer are rounded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rounding<'a> {
+pub(crate) struct Rounding<'a> {
     /// `m` of each output, or the same of all.
-    multipliers: &'a [i32],
-    pub(super) zero: i32,
-    pub(super) lo: i32,
-    pub(super) hi: i32,
+    pub(crate) multipliers: &'a [i32],
+    pub(crate) zero: i32,
+    pub(crate) lo: i32,
+    pub(crate) hi: i32,
 }
 
 impl<'a> Rounding<'a> {
     /// Of a record; `None` if its sums are shifted.
-    pub(super) fn new(requant: &Requant, constants: Constants<'a>) -> Option<Self> {
+    pub(crate) fn new(requant: &Requant, constants: Constants<'a>) -> Option<Self> {
         let Requant { multipliers, shift, zero, lo, hi } = *requant;
         let multipliers = constants.get::<i32>(multipliers).ok()?;
         (shift == 0).then_some(Self { multipliers, zero: zero.into(), lo: lo.into(), hi: hi.into() })
@@ -23,7 +23,7 @@ impl<'a> Rounding<'a> {
 
     /// `m` of an output.
     #[inline(always)]
-    pub(super) fn multiplier(&self, output: usize) -> Option<i32> {
+    pub(crate) fn multiplier(&self, output: usize) -> Option<i32> {
         match *self.multipliers {
             [one] => Some(one),
             ref each => each.get(output).copied(),
@@ -31,33 +31,31 @@ impl<'a> Rounding<'a> {
     }
 
     /// The same from an output on.
-    pub(super) fn from(&self, output: usize) -> Option<Self> {
+    pub(crate) fn from(&self, output: usize) -> Option<Self> {
         let multipliers =
             if self.multipliers.len() == 1 { self.multipliers } else { self.multipliers.get(output..)? };
         Some(Self { multipliers, ..*self })
     }
 
     /// Whether there is a multiplier for each of `outputs`, or one for all.
-    pub(super) fn fits(&self, outputs: usize) -> bool {
+    pub(crate) fn fits(&self, outputs: usize) -> bool {
         self.multipliers.len() == 1 || self.multipliers.len() >= outputs
     }
 
     /// The multipliers, and the bytes from one to the next.
-    #[cfg(thumb)]
-    pub(super) fn steps(&self) -> (*const i32, usize) {
+    #[cfg(any(thumb, rvv))]
+    pub(crate) fn steps(&self) -> (*const i32, usize) {
         (self.multipliers.as_ptr(), if self.multipliers.len() == 1 { 0 } else { 4 })
     }
 
     /// The output of a sum.
-    #[cfg(not(thumb))]
     #[inline(always)]
-    pub(super) fn apply(&self, sum: i32, multiplier: i32) -> i8 {
+    pub(crate) fn apply(&self, sum: i32, multiplier: i32) -> i8 {
         self.zero.wrapping_add(high(sum, multiplier)).max(self.lo).min(self.hi) as i8
     }
 }
 
 /// `(i64(a)·m + 2^31) >> 32` for `0 ≤ m < 2^31`.
-#[cfg(not(thumb))]
 #[inline(always)]
 fn high(a: i32, m: i32) -> i32 {
     (i64::from(a).wrapping_mul(i64::from(m)).wrapping_add(1 << 31) >> 32) as i32
