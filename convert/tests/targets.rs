@@ -8,7 +8,7 @@ use lacewing::{Kernels, Model, Portable};
 use lacewing_convert::encode::Aim;
 use lacewing_convert::{Options, Precision, convert};
 use lacewing_targets::wish::Family;
-use lacewing_targets::{CortexM4, CortexM55, Scalar};
+use lacewing_targets::{CortexM4, CortexM55, RiscvV, Scalar};
 
 fn written(tflite: &[u8], kernels: Family) -> Aligned {
     let aim = Aim { kernels, ..Aim::default() };
@@ -44,6 +44,7 @@ fn outputs_are_the_same_for_every_target() {
     alike(Family::Armv7em, &CortexM4);
     alike(Family::Armv81m, &CortexM55);
     alike(Family::Scalar, &Scalar);
+    alike(Family::RiscvV, &RiscvV);
 }
 
 fn alike<K: Kernels>(family: Family, kernels: &K) {
@@ -69,4 +70,6 @@ fn weights_are_in_the_order_that_the_kernels_want() {
     assert!(!own.is_empty() && own.iter().all(|layout| *layout == Layout::PAIRS), "{own:?}");
     let own = layouts(&written(&tflite, Family::Armv81m));
     assert!(own.iter().all(|layout| *layout == Layout { outputs: 4, depth: 16 }), "{own:?}");
+    let own = layouts(&written(&tflite, Family::RiscvV));
+    assert!(own.iter().all(|layout| layout.outputs > 1 && layout.depth == 1), "{own:?}");
 }

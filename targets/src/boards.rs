@@ -28,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     portable("cortex-m55", "Armv8.1-M with Helium vectors").with(Family::Armv81m),
     portable("cortex-m85", "Armv8.1-M with Helium vectors, dual issue").with(Family::Armv81m),
     portable("rv32imc", "32-bit RISC-V with multiply").with(Family::Scalar),
+    portable("rv32imcv", "32-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
+    portable("rv64gcv", "64-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
     portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
     portable("aarch64", "64-bit Arm, dot products where present"),
     portable("x86-64", "x86-64, VNNI, AVX2 or SSE4.1 where present").with(Family::X86),
@@ -46,7 +48,7 @@ pub struct Memory {
 /// How QEMU is started for a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emulator {
-    /// The program, `qemu-system-arm` or `qemu-system-riscv32`.
+    /// The program, `qemu-system-arm`, `qemu-system-riscv32` or `qemu-system-riscv64`.
     pub program: &'static str,
     /// The machine, the value of `-machine`.
     pub machine: &'static str,
@@ -173,7 +175,40 @@ pub const BOARDS: &[Board] = &[
         ram: memory(0x8040_0000, 4 * MIB),
         regions: &[],
         clock_hz: None,
-        emulator: Some(Emulator { program: "qemu-system-riscv32", machine: "virt", args: &["-bios", "none"] }),
+        emulator: virt("qemu-system-riscv32", &["-bios", "none"]),
+    },
+    Board {
+        name: "riscv32-virt-v128",
+        about: "QEMU's generic 32-bit RISC-V machine with vectors of 128 bits",
+        target: "rv32imcv",
+        triple: "riscv32imc-unknown-none-elf",
+        flash: memory(0x8000_0000, 4 * MIB),
+        ram: memory(0x8040_0000, 4 * MIB),
+        regions: &[],
+        clock_hz: None,
+        emulator: virt("qemu-system-riscv32", &["-bios", "none", "-cpu", "rv32,v=true,vext_spec=v1.0,vlen=128"]),
+    },
+    Board {
+        name: "riscv32-virt-v256",
+        about: "QEMU's generic 32-bit RISC-V machine with vectors of 256 bits",
+        target: "rv32imcv",
+        triple: "riscv32imc-unknown-none-elf",
+        flash: memory(0x8000_0000, 4 * MIB),
+        ram: memory(0x8040_0000, 4 * MIB),
+        regions: &[],
+        clock_hz: None,
+        emulator: virt("qemu-system-riscv32", &["-bios", "none", "-cpu", "rv32,v=true,vext_spec=v1.0,vlen=256"]),
+    },
+    Board {
+        name: "riscv64-virt-v512",
+        about: "QEMU's generic 64-bit RISC-V machine with vectors of 512 bits",
+        target: "rv64gcv",
+        triple: "riscv64gc-unknown-none-elf",
+        flash: memory(0x8000_0000, 4 * MIB),
+        ram: memory(0x8040_0000, 4 * MIB),
+        regions: &[],
+        clock_hz: None,
+        emulator: virt("qemu-system-riscv64", &["-bios", "none", "-cpu", "rv64,v=true,vext_spec=v1.0,vlen=512"]),
     },
     Board {
         name: "microbit-v2",
@@ -292,6 +327,7 @@ pub const BARE_METAL_TRIPLES: &[&str] = &[
     "thumbv8m.main-none-eabihf",
     "riscv32imc-unknown-none-elf",
     "riscv32imac-unknown-none-elf",
+    "riscv64gc-unknown-none-elf",
 ];
 
 /// The target of that name.
@@ -323,6 +359,10 @@ const fn memory(start: u32, len: u32) -> Memory {
 
 const fn arm(machine: &'static str) -> Option<Emulator> {
     Some(Emulator { program: "qemu-system-arm", machine, args: &[] })
+}
+
+const fn virt(program: &'static str, args: &'static [&'static str]) -> Option<Emulator> {
+    Some(Emulator { program, machine: "virt", args })
 }
 
 #[cfg(test)]

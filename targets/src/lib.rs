@@ -27,6 +27,8 @@ mod fallback;
 mod image;
 mod layer;
 mod nibbles;
+mod riscv_v;
+mod round;
 mod scalar;
 mod squares;
 mod wide;
@@ -39,6 +41,7 @@ pub use boards::{Board, Target};
 pub use lacewing::Portable;
 #[cfg(feature = "std")]
 pub use pack::pack;
+pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
 pub use x86::{Level, X86};
 

@@ -43,12 +43,12 @@ const NIBBLES: Layout = Layout { outputs: 2, depth: 1 };
 
 /// What a convolution in int16 wants.
 pub(crate) fn conv_i16_wish<L: Loops>(input: &Tensor, window: &Window) -> Option<Wish> {
-    Wish::of_copies(wide_layout::<L>(), input, window, L::ENOUGH)
+    Wish::of_copies(wide_layout::<L>(), input, window, [2, L::ENOUGH])
 }
 
 /// What a convolution with int4 weights wants.
 pub(crate) fn conv_w4_wish<L: Loops>(input: &Tensor, window: &Window) -> Option<Wish> {
-    Wish::of_copies(NIBBLES, input, window, L::ENOUGH)
+    Wish::of_copies(NIBBLES, input, window, [2, L::ENOUGH])
 }
 
 /// What a fully connected layer in int16 wants.

@@ -22,14 +22,14 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// What a convolution wants that copies what its outputs read, unless each reads one pixel: room for `enough` bytes, and for two outputs.
-    /// Elements are those of the input's type.
-    pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, enough: u32) -> Option<Self> {
+    /// What a convolution wants that copies what its outputs read, `tile` at a time, unless each reads one pixel: room for `enough` bytes, and
+    /// for a tile. Elements are those of the input's type.
+    pub(crate) fn of_copies(layout: Layout, input: &Tensor, window: &Window, [tile, enough]: [u32; 2]) -> Option<Self> {
         let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
         let depth = kh.checked_mul(kw)?.checked_mul(channels)?.checked_mul(input.dtype()?.size())?;
         let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
         let room = |pixels: u32| depth.checked_mul(if in_place { 0 } else { pixels })?.checked_next_multiple_of(4);
-        Some(Self { layout, scratch: room((enough / depth.max(1)).max(2) / 2 * 2)?, least: room(2)? })
+        Some(Self { layout, scratch: room((enough / depth.max(1)).max(tile) / tile * tile)?, least: room(tile)? })
     }
 }
 
@@ -147,6 +147,8 @@ pub enum Family {
     Scalar,
     /// [`crate::X86`].
     X86,
+    /// [`crate::RiscvV`].
+    RiscvV,
 }
 
 impl Family {
@@ -159,6 +161,7 @@ impl Family {
             Self::Armv81m => "CortexM55",
             Self::Scalar => "Scalar",
             Self::X86 => "X86",
+            Self::RiscvV => "RiscvV",
         }
     }
 
@@ -171,6 +174,7 @@ impl Family {
             Self::Armv81m => crate::armv81m::conv(input, window),
             Self::Scalar => crate::scalar::conv(input, window),
             Self::X86 => crate::x86::conv(input, output, window),
+            Self::RiscvV => crate::riscv_v::conv(input, output, window),
         }
     }
 
@@ -178,7 +182,7 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::conv::<1>(input, window),
             Self::Armv81m => conv_w4_wish::<Helium>(input, window),
             Self::Scalar => conv_w4_wish::<Scalars>(input, window),
@@ -194,6 +198,7 @@ impl Family {
             Self::Armv81m => crate::armv81m::depthwise(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
             Self::X86 => crate::x86::depthwise(input, output, window),
+            Self::RiscvV => crate::riscv_v::depthwise(input, output, window),
         }
     }
 
@@ -201,7 +206,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
             Self::Armv81m => crate::armv81m::depthwise_w4(input, output, window),
             Self::Scalar => crate::scalar::depthwise_w4(input, output, window),
@@ -212,7 +217,7 @@ impl Family {
     #[must_use]
     pub fn conv_i16(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::conv_i16(input, window),
             Self::Armv81m => conv_i16_wish::<Helium>(input, window),
             Self::Scalar => conv_i16_wish::<Scalars>(input, window),
@@ -223,7 +228,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_i16(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
             // Processors with Helium have the instructions of the others too.
             Self::Armv7em | Self::Armv81m => crate::armv7em::depthwise_i16(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
@@ -234,7 +239,7 @@ impl Family {
     #[must_use]
     pub fn fully_connected_i16(self, depth: u32) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::fully_connected_i16(depth),
             Self::Armv81m => Some(fully_connected_i16_wish::<Helium>()),
             Self::Scalar => Some(fully_connected_i16_wish::<Scalars>()),
@@ -245,7 +250,7 @@ impl Family {
     #[must_use]
     pub fn fully_connected_w4(self) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv7em | Self::X86 => None,
+            Self::Portable | Self::Armv7em | Self::X86 | Self::RiscvV => None,
             Self::Armv81m | Self::Scalar => Some(FULLY_CONNECTED_W4),
         }
     }
@@ -258,6 +263,7 @@ impl Family {
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
             Self::X86 => crate::x86::fully_connected_i8(depth, outputs),
+            Self::RiscvV => crate::riscv_v::fully_connected_i8(outputs),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Writes the linker script of the board named by `LACEWING_BOARD`, chooses its kernels and whether `LACEWING_PROFILE` wants records told
-//! apart, and copies the model named by `LACEWING_MODEL`, if there is one, to where `include_model!` finds it.
+//! apart, and copies the model named by `LACEWING_MODEL`, if there is one, to where `include_model!` finds it. `cfg(riscv)` stands for a RISC-V
+//! processor of 32 or 64 bits.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -18,7 +19,9 @@ fn main() {
     // Where cortex-m-rt looks for the handlers of a chip's interrupts: there are none.
     fs::write(out.join("device.x"), "").expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search={}", out.display());
+    println!("cargo:rustc-check-cfg=cfg(riscv)");
     if board.triple.starts_with("riscv") {
+        println!("cargo:rustc-cfg=riscv");
         println!("cargo:rustc-link-arg-bins=-Tmemory.x");
     }
     println!("cargo:rustc-link-arg-bins=-Tlink.x");

@@ -60,6 +60,7 @@ every_kernels! {
     x86_avx2 = x86(Level::Avx2),
     x86_avx_vnni = x86(Level::AvxVnni),
     x86_avx512 = x86(Level::Avx512),
+    riscv_v = lacewing_targets::RiscvV,
 }
 
 /// The kernels of a level, or where this processor has not got it, and says so, those in plain Rust.

@@ -27,7 +27,7 @@ const ENOUGH: u32 = 1024;
 pub(super) fn conv_wish(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
     let sorted = sorted(kh.checked_mul(kw)?.checked_mul(channels)?)?;
-    let Wish { layout, scratch, least } = Wish::of_copies(LAYOUT, input, window, ENOUGH)?;
+    let Wish { layout, scratch, least } = Wish::of_copies(LAYOUT, input, window, [2, ENOUGH])?;
     Some(Wish { layout, scratch: scratch.checked_add(sorted)?, least: least.checked_add(sorted)? })
 }
 

@@ -27,7 +27,7 @@ const ENOUGH: u32 = 1024;
 
 /// What a convolution wants.
 pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
-    Wish::of_copies(LAYOUT, input, window, ENOUGH)
+    Wish::of_copies(LAYOUT, input, window, [2, ENOUGH])
 }
 
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.

@@ -14,7 +14,6 @@ mod fully_connected;
 mod insn;
 #[cfg(not(thumb))]
 mod plain;
-mod round;
 mod squares;
 mod tile;
 
@@ -30,6 +29,7 @@ use lacewing::{Fault, Kernels, ops};
 
 pub(crate) use self::squares::Scalars;
 use crate::fallback::or_portable;
+use crate::round;
 use crate::squares::{conv_i16, conv_w4, fully_connected_i16, fully_connected_w4};
 use crate::wish::Wish;
 

@@ -54,7 +54,7 @@ mod arm {
     }
 }
 
-#[cfg(target_arch = "riscv32")]
+#[cfg(riscv)]
 mod riscv {
     #[unsafe(export_name = "ExceptionHandler")]
     fn exception_handler(_frame: &riscv_rt::TrapFrame) -> ! {

@@ -8,6 +8,8 @@ mod fault;
 pub mod host;
 pub mod marks;
 pub mod stack;
+#[cfg(riscv)]
+mod vectors;
 
 /// Exit codes. `cargo xtask qemu` turns them into sentences.
 pub mod code {

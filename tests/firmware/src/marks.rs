@@ -14,7 +14,7 @@ pub fn begin() {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("mov r10, r10");
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!(".4byte 0x00102013"); // slti x0, x0, 1
     }
 }
@@ -26,7 +26,7 @@ pub fn end() {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("mov r11, r11");
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!(".4byte 0x00202013"); // slti x0, x0, 2
     }
 }
@@ -68,7 +68,7 @@ fn note(part: usize) {
         unsafe {
             #[cfg(target_arch = "arm")]
             asm!("mov r12, r12");
-            #[cfg(target_arch = "riscv32")]
+            #[cfg(riscv)]
             asm!(".4byte 0x00402013"); // slti x0, x0, 4
         }
     }
@@ -82,7 +82,7 @@ fn toggle_note() {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("mov r9, r9");
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!(".4byte 0x00302013"); // slti x0, x0, 3
     }
 }

@@ -62,7 +62,7 @@ fn stack_pointer() -> usize {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
     }
     pointer & !3

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use object::read::elf::{ElfFile32, SectionHeader};
-use object::{Architecture, Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind, elf};
+use object::{Architecture, File, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, SymbolKind, elf};
 
 /// Bytes that a firmware takes in flash, without the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +17,16 @@ pub(super) struct Sizes {
 
 /// Measures a linked firmware that holds `model` exactly once.
 pub(super) fn sizes(file: &[u8], model: &[u8]) -> Result<Sizes> {
-    let file = ElfFile32::<Endianness>::parse(file).context("the firmware is not an ELF file")?;
+    let file = File::parse(file).context("the firmware is not an ELF file")?;
     let mut sizes = Sizes { text: 0, rodata: 0 };
     let mut models = 0;
     for section in file.sections() {
-        let header = section.elf_section_header();
-        let flags = header.sh_flags(file.endian());
-        let loaded = header.sh_type(file.endian()) != elf::SHT_NOBITS;
-        if flags & elf::SHF_ALLOC == 0 || !loaded {
+        let SectionFlags::Elf { sh_flags: flags, .. } = section.flags() else { continue };
+        let loaded = section.kind() != SectionKind::UninitializedData;
+        if flags & u64::from(elf::SHF_ALLOC) == 0 || !loaded {
             continue;
         }
-        if flags & elf::SHF_EXECINSTR != 0 {
+        if flags & u64::from(elf::SHF_EXECINSTR) != 0 {
             sizes.text += section.size();
         } else {
             sizes.rodata += section.size();
@@ -47,7 +45,7 @@ pub(super) struct Functions(BTreeMap<u64, (u64, String)>);
 impl Functions {
     /// Those that the symbol table names.
     pub(super) fn read(file: &[u8]) -> Result<Self> {
-        let file = ElfFile32::<Endianness>::parse(file).context("the firmware is not an ELF file")?;
+        let file = File::parse(file).context("the firmware is not an ELF file")?;
         // Bit 0 of an address says that it is Thumb code.
         let thumb = u64::from(file.architecture() == Architecture::Arm);
         let symbols = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);

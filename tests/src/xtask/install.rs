@@ -52,7 +52,9 @@ const TOOLS: [Tool; 9] = [
     },
     Tool {
         purpose: "the emulator of RISC-V boards",
-        present: || Ok(paths::program("qemu-system-riscv32").is_some()),
+        present: || {
+            Ok(["qemu-system-riscv32", "qemu-system-riscv64"].iter().all(|name| paths::program(name).is_some()))
+        },
         source: Source::Apt(&["qemu-system-misc"]),
     },
     Tool {

@@ -144,7 +144,7 @@ fn missing_triples() -> Result<Vec<&'static str>> {
 
 /// What a firmware run needs that is not there.
 pub(super) fn missing_for_boards() -> Result<Option<String>> {
-    let programs = ["qemu-system-arm", "qemu-system-riscv32", "gcc"];
+    let programs = ["qemu-system-arm", "qemu-system-riscv32", "qemu-system-riscv64", "gcc"];
     let absent = programs.iter().find(|name| paths::program(name).is_none());
     if let Some(name) = absent {
         return Ok(Some(format!("no {name}")));

@@ -10,7 +10,7 @@ use lacewing::{Opcode, Profiler, Ran};
 use lacewing_emulated::{code, host, marks};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
-#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(riscv, riscv_rt::entry)]
 fn main() -> ! {
     let mut which = [0];
     host::Source::open().fill(&mut which);
@@ -60,7 +60,7 @@ fn turns(turns: u32) {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("2:", "subs {0}, {0}, #1", "bne 2b", inout(reg) turns => _);
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!("2:", "addi {0}, {0}, -1", "bnez {0}, 2b", inout(reg) turns => _);
     }
     marks::end();

@@ -8,7 +8,7 @@ use core::hint::black_box;
 use lacewing_emulated::{code, host, stack};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
-#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(riscv, riscv_rt::entry)]
 fn main() -> ! {
     let mut which = [0];
     host::Source::open().fill(&mut which);
@@ -27,7 +27,7 @@ fn fault() -> ! {
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("udf #0", options(noreturn));
-        #[cfg(target_arch = "riscv32")]
+        #[cfg(riscv)]
         asm!("unimp", options(noreturn));
     }
 }

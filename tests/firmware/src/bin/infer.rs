@@ -18,7 +18,7 @@ type Loaded = Session<'static, Chosen, model::Ops>;
 static mut ARENA: Arena<{ model::REGIONS[0] }> = Arena::new();
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
-#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(riscv, riscv_rt::entry)]
 fn main() -> ! {
     let painted = stack::paint();
     let (inferences, from_file) = infer();

@@ -17,7 +17,7 @@ include!(concat!(env!("OUT_DIR"), "/room.rs"));
 static mut MEMORY: Arena<ROOM> = Arena::new();
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
-#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(riscv, riscv_rt::entry)]
 fn main() -> ! {
     // SAFETY: `main` runs once, so this is the only reference ever made.
     let memory: &mut [u8] = unsafe { &mut *&raw mut MEMORY };

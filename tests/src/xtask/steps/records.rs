@@ -17,7 +17,7 @@ const RAM: u32 = 512 * 1024;
 /// Records of each operation.
 const COUNT: usize = 500;
 /// The operations that a target has kernels or inner products for.
-const OPERATIONS: [Opcode; 11] = [
+const OPERATIONS: [Opcode; 13] = [
     Opcode::ConvI8,
     Opcode::DepthwiseI8,
     Opcode::FullyConnectedI8,
@@ -28,7 +28,9 @@ const OPERATIONS: [Opcode; 11] = [
     Opcode::FullyConnectedW4,
     Opcode::MatMulI8,
     Opcode::AveragePoolI8,
+    Opcode::MaxPoolI8,
     Opcode::AddI8,
+    Opcode::TableI8,
 ];
 
 /// Every record leaves the bytes on the board that the portable kernels leave on the host.

@@ -7,17 +7,17 @@ use crate::wide::Wide;
 
 /// How the outputs of a layer are rounded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rounding<'a> {
+pub(crate) struct Rounding<'a> {
     /// `m` of each output, or the same of all.
-    multipliers: &'a [i32],
-    pub(super) zero: i32,
-    pub(super) lo: i32,
-    pub(super) hi: i32,
+    pub(crate) multipliers: &'a [i32],
+    pub(crate) zero: i32,
+    pub(crate) lo: i32,
+    pub(crate) hi: i32,
 }
 
 impl<'a> Rounding<'a> {
     /// Of a record; `None` if its sums are shifted.
-    pub(super) fn new(requant: &Requant, constants: Constants<'a>) -> Option<Self> {
+    pub(crate) fn new(requant: &Requant, constants: Constants<'a>) -> Option<Self> {
         let Requant { multipliers, shift, zero, lo, hi } = *requant;
         let multipliers = constants.get::<i32>(multipliers).ok()?;
         (shift == 0).then_some(Self { multipliers, zero: zero.into(), lo: lo.into(), hi: hi.into() })
@@ -25,47 +25,46 @@ impl<'a> Rounding<'a> {
 
     /// `m` of an output.
     #[inline(always)]
-    pub(super) fn multiplier(&self, output: usize) -> Option<i32> {
+    pub(crate) fn multiplier(&self, output: usize) -> Option<i32> {
         of(self.multipliers, output)
     }
 
     /// The same from an output on.
-    pub(super) fn from(&self, output: usize) -> Option<Self> {
+    pub(crate) fn from(&self, output: usize) -> Option<Self> {
         let multipliers =
             if self.multipliers.len() == 1 { self.multipliers } else { self.multipliers.get(output..)? };
         Some(Self { multipliers, ..*self })
     }
 
     /// Whether there is a multiplier for each of `outputs`, or one for all.
-    pub(super) fn fits(&self, outputs: usize) -> bool {
+    pub(crate) fn fits(&self, outputs: usize) -> bool {
         self.multipliers.len() == 1 || self.multipliers.len() >= outputs
     }
 
     /// The multipliers, and the bytes from one to the next.
-    #[cfg(thumb)]
-    pub(super) fn steps(&self) -> (*const i32, usize) {
+    #[cfg(any(thumb, rvv))]
+    pub(crate) fn steps(&self) -> (*const i32, usize) {
         (self.multipliers.as_ptr(), if self.multipliers.len() == 1 { 0 } else { 4 })
     }
 
     /// The output of a sum.
-    #[cfg(not(thumb))]
     #[inline(always)]
-    pub(super) fn apply(&self, sum: i32, multiplier: i32) -> i8 {
+    pub(crate) fn apply(&self, sum: i32, multiplier: i32) -> i8 {
         self.zero.wrapping_add(high(sum, multiplier)).max(self.lo).min(self.hi) as i8
     }
 }
 
 /// How the outputs of a layer in int16 are rounded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WideRounding<'a> {
+pub(crate) struct WideRounding<'a> {
     /// `m` of each output, or the same of all.
-    pub(super) multipliers: &'a [i32],
-    pub(super) wide: Wide,
+    pub(crate) multipliers: &'a [i32],
+    pub(crate) wide: Wide,
 }
 
 /// That of an output, if there is not one for all.
 #[inline(always)]
-pub(super) fn of(multipliers: &[i32], output: usize) -> Option<i32> {
+pub(crate) fn of(multipliers: &[i32], output: usize) -> Option<i32> {
     match *multipliers {
         [one] => Some(one),
         ref each => each.get(output).copied(),
@@ -75,14 +74,14 @@ pub(super) fn of(multipliers: &[i32], output: usize) -> Option<i32> {
 /// `(i64(a)·m + 2^31) >> 32` for `0 ≤ m < 2^31`.
 #[cfg(not(thumb = "armv6-m"))]
 #[inline(always)]
-pub(super) fn high(a: i32, m: i32) -> i32 {
+pub(crate) fn high(a: i32, m: i32) -> i32 {
     (i64::from(a).wrapping_mul(i64::from(m)).wrapping_add(1 << 31) >> 32) as i32
 }
 
 /// The same on Armv6-M, whose products have 32 bits: with `a = a₁·2^16 + a₀` and `m` alike, the four products of halves, none of which overflows,
 /// are added from the lowest bits up.
 #[cfg(any(test, thumb = "armv6-m"))]
-pub(super) fn high_of_halves(a: i32, m: i32) -> i32 {
+pub(crate) fn high_of_halves(a: i32, m: i32) -> i32 {
     let [a0, m0] = [a, m].map(|x| x & 0xffff);
     let [a1, m1] = [a >> 16, m >> 16];
     let low = (a0 as u32).wrapping_mul(m0 as u32) >> 16;
@@ -91,7 +90,7 @@ pub(super) fn high_of_halves(a: i32, m: i32) -> i32 {
     a1.wrapping_mul(m1).wrapping_add(middle >> 16).wrapping_add(rounded >> 1)
 }
 #[cfg(thumb = "armv6-m")]
-pub(super) use high_of_halves as high;
+pub(crate) use high_of_halves as high;
 
 #[cfg(test)]
 mod tests {
