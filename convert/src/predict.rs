@@ -70,10 +70,13 @@ mod tests {
     use super::*;
     use lacewing_targets::boards::{TARGETS, emulated};
 
+    /// No table nor simulator tells cycles of vectors of any length.
+    const UNKNOWN: [&str; 2] = ["rv32imcv", "rv64gcv"];
+
     #[test]
     fn every_target_with_an_emulated_board_was_counted() {
         for target in TARGETS {
-            let counted = emulated().any(|board| board.target == target.name);
+            let counted = emulated().any(|board| board.target == target.name) && !UNKNOWN.contains(&target.name);
             assert_eq!(Costs::of(target).is_some(), counted, "{}", target.name);
         }
     }
