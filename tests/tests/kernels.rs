@@ -71,7 +71,7 @@ fn x86(level: Level) -> X86 {
     })
 }
 
-/// Of the random records some are as kernels want them: their loops are what is compared, not the portable bodies alone.
+/// Of the random records enough are as kernels want them: their loops are what is compared, not the portable bodies alone.
 #[test]
 fn random_records_reach_the_loops() {
     for family in [Family::Armv7em, Family::Armv81m, Family::Scalar] {
@@ -87,7 +87,7 @@ fn random_records_reach_the_loops() {
             let mut runner = TestRunner::deterministic();
             let records = (0..1000).map(|_| records::of(opcode).new_tree(&mut runner).expect("a record").current());
             let own = records.filter(|case| Kind::of(&case.op, family).to_string().ends_with("-own")).count();
-            assert!(own >= 3, "{} of 1,000 {} are as {} wants them", own, opcode.name(), family.type_name());
+            assert!(own >= 10, "{} of 1,000 {} are as {} wants them", own, opcode.name(), family.type_name());
         }
     }
 }

@@ -30,18 +30,28 @@ impl Order {
     }
 }
 
-fn order() -> impl Strategy<Value = Order> {
+/// Orders of any kind, those in tiles most often that kernels want.
+fn order(wanted: &'static [(u16, u8)]) -> impl Strategy<Value = Order> {
+    let tiles = |(outputs, depth)| Order::Tiles { outputs, depth };
     prop_oneof![
         2 => Just(Order::Plain),
-        8 => prop_oneof![Just(0u16), 0u16..4].prop_map(|more| Order::ChannelsLast { more }),
-        2 => (1u16..=9, 1u8..=9).prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        // What the kernels of Armv7E-M want, those of Armv8.1-M, and those of x86-64.
-        9 => prop_oneof![1 => Just((2, 0)), 1 => Just((2, 2))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        9 => prop_oneof![Just((4, 16)), Just((16, 1)), Just((16, 4))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
-        // What they want of int16 and of int4.
-        12 => prop_oneof![Just((2, 4)), Just((2, 8)), Just((2, 1))].prop_map(|(outputs, depth)| Order::Tiles { outputs, depth }),
+        3 => prop_oneof![Just(0u16), 0u16..4].prop_map(|more| Order::ChannelsLast { more }),
+        2 => (1u16..=9, 1u8..=9).prop_map(tiles),
+        6 => proptest::sample::select(wanted).prop_map(tiles),
     ]
 }
+
+/// What kernels want of weights of so many bits, in int8 for those of Armv7E-M, of Armv8.1-M and of x86-64.
+fn wanted<T: Element>(bits: u32) -> &'static [(u16, u8)] {
+    match (bits, dtype::<T>()) {
+        (4, _) => &[(2, 2), (2, 1)],
+        (_, DType::I16) => &[(2, 4), (2, 8), (2, 1)],
+        _ => &[(2, 0), (4, 16), (16, 4)],
+    }
+}
+
+/// What they want of a depthwise convolution, if it is neither plain nor channels last.
+const DEPTHWISE: &[(u16, u8)] = &[(16, 1)];
 
 /// Bytes to work in: none, an odd few, as many as fast kernels may want.
 fn scratch() -> impl Strategy<Value = u32> {
@@ -54,8 +64,8 @@ fn stored(layout: Layout, outputs: u32, depth: u32, bits: u32) -> u32 {
 }
 
 /// What the records in integers have beside their shapes.
-fn integers<T: Element>() -> impl Strategy<Value = (Order, Rounding<T>, T, u32)> {
-    (order(), rounding(), T::zero(), scratch())
+fn integers<T: Element>(wanted: &'static [(u16, u8)]) -> impl Strategy<Value = (Order, Rounding<T>, T, u32)> {
+    (order(wanted), rounding(), T::zero(), scratch())
 }
 
 /// Groups, input channels and output channels of a group.
@@ -84,7 +94,7 @@ pub(super) fn conv_w4() -> BoxedStrategy<Case> {
 }
 
 fn conv_of<T: Element>(bits: u32, record: fn(Conv<T>) -> Op) -> BoxedStrategy<Case> {
-    (geometry(), channels(), (integers::<T>(), any::<bool>()), setting(apart()))
+    (geometry(), channels(), (integers::<T>(wanted::<T>(bits)), any::<bool>()), setting(apart()))
         .prop_map(move |(geometry, [groups, c, o], ((order, rounding, input_zero, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(groups * c), groups * o);
@@ -143,7 +153,7 @@ pub(super) fn depthwise_w4() -> BoxedStrategy<Case> {
 }
 
 fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedStrategy<Case> {
-    (geometry(), depthwise_channels(), integers::<T>(), setting(apart()))
+    (geometry(), depthwise_channels(), integers::<T>(DEPTHWISE), setting(apart()))
         .prop_map(move |(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
@@ -205,7 +215,7 @@ pub(super) fn fully_connected_w4() -> BoxedStrategy<Case> {
 }
 
 fn fully_connected_of<T: Element>(bits: u32, record: fn(FullyConnected<T>) -> Op) -> BoxedStrategy<Case> {
-    (matrix(), (integers::<T>(), any::<bool>()), setting(apart()))
+    (matrix(), (integers::<T>(wanted::<T>(bits)), any::<bool>()), setting(apart()))
         .prop_map(move |(([n, h, w], depth, outputs), ((order, rounding, _, scratch), zeros), (fill, source))| {
             let mut scene = Scene::new(fill);
             let layout = order.layout(outputs);
