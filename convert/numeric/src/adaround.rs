@@ -4,7 +4,7 @@ use crate::Form;
 use crate::functions::{log2, power, sigmoid};
 
 /// Steps of Adam.
-const STEPS: i32 = 400;
+const STEPS: i32 = 600;
 /// The part of them in which no weight is pushed to a side.
 const FREE: f32 = 0.2;
 /// Adam's step and the decay of its means.
@@ -215,7 +215,7 @@ mod tests {
             assert!(found <= nearest && q.iter().zip(&w).all(|(q, w)| (q - w / scale).abs() <= 1.0), "{seed}");
             (sum, sum_nearest) = (sum + found, sum_nearest + nearest);
         }
-        assert!(sum < 0.85 * sum_nearest, "{sum} {sum_nearest}");
+        assert!(sum < 0.8 * sum_nearest, "{sum} {sum_nearest}");
     }
 
     #[test]
