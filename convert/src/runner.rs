@@ -63,7 +63,7 @@ impl Runner {
     /// # Errors
     /// Never, for a file that `new` accepted.
     pub fn reset(&mut self) -> Result<(), RunnerError> {
-        let model: Model<'_> = Model::read(self.packed.as_ref().unwrap_or(&self.file))?;
+        let model: Model<'_> = Model::read(running(&self.file, &self.packed))?;
         Ok(model.reset(&mut self.arena)?)
     }
 
@@ -82,7 +82,7 @@ impl Runner {
     /// Never: it was made in `new`.
     #[must_use]
     pub fn packed(&self) -> Model<'_> {
-        Model::read(self.packed.as_ref().unwrap_or(&self.file)).expect("made in new")
+        Model::read(running(&self.file, &self.packed)).expect("made in new")
     }
 
     /// Whether a run goes on where the last one left it.
@@ -133,7 +133,7 @@ impl Runner {
         inputs: &[ArrayD<f32>],
         after: &mut dyn FnMut(Ran<'_>),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
-        let model: Model<'_> = Model::read(self.packed.as_ref().unwrap_or(&self.file))?;
+        let model: Model<'_> = Model::read(running(&self.file, &self.packed))?;
         let mut rows = Vec::new();
         for (index, port) in model.inputs().enumerate() {
             let given = inputs.get(index);
@@ -157,6 +157,11 @@ impl Runner {
     pub fn output_bytes(&self) -> Vec<u8> {
         self.model().outputs().flat_map(|port| bytes(&self.arena, &port.tensor)).copied().collect()
     }
+}
+
+/// The file that runs.
+fn running<'f>(file: &'f Aligned, packed: &'f Option<Aligned>) -> &'f [u8] {
+    packed.as_ref().unwrap_or(file)
 }
 
 /// Multiply-accumulates of one run.

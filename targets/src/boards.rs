@@ -83,6 +83,19 @@ pub struct Board {
 const CORSTONE_300: [Memory; 3] =
     [memory(0x2000_0000, 512 * KIB), memory(0x2100_0000, 2 * MIB), memory(0x6000_0000, 16 * MIB)];
 
+/// The others of its kind have other processors.
+const VIRT: Board = Board {
+    name: "riscv32-virt",
+    about: "QEMU's generic 32-bit RISC-V machine",
+    target: "rv32imc",
+    triple: "riscv32imc-unknown-none-elf",
+    flash: memory(0x8000_0000, 4 * MIB),
+    ram: memory(0x8040_0000, 4 * MIB),
+    regions: &[],
+    clock_hz: None,
+    emulator: virt("qemu-system-riscv32", &["-bios", "none"]),
+};
+
 /// DTCM, AXI SRAM and the SRAM of the second domain.
 const STM32H743: [Memory; 3] =
     [memory(0x2000_0000, 128 * KIB), memory(0x2400_0000, 512 * KIB), memory(0x3000_0000, 288 * KIB)];
@@ -166,49 +179,28 @@ pub const BOARDS: &[Board] = &[
         clock_hz: Some(16_000_000),
         emulator: arm("microbit"),
     },
-    Board {
-        name: "riscv32-virt",
-        about: "QEMU's generic 32-bit RISC-V machine",
-        target: "rv32imc",
-        triple: "riscv32imc-unknown-none-elf",
-        flash: memory(0x8000_0000, 4 * MIB),
-        ram: memory(0x8040_0000, 4 * MIB),
-        regions: &[],
-        clock_hz: None,
-        emulator: virt("qemu-system-riscv32", &["-bios", "none"]),
-    },
+    VIRT,
     Board {
         name: "riscv32-virt-v128",
         about: "QEMU's generic 32-bit RISC-V machine with vectors of 128 bits",
         target: "rv32imcv",
-        triple: "riscv32imc-unknown-none-elf",
-        flash: memory(0x8000_0000, 4 * MIB),
-        ram: memory(0x8040_0000, 4 * MIB),
-        regions: &[],
-        clock_hz: None,
         emulator: virt("qemu-system-riscv32", &["-bios", "none", "-cpu", "rv32,v=true,vext_spec=v1.0,vlen=128"]),
+        ..VIRT
     },
     Board {
         name: "riscv32-virt-v256",
         about: "QEMU's generic 32-bit RISC-V machine with vectors of 256 bits",
         target: "rv32imcv",
-        triple: "riscv32imc-unknown-none-elf",
-        flash: memory(0x8000_0000, 4 * MIB),
-        ram: memory(0x8040_0000, 4 * MIB),
-        regions: &[],
-        clock_hz: None,
         emulator: virt("qemu-system-riscv32", &["-bios", "none", "-cpu", "rv32,v=true,vext_spec=v1.0,vlen=256"]),
+        ..VIRT
     },
     Board {
         name: "riscv64-virt-v512",
         about: "QEMU's generic 64-bit RISC-V machine with vectors of 512 bits",
         target: "rv64gcv",
         triple: "riscv64gc-unknown-none-elf",
-        flash: memory(0x8000_0000, 4 * MIB),
-        ram: memory(0x8040_0000, 4 * MIB),
-        regions: &[],
-        clock_hz: None,
         emulator: virt("qemu-system-riscv64", &["-bios", "none", "-cpu", "rv64,v=true,vext_spec=v1.0,vlen=512"]),
+        ..VIRT
     },
     Board {
         name: "microbit-v2",

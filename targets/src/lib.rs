@@ -21,12 +21,14 @@ pub mod host;
 mod pack;
 pub mod wish;
 
+mod add;
 mod armv7em;
 mod armv81m;
 mod fallback;
 mod image;
 mod layer;
 mod nibbles;
+mod pool;
 mod riscv_v;
 mod round;
 mod scalar;

@@ -28,9 +28,12 @@ use crate::wish::{Wish, Wished};
 /// model.run(&lacewing_targets::native(), &mut arena).unwrap();
 /// ```
 pub fn pack(model: &Model<'_>) -> Result<Option<Vec<u8>>, TooLarge> {
+    if model.ops().all(|mut op| Wished::of(&mut op, NATIVE).is_none_or(|wished| wished.is_met())) {
+        return Ok(None);
+    }
     let all = Span { offset: 0, len: model.header().constants_len };
     let builder = Builder::after(model.constants().get(all).unwrap_or_default());
-    let mut packer = Packer { model, builder, scratch: 0, changed: false };
+    let mut packer = Packer { model, builder, scratch: 0 };
     let mut bands = model.bands().peekable();
     for (index, mut op) in model.ops().enumerate() {
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
@@ -42,7 +45,7 @@ pub fn pack(model: &Model<'_>) -> Result<Option<Vec<u8>>, TooLarge> {
             packer.builder.end_band(turns)?;
         }
     }
-    if packer.changed { packer.finish().map(Some) } else { Ok(None) }
+    packer.finish().map(Some)
 }
 
 /// A file that is being written.
@@ -51,7 +54,6 @@ struct Packer<'m> {
     builder: Builder,
     /// Bytes behind the arena.
     scratch: u32,
-    changed: bool,
 }
 
 impl Packer<'_> {
@@ -67,7 +69,7 @@ impl Packer<'_> {
         }
         let offset = (self.model.arena_len() as u32).next_multiple_of(ALIGN as u32);
         *wished.scratch = Span { offset, len: scratch };
-        (self.scratch, self.changed) = (self.scratch.max(scratch), true);
+        self.scratch = self.scratch.max(scratch);
     }
 
     fn finish(mut self) -> Result<Vec<u8>, TooLarge> {

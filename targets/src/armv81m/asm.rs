@@ -3,7 +3,9 @@
 
 use core::arch::naked_asm;
 
-use super::tile::{Add, Average, Column, Square};
+use super::tile::{Column, Square};
+use crate::add::Add;
+use crate::pool::{Average, Pool};
 use crate::windows::Copy;
 
 mod depthwise;
@@ -396,7 +398,7 @@ struct AddArguments {
     hi: i32,
 }
 
-/// See [`Add`]; it must fit.
+/// See [`Add`].
 #[inline(always)]
 pub(super) fn add(add: &mut Add<'_>) {
     let y = add.y.as_mut_ptr();
@@ -409,12 +411,12 @@ pub(super) fn add(add: &mut Add<'_>) {
         mb: add.multipliers[1],
         bias: add.bias,
         shift: -i32::from(add.shift),
-        zero: add.zero,
+        zero: add.zero.into(),
         len: add.y.len(),
         lo: add.limits[0].into(),
         hi: add.limits[1].into(),
     };
-    // SAFETY: `Add::fits` holds: there are outputs, and operands are as many, or the outputs, of which each four are read before they are
+    // SAFETY: `Add::new` says so: there are outputs, and operands are as many, or the outputs, of which each four are read before they are
     // written. The loop leaves out what is beyond them.
     unsafe { add_loop(&raw const arguments) }
 }
@@ -463,25 +465,25 @@ struct AverageArguments {
     channels: usize,
 }
 
-/// See [`Average`]; it must fit.
+/// See [`Average`]; the rectangle must fit.
 #[inline(always)]
-pub(super) fn average(average: &mut Average<'_>) {
-    let ([rows, columns], [down, across]) = (average.size, average.steps);
+pub(super) fn average(pool: &mut Pool<'_>, Average { bias, multiplier, zero }: Average) {
+    let ([rows, columns], [down, across]) = (pool.size, pool.steps);
     let arguments = AverageArguments {
-        multiplier: average.multiplier,
-        lo: average.limits[0].into(),
-        hi: average.limits[1].into(),
-        x: average.x.as_ptr(),
-        y: average.y.as_mut_ptr(),
+        multiplier,
+        lo: pool.limits[0].into(),
+        hi: pool.limits[1].into(),
+        x: pool.x.as_ptr(),
+        y: pool.y.as_mut_ptr(),
         rows,
         columns,
         across,
         gap: down.wrapping_sub(columns.wrapping_mul(across)),
-        bias: average.bias,
-        zero: average.zero,
-        channels: average.y.len(),
+        bias,
+        zero,
+        channels: pool.y.len(),
     };
-    // SAFETY: `Average::fits` holds: there are rows, columns and channels, and the last pixel's last channel lies in `x`. What is beyond
+    // SAFETY: `Pool::fits` holds: there are rows, columns and channels, and the last pixel's last channel lies in `x`. What is beyond
     // the channels is neither loaded nor stored.
     unsafe { average_loop(&raw const arguments) }
 }

@@ -1,7 +1,12 @@
 //! What the kernels ask of the processor, with safe signatures: the loops in assembly where there is Helium, their twins in plain Rust
 //! everywhere else.
 
-use super::tile::{Add, Average, Blocks, Column, Half, Square};
+use lacewing::arena::Operand;
+use lacewing::ops::AddI8;
+
+use super::tile::{Blocks, Column, Half, Square};
+use crate::add::Add;
+use crate::pool::{Average, Pool};
 use crate::squares::{Loops, Nibbles, WideSquare};
 use crate::windows::Copy;
 
@@ -68,13 +73,14 @@ pub(super) fn half(half: &mut Half<'_>) -> Option<()> {
 }
 
 /// A sum of two tensors; see [`Add`].
-#[inline(always)]
-pub(super) fn add(add: &mut Add<'_>) -> Option<()> {
-    add.fits().then(|| loops::add(add))
+#[inline(never)]
+pub(super) fn add(op: &AddI8, operands: [Operand<'_, i8>; 2], y: &mut [i8]) -> Option<()> {
+    loops::add(&mut Add::new(op, operands, y)?);
+    Some(())
 }
 
 /// The average of a rectangle of pixels; see [`Average`].
 #[inline(always)]
-pub(super) fn average(average: &mut Average<'_>) -> Option<()> {
-    average.fits().then(|| loops::average(average))
+pub(super) fn average(pool: &mut Pool<'_>, average: Average) -> Option<()> {
+    pool.fits().then(|| loops::average(pool, average))
 }

@@ -6,14 +6,12 @@
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
-mod add;
 #[cfg(helium)]
 mod asm;
 mod conv;
 mod depthwise;
 mod fully_connected;
 mod insn;
-mod pool;
 mod tile;
 #[cfg(not(helium))]
 mod twin;
@@ -31,6 +29,7 @@ use lacewing::{Fault, Kernels, ops};
 pub(crate) use self::insn::Helium;
 use crate::armv7em;
 use crate::fallback::or_portable;
+use crate::pool;
 use crate::squares;
 use crate::wish::Wish;
 
@@ -118,13 +117,19 @@ impl Kernels for CortexM55 {
 
     #[inline(always)]
     fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(pool::run(op, c, &mut work), || ops::pool::average(op, c, work))
+        or_portable(averages(op, c, &mut work), || ops::pool::average(op, c, work))
     }
 
     #[inline(always)]
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        or_portable(add::run(op, a, b, output), || ops::binary::add_i8(op, a, b, output))
+        or_portable(insn::add(op, [a, b], output), || ops::binary::add_i8(op, a, b, output))
     }
+}
+
+/// Averages, as a function of its own.
+#[inline(never)]
+fn averages(op: &AveragePoolI8, c: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    pool::averages(op, c, work, insn::average)
 }
 
 /// What a convolution in one group wants.

@@ -1,6 +1,8 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
-use super::tile::{Add, Average, BLOCK, Blocks, Column, Group, Half, Path, Square};
+use super::tile::{BLOCK, Blocks, Column, Group, Half, Path, Square};
+use crate::add::Add;
+use crate::pool::{Average, Pool};
 use crate::squares::{Nibbles, WideSquare};
 use crate::windows::{Copy, Pixels};
 
@@ -102,21 +104,14 @@ pub(super) fn half(half: &mut Half<'_>) {
 
 /// See [`Add`].
 pub(super) fn add(add: &mut Add<'_>) {
-    let [ma, mb] = add.multipliers;
-    for (i, y) in add.y.iter_mut().enumerate() {
-        let [a, b] = add.operands.map(|operand| i32::from(operand.map_or(*y, |operand| operand[i])));
-        let sum = a.wrapping_mul(ma).wrapping_add(b.wrapping_mul(mb)).wrapping_add(add.bias) >> add.shift;
-        *y = limit(sum.wrapping_add(add.zero), add.limits);
-    }
+    add.compute();
 }
 
 /// See [`Average`].
-pub(super) fn average(average: &mut Average<'_>) {
-    let ([rows, columns], [down, across]) = (average.size, average.steps);
-    for (c, y) in average.y.iter_mut().enumerate() {
-        let pixels = (0..rows).flat_map(|row| (0..columns).map(move |column| row * down + column * across));
-        let sum = pixels.fold(average.bias, |sum, at| sum.wrapping_add(average.x[at + c].into()));
-        *y = round(sum, average.multiplier, average.zero, average.limits);
+pub(super) fn average(pool: &mut Pool<'_>, Average { bias, multiplier, zero }: Average) {
+    for c in 0..pool.y.len() {
+        let sum = pool.fold(c, bias, |sum, x| sum.wrapping_add(x.into()));
+        pool.y[c] = round(sum, multiplier, zero, pool.limits);
     }
 }
 

@@ -1,6 +1,11 @@
 //! What the kernels ask of the processor, with safe signatures: the loops in assembly for RISC-V, their twins in plain Rust everywhere else.
 
-use super::tile::{Add, Average, Pool, Rectangle, Table, Tile};
+use lacewing::arena::Operand;
+use lacewing::ops::AddI8;
+
+use super::tile::{Rectangle, Table, Tile};
+use crate::add::Add;
+use crate::pool::{Average, Pool};
 use crate::windows::Copy;
 
 #[cfg(rvv)]
@@ -31,9 +36,10 @@ pub(super) fn rectangle(rectangle: &mut Rectangle<'_>) -> Option<()> {
 }
 
 /// A sum of two tensors; see [`Add`].
-#[inline(always)]
-pub(super) fn add(add: &mut Add<'_>) -> Option<()> {
-    add.fits().then(|| loops::add(add))
+#[inline(never)]
+pub(super) fn add(op: &AddI8, operands: [Operand<'_, i8>; 2], y: &mut [i8]) -> Option<()> {
+    loops::add(&mut Add::new(op, operands, y)?);
+    Some(())
 }
 
 /// A function by table; see [`Table`].

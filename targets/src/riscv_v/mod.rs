@@ -9,13 +9,11 @@
 //! Weights are in the file in the order in which vectors are loaded, for each activation those of all outputs, which no length of a vector is in. A
 //! record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
-mod add;
 #[cfg(rvv)]
 mod asm;
 mod conv;
 mod depthwise;
 mod insn;
-mod pool;
 mod tile;
 #[cfg(not(rvv))]
 mod twin;
@@ -28,6 +26,7 @@ use lacewing::{Fault, Kernels, ops};
 
 use self::tile::Table;
 use crate::fallback::or_portable;
+use crate::pool;
 use crate::wish::Wish;
 
 /// The kernels of RISC-V processors with vectors, which must be switched on before: `mstatus.VS` is not 0. On other processors they compute
@@ -64,17 +63,17 @@ impl Kernels for RiscvV {
 
     #[inline(always)]
     fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(pool::average(op, c, &mut work), || ops::pool::average(op, c, work))
+        or_portable(averages(op, c, &mut work), || ops::pool::average(op, c, work))
     }
 
     #[inline(always)]
     fn max_pool_i8(&self, op: &MaxPoolI8, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(pool::max(op, &mut work), || ops::pool::max(op, work))
+        or_portable(maxima(op, &mut work), || ops::pool::max(op, work))
     }
 
     #[inline(always)]
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        or_portable(add::run(op, a, b, output), || ops::binary::add_i8(op, a, b, output))
+        or_portable(insn::add(op, [a, b], output), || ops::binary::add_i8(op, a, b, output))
     }
 
     #[inline(always)]
@@ -83,6 +82,18 @@ impl Kernels for RiscvV {
             ops::unary::run_i8(table, x, y);
         }
     }
+}
+
+/// Averages, as a function of its own.
+#[inline(never)]
+fn averages(op: &AveragePoolI8, c: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
+    pool::averages(op, c, work, insn::average)
+}
+
+/// Maxima, as a function of its own.
+#[inline(never)]
+fn maxima(op: &MaxPoolI8, work: &mut Work<'_, i8>) -> Option<()> {
+    pool::each(work, (&op.input, &op.output, &op.window), [op.lo, op.hi], insn::greatest)
 }
 
 /// What a convolution in one group wants.

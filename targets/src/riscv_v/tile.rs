@@ -173,33 +173,6 @@ impl Rectangle<'_> {
     }
 }
 
-/// A sum of two tensors of the same shape: `y[i] = clamp(zero + ((a[i]·ma + b[i]·mb + bias) >> shift), lo, hi)`, wrapping.
-#[derive(Debug)]
-pub(super) struct Add<'a> {
-    /// The operands, each as long as the outputs; `None` for the outputs themselves.
-    pub(super) operands: [Option<&'a [i8]>; 2],
-    /// `ma` and `mb`.
-    pub(super) multipliers: [i32; 2],
-    /// The bias, half of the divisor added.
-    pub(super) bias: i32,
-    /// 1 to 30.
-    pub(super) shift: u8,
-    /// The output's zero point.
-    pub(super) zero: i8,
-    /// Smallest and largest result.
-    pub(super) limits: [i8; 2],
-    /// The outputs.
-    pub(super) y: &'a mut [i8],
-}
-
-impl Add<'_> {
-    /// Whether there are outputs, and as many operands.
-    pub(super) fn fits(&self) -> bool {
-        let same = |operand: &Option<&[i8]>| operand.is_none_or(|operand| operand.len() == self.y.len());
-        !self.y.is_empty() && self.operands.iter().all(same)
-    }
-}
-
 /// A function of one number: `y[i] = table[x[i] + 128]`.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
@@ -215,38 +188,5 @@ impl Table<'_> {
     /// Whether there are as many inputs as outputs.
     pub(super) fn fits(&self) -> bool {
         self.x.is_none_or(|x| x.len() == self.y.len())
-    }
-}
-
-/// A rectangle of pixels, of which a pool makes one.
-#[derive(Debug)]
-pub(super) struct Pool<'a> {
-    /// The first pixel and what follows it.
-    pub(super) x: &'a [i8],
-    /// Rows and columns, at least one of each.
-    pub(super) size: [usize; 2],
-    /// From one row to the next, and from one column to the next.
-    pub(super) steps: [usize; 2],
-    /// Smallest and largest result.
-    pub(super) limits: [i8; 2],
-    /// An output for each channel, at least one.
-    pub(super) y: &'a mut [i8],
-}
-
-/// The numbers of an average: `y[c] = clamp(zero + round(multiplier · (bias + Σ_p x[p][c])), lo, hi)`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Average {
-    pub(super) bias: i32,
-    /// `m`, even.
-    pub(super) multiplier: i32,
-    /// The output's zero point.
-    pub(super) zero: i32,
-}
-
-impl Pool<'_> {
-    /// Whether the pixels are there.
-    pub(super) fn fits(&self) -> bool {
-        let end = end_of(self.size, self.steps, self.y.len());
-        !self.y.is_empty() && end.is_some_and(|end| end <= self.x.len())
     }
 }

@@ -1,6 +1,8 @@
 //! The loops in plain Rust, number for number what the assembly computes.
 
-use super::tile::{Add, Average, Pool, Rectangle, Table, Tile};
+use super::tile::{Rectangle, Table, Tile};
+use crate::add::Add;
+use crate::pool::{Average, Pool};
 use crate::round::Rounding;
 use crate::windows::{Copy, Pixels};
 
@@ -45,12 +47,7 @@ pub(super) fn rectangle(rectangle: &mut Rectangle<'_>) {
 
 /// See [`Add`].
 pub(super) fn add(add: &mut Add<'_>) {
-    let [ma, mb] = add.multipliers;
-    for (i, y) in add.y.iter_mut().enumerate() {
-        let [a, b] = add.operands.map(|operand| i32::from(operand.map_or(*y, |operand| operand[i])));
-        let sum = a.wrapping_mul(ma).wrapping_add(b.wrapping_mul(mb)).wrapping_add(add.bias) >> add.shift;
-        *y = limit(sum.wrapping_add(add.zero.into()), add.limits);
-    }
+    add.compute();
 }
 
 /// See [`Table`].
@@ -63,19 +60,17 @@ pub(super) fn table(table: &mut Table<'_>) {
 
 /// See [`Average`].
 pub(super) fn average(pool: &mut Pool<'_>, Average { bias, multiplier, zero }: Average) {
-    for (c, y) in pool.y.iter_mut().enumerate() {
-        let pixels = pairs(pool.size, pool.steps, pool.steps).map(|[at, _]| i32::from(pool.x[at + c]));
-        let sum = i64::from(pixels.fold(bias, i32::wrapping_add));
+    for c in 0..pool.y.len() {
+        let sum = i64::from(pool.fold(c, bias, |sum, x| sum.wrapping_add(x.into())));
         let high = (sum.wrapping_mul(multiplier.into()).wrapping_add(1 << 31) >> 32) as i32;
-        *y = limit(zero.wrapping_add(high), pool.limits);
+        pool.y[c] = limit(zero.wrapping_add(high), pool.limits);
     }
 }
 
 /// See [`Pool`].
 pub(super) fn greatest(pool: &mut Pool<'_>) {
-    for (c, y) in pool.y.iter_mut().enumerate() {
-        let pixels = pairs(pool.size, pool.steps, pool.steps).map(|[at, _]| pool.x[at + c]);
-        *y = limit(pixels.fold(pool.limits[0], i8::max).into(), pool.limits);
+    for c in 0..pool.y.len() {
+        pool.y[c] = limit(pool.fold(c, pool.limits[0], i8::max).into(), pool.limits);
     }
 }
 

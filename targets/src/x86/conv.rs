@@ -11,7 +11,7 @@ use lacewing::ops::ConvI8;
 use lacewing::rows::Work;
 
 use super::level::Present;
-use super::ring::{Ring, SLACK};
+use super::ring::{self, Ring};
 use super::tile::{BLOCK, GROUP, Layer, Square};
 use crate::image::Image;
 use crate::wish::Wish;
@@ -27,12 +27,9 @@ const CHUNK: usize = 12 << 10;
 
 /// What a convolution wants.
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
-    let ([_, _, width, channels], [.., outputs]) = (input.shape, output.shape);
-    let ([kh, kw], [dy, dx], [_, left]) = (window.kernel, window.dilation, window.pad);
-    let reach = |kernel: u32, dilation: u32| kernel.checked_sub(1)?.checked_mul(dilation);
-    let columns = width.checked_add(left)?.checked_add(reach(kw, dx)?)?.checked_add(1)?;
-    let ring = columns.checked_mul(channels)?.checked_mul(reach(kh, dy)?.checked_add(1)?)?;
-    let ring = ring.max(CHUNK as u32).checked_add(SLACK as u32)?;
+    let ([.., channels], [.., outputs], [kh, kw]) = (input.shape, output.shape, window.kernel);
+    let [_, ring] = ring::sizes(input, window)?;
+    let ring = ring.max(CHUNK as u32);
     let blocks = outputs.div_ceil(BLOCK as u32);
     // Weights of runs that are no multiple of 4 are written anew.
     let weights = match kw.checked_mul(channels)?.is_multiple_of(4) {
@@ -124,7 +121,7 @@ impl Plane<'_> {
     fn line(&mut self, line: &Image<'_>, pixels: usize, scratch: &mut [i8]) -> Option<()> {
         let x = line.rows.lines(0, 1)?;
         let room = scratch.len().checked_div(line.channels).filter(|room| *room > 0)?;
-        let flip = if self.present.raises() { i8::MIN } else { 0 };
+        let flip = self.present.flip();
         for x in x.get(..pixels.checked_mul(line.channels)?)?.chunks(room.checked_mul(line.channels)?) {
             let copy = scratch.get_mut(..x.len())?;
             copy.iter_mut().zip(x).for_each(|(to, from)| *to = *from ^ flip);
@@ -137,7 +134,7 @@ impl Plane<'_> {
     fn rows(&mut self, image: Image<'_>, width: usize, rows: Range<u32>, scratch: &mut [i8]) -> Option<()> {
         let step = image.stride[1].checked_mul(image.channels)?;
         let ([kh, kw], across) = (image.kernel, image.dilation[1].wrapping_mul(image.channels));
-        let (mut ring, _) = Ring::new(image, width, self.present.raises(), scratch)?;
+        let (mut ring, _) = Ring::new(image, width, self.present.flip(), scratch)?;
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
             let (mut runs, mut count) = ([0; RUNS], 0);

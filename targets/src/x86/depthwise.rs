@@ -12,18 +12,15 @@ use lacewing::rows::Work;
 
 use super::conv::sums;
 use super::level::Present;
-use super::ring::{Ring, SLACK};
+use super::ring::{self, Ring};
 use super::tile::{BLOCK, Depth, GROUP, Layer};
 use crate::image::Image;
 use crate::wish::Wish;
 
 /// What a depthwise convolution wants: weights as the portable kernel does.
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
-    let ([_, _, width, channels], [kh, kw], [dy, dx]) = (input.shape, window.kernel, window.dilation);
-    let reach = |kernel: u32, dilation: u32| kernel.checked_sub(1)?.checked_mul(dilation);
-    let columns = width.checked_add(window.pad[1])?.checked_add(reach(kw, dx)?)?.checked_add(1)?;
-    let (row, fours) = (columns.checked_mul(channels)?, kh.div_ceil(4));
-    let ring = row.checked_mul(reach(kh, dy)?.checked_add(1)?)?.checked_add(SLACK as u32)?;
+    let ([.., channels], [kh, kw]) = (input.shape, window.kernel);
+    let ([row, ring], fours) = (ring::sizes(input, window)?, kh.div_ceil(4));
     let blocks = channels.div_ceil(BLOCK as u32).checked_mul(GROUP as u32)?;
     let weights = fours.checked_mul(kw)?.checked_mul(blocks)?;
     let interleaved = row.checked_next_multiple_of(BLOCK as u32)?.checked_mul(4)?.checked_mul(fours)?;
@@ -37,8 +34,10 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
 pub(super) fn run(present: Present, op: &DepthwiseI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
-    let last = Layout { outputs: u16::try_from(channels).ok()?, depth: 1 };
-    if op.layout != last || op.requant.shift > 0 || image.channels != channels {
+    if op.layout != Layout::channels_last(u16::try_from(channels).ok()?)
+        || op.requant.shift > 0
+        || image.channels != channels
+    {
         return None;
     }
     let (sums, scratch) = sums(work.scratch, channels)?;
@@ -99,7 +98,7 @@ fn rows(
     scratch: &mut [i8],
 ) -> Option<()> {
     let ([kh, kw], [_, across], [_, dx]) = (image.kernel, image.stride, image.dilation);
-    let (mut ring, scratch) = Ring::new(image, width, present.raises(), scratch)?;
+    let (mut ring, scratch) = Ring::new(image, width, present.flip(), scratch)?;
     let (fours, chunks) = (kh.div_ceil(4), ring.row.div_ceil(BLOCK));
     let row_len = chunks.checked_mul(GROUP)?;
     let x = scratch.get_mut(..row_len.checked_mul(fours)?.checked_add(GROUP)?)?;

@@ -39,9 +39,10 @@ pub(super) fn run(
     let bias = constants.get::<i32>(op.bias).ok()?;
     for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
         x.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
-        let surplus = if present.raises() { input.iter().map(|x| i32::from(*x)).fold(0, i32::wrapping_add) } else { 0 };
+        let raised = if present.flip() == 0 { 0 } else { 128 };
+        let surplus = input.iter().map(|x| i32::from(*x)).fold(0, i32::wrapping_add).wrapping_mul(raised);
         let lanes = sums.as_flattened_mut().iter_mut();
-        lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus.wrapping_mul(128)));
+        lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
         let layer = Layer { bias: sums, ..layer };
         present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer, y })?;
     }

@@ -1,9 +1,9 @@
 //! The instruction sets, and the loops compiled for each.
 
-use super::add::Add;
 use super::lanes;
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
+use crate::add::Add;
 
 /// An instruction set of the kernels for x86-64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,28 @@ impl Default for Present {
     }
 }
 
+/// Calls the function of a level.
+macro_rules! call {
+    ($present:expr, $name:ident($($arg:expr),*)) => {
+        match $present.0 {
+            // SAFETY: a value of `Present` says that the processor has the level; what the loop reads was checked.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { avx512::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(target_arch = "x86_64")]
+            Level::AvxVnni => unsafe { avx_vnni::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { avx2::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(target_arch = "x86_64")]
+            Level::Sse41 => unsafe { sse41::$name($($arg),*) },
+            // SAFETY: plain Rust needs no instruction set; what the loop reads was checked.
+            _ => unsafe { plain::$name($($arg),*) },
+        }
+    };
+}
+
 impl Present {
     /// The level, if this processor has it.
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
@@ -65,9 +87,9 @@ impl Present {
         self.0
     }
 
-    /// Whether activations of convolutions must be unsigned: numbers + 128.
-    pub(super) fn raises(self) -> bool {
-        matches!(self.0, Level::AvxVnni | Level::Avx512)
+    /// The bits that change in an activation of a convolution: −128 makes it unsigned, the number + 128; 0 leaves it as it is.
+    pub(super) fn flip(self) -> i8 {
+        if call!(self, raises()) { i8::MIN } else { 0 }
     }
 }
 
@@ -76,6 +98,12 @@ macro_rules! compiled {
     ($level:ident, $lanes:ty, $pixels:literal, $blocks:literal $(, $features:literal)?) => {
         mod $level {
             use super::*;
+
+            /// # Safety
+            /// None is needed; all functions of a level are called alike.
+            pub(super) unsafe fn raises() -> bool {
+                <$lanes as lanes::Lanes>::UNSIGNED
+            }
 
             /// # Safety
             /// The processor has the level, and [`Square::fits`].
@@ -136,28 +164,6 @@ compiled!(avx2, crate::x86::avx2::Avx2, 2, 1, "avx2");
 compiled!(avx_vnni, crate::x86::avx2::AvxVnni, 6, 1, "avx2,avxvnni");
 #[cfg(target_arch = "x86_64")]
 compiled!(avx512, crate::x86::avx512::Avx512, 12, 4, "avx512f,avx512bw,avx512vl,avx512vnni");
-
-/// Calls the function of a level.
-macro_rules! call {
-    ($present:expr, $name:ident($($arg:expr),*)) => {
-        match $present.0 {
-            // SAFETY: a value of `Present` says that the processor has the level; what the loop reads was checked.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512::$name($($arg),*) },
-            // SAFETY: the same.
-            #[cfg(target_arch = "x86_64")]
-            Level::AvxVnni => unsafe { avx_vnni::$name($($arg),*) },
-            // SAFETY: the same.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2::$name($($arg),*) },
-            // SAFETY: the same.
-            #[cfg(target_arch = "x86_64")]
-            Level::Sse41 => unsafe { sse41::$name($($arg),*) },
-            // SAFETY: plain Rust needs no instruction set; what the loop reads was checked.
-            _ => unsafe { plain::$name($($arg),*) },
-        }
-    };
-}
 
 impl Present {
     /// Pixels by all outputs of a layer; see [`Square`].

@@ -6,7 +6,6 @@
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
-mod add;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -30,6 +29,7 @@ use lacewing::{Fault, Kernels, ops};
 
 pub use level::Level;
 
+use crate::add::Add;
 use crate::fallback::or_portable;
 use crate::wish::Wish;
 use level::Present;
@@ -83,7 +83,9 @@ impl Kernels for X86 {
     }
 
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        or_portable(add::run(self.0, op, [a, b], output), || ops::binary::add_i8(op, a, b, output))
+        or_portable(Add::new(op, [a, b], output).map(|mut add| self.0.add(&mut add)), || {
+            ops::binary::add_i8(op, a, b, output)
+        })
     }
 }
 

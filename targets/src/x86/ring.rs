@@ -1,16 +1,18 @@
 //! Rows of an image with what stands outside them, as the loops read them: a ring of as many as one output row needs.
 
+use lacewing::format::{Tensor, Window};
+
 use crate::image::Image;
 
 /// Bytes behind the last row that may be read: what a vector takes beyond what it needs.
-pub(super) const SLACK: usize = 64;
+const SLACK: usize = 64;
 
 /// Rows of the padded image, each `row` bytes, in `slots` slots; row `r` is in slot `r mod slots`.
 #[derive(Debug)]
 pub(super) struct Ring<'a> {
     image: Image<'a>,
-    /// The numbers are raised by 128.
-    raise: bool,
+    /// The bits that change in each number.
+    flip: i8,
     bytes: &'a mut [i8],
     slots: usize,
     /// Bytes of a row.
@@ -19,25 +21,28 @@ pub(super) struct Ring<'a> {
     next: usize,
 }
 
+/// Bytes of a row and of a ring that are enough for any rows of outputs whose windows begin in the image or in front of it.
+pub(super) fn sizes(input: &Tensor, window: &Window) -> Option<[u32; 2]> {
+    let [rows, columns] = [0, 1].map(|axis| window.kernel[axis].checked_sub(1)?.checked_mul(window.dilation[axis]));
+    let [_, _, width, channels] = input.shape;
+    let row = width.checked_add(window.pad[1])?.checked_add(columns?)?.checked_add(1)?.checked_mul(channels)?;
+    Some([row, row.checked_mul(rows?.checked_add(1)?)?.checked_add(SLACK as u32)?])
+}
+
 /// Rows that the window of an output reads, with those between.
-pub(super) fn slots(kernel: usize, dilation: usize) -> Option<usize> {
+fn slots(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }
 
 impl<'a> Ring<'a> {
     /// For rows of `width` outputs. Gives the bytes that are left too; `None` if there are too few.
-    pub(super) fn new(
-        image: Image<'a>,
-        width: usize,
-        raise: bool,
-        bytes: &'a mut [i8],
-    ) -> Option<(Self, &'a mut [i8])> {
+    pub(super) fn new(image: Image<'a>, width: usize, flip: i8, bytes: &'a mut [i8]) -> Option<(Self, &'a mut [i8])> {
         let [slots, columns] = [0, 1].map(|axis| slots(image.kernel[axis], image.dilation[axis]));
         let (slots, columns) = slots.zip(columns)?;
         let columns = width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?;
         let row = columns.checked_mul(image.channels)?;
         let (bytes, rest) = bytes.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
-        Some((Self { image, raise, bytes, slots, row, next: 0 }, rest))
+        Some((Self { image, flip, bytes, slots, row, next: 0 }, rest))
     }
 
     /// Brings in the rows that output row `y` reads; none of them before one that was brought in for an earlier one.
@@ -70,7 +75,7 @@ impl<'a> Ring<'a> {
         let Image { channels, pad: [top, left], height, .. } = self.image;
         let start = self.slot(row);
         let to = self.bytes.get_mut(start..start.checked_add(self.row)?)?;
-        let flip = if self.raise { i8::MIN } else { 0 };
+        let flip = self.flip;
         let outside = self.image.zero ^ flip;
         let Some(y) = row.checked_sub(top).filter(|y| *y < height) else {
             to.fill(outside);

@@ -2,7 +2,8 @@
 
 use core::arch::naked_asm;
 
-use crate::riscv_v::tile::{Add, Table};
+use crate::add::Add;
+use crate::riscv_v::tile::Table;
 
 /// The arguments of `add_loop`, in the order of its registers.
 #[repr(C)]
@@ -20,7 +21,7 @@ struct AddArguments {
     hi: isize,
 }
 
-/// See [`Add`]; it must fit.
+/// See [`Add`].
 #[inline(always)]
 pub(in crate::riscv_v) fn add(add: &mut Add<'_>) {
     let y = add.y.as_mut_ptr();
@@ -38,7 +39,7 @@ pub(in crate::riscv_v) fn add(add: &mut Add<'_>) {
         lo: add.limits[0].into(),
         hi: add.limits[1].into(),
     };
-    // SAFETY: `Add::fits` holds: there are outputs, and operands are as many, or the outputs, of which as many are read as are then written.
+    // SAFETY: `Add::new` says so: there are outputs, and operands are as many, or the outputs, of which as many are read as are then written.
     unsafe { add_loop(&raw const arguments) }
 }
 

@@ -2,7 +2,7 @@
 
 use core::arch::naked_asm;
 
-use crate::riscv_v::tile::{Average, Pool};
+use crate::pool::{Average, Pool};
 
 /// The arguments of the loops, in the order of their registers.
 #[repr(C)]
