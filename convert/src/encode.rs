@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
-use lacewing::format::{DType, Layout, MAX_REGIONS, Op as Record, Place, Port, Span, Tensor};
-use lacewing_targets::wish::{Family, Wish};
+use lacewing::format::{DType, Layout, MAX_REGIONS, Op as Record, Place, Port, Requant, Span, Tensor};
+use lacewing_targets::wish::{Family, Wish, rounds};
 use ndarray::ArrayD;
 
 use crate::error::ConvertError;
@@ -299,10 +299,11 @@ impl Writer<'_> {
         self.builder.constant(numbers)
     }
 
-    /// The order of the node's weights that the target's kernels want, or else `usual`.
-    pub(crate) fn layout(&self, usual: Layout) -> Layout {
+    /// The order of the node's weights that the target's kernels want, or else, and if they do not round like that, `usual`.
+    pub(crate) fn layout<T: Int>(&self, usual: Layout, requant: &Requant<T>) -> Layout {
         let Context { graph, quantization, kernels, .. } = self.context;
-        wish(graph, quantization, self.node, (*kernels, false)).map_or(usual, |wish| wish.layout)
+        let wish = wish(graph, quantization, self.node, (*kernels, false)).filter(|_| rounds(requant));
+        wish.map_or(usual, |wish| wish.layout)
     }
 
     /// The bytes where the node adds up rows.

@@ -48,7 +48,7 @@ fn of(graph: &Graph, node: &Node, (width, bits): (Width, Bits), (kernels, banded
         },
         Op::FullyConnected => match (width, bits) {
             (Width::I8, Bits::Eight) => kernels.fully_connected_i8(input.shape[3], output.shape[3]),
-            (Width::I8, Bits::Four) => kernels.fully_connected_w4(),
+            (Width::I8, Bits::Four) => kernels.fully_connected_w4(input.shape[3]),
             (Width::I16, _) => kernels.fully_connected_i16(input.shape[3]),
         },
         _ => None,

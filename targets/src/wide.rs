@@ -1,9 +1,16 @@
 //! How exact sums become int16.
 
+use core::ops::RangeInclusive;
+
 use lacewing::format::Requant;
+
+use crate::wish::rounds;
 
 /// Products of int8 with int16, of any numbers, whose sum fits into 32 bits: `496·2^7·2^15 < 2^31`.
 pub(crate) const MOST: usize = 496;
+
+/// Shifts that leave only the upper word of a product.
+pub(crate) const SHIFTS: RangeInclusive<u8> = 33..=62;
 
 /// `y = clamp((sum · m + 2^(k − 1)) >> k, lo, hi)` with `33 ≤ k ≤ 62`, so that only the upper word of the product is left to be rounded and
 /// shifted.
@@ -16,8 +23,8 @@ pub(crate) struct Wide {
 impl Wide {
     /// Of a record; `None` if it has a zero point or a smaller shift, which multipliers of ¼ and more ask for.
     pub(crate) fn new(requant: &Requant<i16>) -> Option<Self> {
-        let Requant { shift, zero, lo, hi, .. } = *requant;
-        ((33..=62).contains(&shift) && zero == 0).then_some(Self { shift, limits: [lo, hi] })
+        let Requant { shift, lo, hi, .. } = *requant;
+        rounds(requant).then_some(Self { shift, limits: [lo, hi] })
     }
 
     /// The output of a sum, for a multiplier that is not negative.

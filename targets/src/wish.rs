@@ -1,14 +1,15 @@
 //! What kernels want of a file: the converter asks, and writes records so. Every file runs with every kernels; one written for
 //! others runs with the portable bodies.
 
-use lacewing::format::{Layout, Op, Requant, Span, Tensor, Window};
+use lacewing::Int;
+use lacewing::format::{DType, Layout, Op, Requant, Span, Tensor, Window};
 use lacewing::ops::conv::Conv;
 use lacewing::ops::{ConvW4, DepthwiseW4, FullyConnectedW4};
 
 use crate::armv81m::Helium;
 use crate::scalar::Scalars;
 use crate::squares::{FULLY_CONNECTED_W4, conv_i16_wish, conv_w4_wish, fully_connected_i16_wish};
-use crate::wide::Wide;
+use crate::wide::SHIFTS;
 
 /// Order of the weights of a record, and bytes to work in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl<'a> Wished<'a> {
         macro_rules! wished {
             ($op:expr, $wish:expr, $size:expr) => {
                 Some(Self {
-                    wish: $wish.filter(|_| $op.requant.is_known())?,
+                    wish: $wish.filter(|_| rounds(&$op.requant))?,
                     size: $size,
                     layout: &mut $op.layout,
                     weights: &mut $op.weights,
@@ -89,7 +90,8 @@ impl<'a> Wished<'a> {
                 wished!(op, kernels.fully_connected_i16(size[1]), size)
             }
             Op::FullyConnectedW4(FullyConnectedW4(op)) if op.zeros.len == 0 => {
-                wished!(op, kernels.fully_connected_w4(), [op.output.shape[3], op.input.shape[3]])
+                let size = [op.output.shape[3], op.input.shape[3]];
+                wished!(op, kernels.fully_connected_w4(size[1]), size)
             }
             _ => None,
         }
@@ -115,20 +117,12 @@ fn is_plain<T>(op: &Conv<T>) -> bool {
     op.groups == 1 && op.zeros.len == 0
 }
 
-/// Whether kernels round as a record has it.
-trait Known {
-    fn is_known(&self) -> bool;
-}
-
-impl Known for Requant<i8> {
-    fn is_known(&self) -> bool {
-        self.shift == 0
-    }
-}
-
-impl Known for Requant<i16> {
-    fn is_known(&self) -> bool {
-        Wide::new(self).is_some()
+/// Whether kernels round as a record has it: in int8 without a shift, in int16 as only the upper word of a product asks for.
+#[must_use]
+pub fn rounds<T: Int>(requant: &Requant<T>) -> bool {
+    match T::DTYPE {
+        Some(DType::I16) => SHIFTS.contains(&requant.shift) && requant.zero == T::default(),
+        _ => requant.shift == 0,
     }
 }
 
@@ -170,7 +164,7 @@ impl Family {
     pub fn conv_i8(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable => None,
-            Self::Armv7em => crate::armv7em::conv::<2>(input, window),
+            Self::Armv7em => crate::armv7em::conv(input, window),
             Self::Armv81m => crate::armv81m::conv(input, window),
             Self::Scalar => crate::scalar::conv(input, window),
             Self::X86 => crate::x86::conv(input, output, window),
@@ -183,7 +177,7 @@ impl Family {
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
             Self::Portable | Self::X86 | Self::RiscvV => None,
-            Self::Armv7em => crate::armv7em::conv::<1>(input, window),
+            Self::Armv7em => crate::armv7em::conv_w4(input, window),
             Self::Armv81m => conv_w4_wish::<Helium>(input, window),
             Self::Scalar => conv_w4_wish::<Scalars>(input, window),
         }
@@ -246,11 +240,12 @@ impl Family {
         }
     }
 
-    /// What a fully connected layer in int8 with int4 weights wants.
+    /// What a fully connected layer in int8 of `depth` inputs with int4 weights wants.
     #[must_use]
-    pub fn fully_connected_w4(self) -> Option<Wish> {
+    pub fn fully_connected_w4(self, depth: u32) -> Option<Wish> {
         match self {
-            Self::Portable | Self::Armv7em | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Armv7em => crate::armv7em::fully_connected_w4(depth),
             Self::Armv81m | Self::Scalar => Some(FULLY_CONNECTED_W4),
         }
     }

@@ -83,6 +83,7 @@ fn random_records_reach_the_loops() {
             Opcode::DepthwiseI16,
             Opcode::DepthwiseW4,
             Opcode::FullyConnectedI16,
+            Opcode::FullyConnectedW4,
         ] {
             let mut runner = TestRunner::deterministic();
             let records = (0..1000).map(|_| records::of(opcode).new_tree(&mut runner).expect("a record").current());

@@ -150,7 +150,7 @@ fn encode_integers<T: Numbers + Pushed<Conv<T>>>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
-    let layout = to.layout(Layout::PLAIN);
+    let layout = to.layout(Layout::PLAIN, &requant);
     let record = Conv {
         input: to.input(0),
         output: to.output(),

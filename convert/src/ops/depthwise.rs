@@ -19,7 +19,7 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, bias, requant, .. } = sums::<T>(input, output, to)?;
     let outputs = to.output().shape[3];
-    let layout = to.layout(u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN));
+    let layout = to.layout(u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN), &requant);
     let record = Depthwise {
         input: to.input(0),
         output: to.output(),

@@ -122,7 +122,7 @@ fn encode_integers<T: Numbers + Pushed<FullyConnected<T>>>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, zeros, bias, requant } = sums::<T>(input, output, to)?;
-    let layout = to.layout(Layout::PLAIN);
+    let layout = to.layout(Layout::PLAIN, &requant);
     let record = FullyConnected {
         input: to.input(0),
         output: to.output(),

@@ -107,11 +107,13 @@ macro_rules! blocks {
 mod column;
 mod depthwise;
 mod int16;
+mod nibbles;
 mod pairs;
 
 pub(super) use column::column;
 pub(super) use depthwise::{run, weigh, words};
 pub(super) use int16::{run_i16, square};
+pub(super) use nibbles::{nibbles, widen};
 pub(super) use pairs::pairs;
 
 /// The arguments of `copy_loop`, in the order in which it loads them.

@@ -1,8 +1,8 @@
-//! Convolution in int8, with weights of int8 or int4: two output pixels at a time are widened to 16 bits, then meet all outputs in tiles of 2 × 2.
+//! Convolution in int8: two output pixels at a time are widened to 16 bits, then meet all outputs in tiles of 2 × 2.
 //!
 //! Widening costs once for each pixel, not for each output; weights stay in flash, and one of two outputs' is widened in registers, once for two
 //! pixels. The scratch holds both pixels, `4·K` bytes, and after them copies of pixels that are not one run of bytes in whole groups of four. A
-//! deep layer of int8 that gets less runs pixel by pixel, widening as it goes: four instructions more for sixteen products, no scratch but one
+//! deep layer that gets less runs pixel by pixel, widening as it goes: four instructions more for sixteen products, no scratch but one
 //! pixel's copy.
 
 use lacewing::arena::{Constants, cast_mut};
@@ -24,20 +24,10 @@ const ENOUGH: u32 = 1024;
 /// Bytes of scratch that are not worth a slower layer.
 const LITTLE: u32 = 1024;
 
-/// The layout of weights of which a tile takes `W` words for four: 2 of int8, 1 of int4.
-const fn layout<const W: usize>() -> Layout {
-    if W == 2 { Layout::PAIRS } else { Layout { outputs: 2, depth: 2 } }
-}
-
-/// Whether weights are in whole words, and sums of int4 fit sixteen times as large.
-const fn fits<const W: usize>(depth: usize) -> bool {
-    W == 2 || (depth < 1 << 16 && depth.next_multiple_of(2).is_multiple_of(4))
-}
-
 /// What a convolution wants.
-pub(super) fn wish<const W: usize>(input: &Tensor, window: &Window) -> Option<Wish> {
+pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
     let ([kh, kw], [.., channels]) = (window.kernel, input.shape);
-    let depth = kh.checked_mul(kw)?.checked_mul(channels).filter(|depth| fits::<W>(*depth as usize))?;
+    let depth = kh.checked_mul(kw)?.checked_mul(channels)?;
     let in_place = Image::new(Rows::whole(&[], 0), input, window, 0).is_direct();
     let padded = depth.checked_next_multiple_of(4)?;
     let copies = |pixels: u32| match in_place {
@@ -46,46 +36,26 @@ pub(super) fn wish<const W: usize>(input: &Tensor, window: &Window) -> Option<Wi
     };
     let pairs = |pixels: u32| padded.checked_mul(4)?.checked_add(copies(pixels)?);
     let (two, one) = (pairs(2)?, if in_place { 0 } else { padded });
-    let least = if W == 2 && two > LITTLE { one } else { two };
-    Some(Wish { layout: layout::<W>(), scratch: pairs((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least })
+    let least = if two > LITTLE { one } else { two };
+    Some(Wish { layout: Layout::PAIRS, scratch: pairs((ENOUGH / depth.max(1)).max(2) / 2 * 2)?, least })
 }
 
-/// What computes one pixel that is in whole groups of four; gives `None` where it cannot.
-type Single<const W: usize> = fn(&Layer<'_, [u32; W], 2>, &[i8], &mut [i8]) -> Option<()>;
-
-/// Computes the work of a layer with weights of int8, or gives `None` if the record is not as these loops want it; the portable kernel then does
-/// all of it.
-#[inline(always)]
-pub(super) fn run_i8(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    run::<2>(op, constants, work, column)
-}
-
-/// The same with weights of int4.
-#[inline(always)]
-pub(super) fn run_w4(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    run::<1>(op, constants, work, |_, _, _| None)
-}
-
+/// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
-fn run<const W: usize>(
-    op: &ConvI8,
-    constants: Constants<'_>,
-    work: &mut Work<'_, i8>,
-    single: Single<W>,
-) -> Option<()> {
+pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let in_place = image.is_direct();
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
     let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let plain = op.groups == 1 && op.zeros.len == 0 && op.requant.shift == 0;
-    if op.layout != layout::<W>() || !fits::<W>(depth) || !plain {
+    if op.layout != Layout::PAIRS || !plain {
         return None;
     }
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
     let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place);
-    let mut tiles = Tiling { layer, depth, wide, single };
+    let mut tiles = Tiling { layer, depth, wide };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
@@ -121,19 +91,18 @@ impl<'a> Room<'a> {
 }
 
 /// What pixels are computed with.
-struct Tiling<'a, const W: usize> {
-    layer: Layer<'a, [u32; W], 2>,
+struct Tiling<'a> {
+    layer: Layer<'a, [u32; 2], 2>,
     depth: usize,
     wide: &'a mut [[u32; 4]],
-    single: Single<W>,
 }
 
-impl<const W: usize> Tiling<'_, W> {
+impl Tiling<'_> {
     /// All outputs of some pixels, two at a time; one that is left by itself, if it is in whole groups.
     fn pixels(&mut self, Pixels { x, step, count }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
         let alone = match self.wide.len() {
             0 => count,
-            _ if W == 2 && self.depth.is_multiple_of(4) => count % 2,
+            _ if self.depth.is_multiple_of(4) => count % 2,
             _ => 0,
         };
         let (padded, paired) = (self.depth.next_multiple_of(4), count.wrapping_sub(alone));
@@ -143,7 +112,7 @@ impl<const W: usize> Tiling<'_, W> {
         }
         let mut at = paired.checked_mul(step)?;
         for y in rest.chunks_mut(self.layer.bias.len().max(1)) {
-            (self.single)(&self.layer, x.get(at..)?.get(..padded)?, y)?;
+            column(&self.layer, x.get(at..)?.get(..padded)?, y)?;
             at = at.wrapping_add(step);
         }
         Some(())

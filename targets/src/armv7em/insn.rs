@@ -6,7 +6,7 @@
 
 use lacewing::Int;
 
-use super::tile::{Channels, Column, Pairs, Part, Run, Square, Taps, Words};
+use super::tile::{Channels, Column, Nibbles, Pairs, Part, Run, Square, Taps, Words};
 use crate::wide::Wide;
 use crate::windows::Copy;
 
@@ -22,7 +22,7 @@ pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
 
 /// Pixels by any even number of outputs of a convolution; see [`Pairs`].
 #[inline(always)]
-pub(super) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) -> Option<()> {
+pub(super) fn pairs(pairs: &mut Pairs<'_>) -> Option<()> {
     pairs.fits().then(|| loops::pairs(pairs))
 }
 
@@ -36,6 +36,18 @@ pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
 #[inline(always)]
 pub(super) fn square(square: &mut Square<'_>) -> Option<()> {
     square.fits().then(|| loops::square(square))
+}
+
+/// The same in int8 with int4 weights; see [`Nibbles`].
+#[inline(always)]
+pub(super) fn nibbles(nibbles: &mut Nibbles<'_>) -> Option<()> {
+    nibbles.fits().then(|| loops::nibbles(nibbles))
+}
+
+/// Two words as four: the bytes 0 and 2, and 1 and 3, of each, signs extended.
+#[inline(always)]
+pub(super) fn widen(words: [u32; 2]) -> [u32; 4] {
+    loops::widen(words)
 }
 
 /// What writes the weights of a word of channels, from one on, to the taps: given all weights, those from tap to tap, and how many taps.

@@ -14,7 +14,7 @@ pub(crate) mod depthwise;
 mod dot;
 mod fully_connected;
 mod insn;
-mod int16;
+mod sorted;
 mod tile;
 #[cfg(not(dsp))]
 mod twin;
@@ -24,6 +24,7 @@ use lacewing::format::{Tensor, Window};
 use lacewing::ops::weights::W4;
 use lacewing::ops::{
     ConvI8, ConvI16, ConvW4, DepthwiseI8, DepthwiseI16, DepthwiseW4, FullyConnectedI8, FullyConnectedI16,
+    FullyConnectedW4,
 };
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
@@ -55,12 +56,12 @@ impl Kernels for CortexM4 {
 
     #[inline(always)]
     fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(conv::run_i8(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+        or_portable(conv::run(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
     }
 
     #[inline(always)]
     fn conv_w4(&self, op: &ConvW4, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(conv::run_w4(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
+        or_portable(sorted::conv_w4(&op.0, c, &mut work), || ops::conv::run::<_, W4, _>(self, &op.0, c, work))
     }
 
     #[inline(always)]
@@ -88,8 +89,22 @@ impl Kernels for CortexM4 {
     }
 
     #[inline(always)]
+    fn fully_connected_w4(
+        &self,
+        op: &FullyConnectedW4,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(sorted::fully_connected_w4(&op.0, c, input, output, scratch), || {
+            ops::fully_connected::run::<_, W4, _>(self, &op.0, c, input, output)
+        })
+    }
+
+    #[inline(always)]
     fn conv_i16(&self, op: &ConvI16, c: Constants<'_>, mut work: Work<'_, i16>) -> Result<(), Fault> {
-        or_portable(int16::conv(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+        or_portable(sorted::conv_i16(op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
     }
 
     #[inline(always)]
@@ -106,15 +121,20 @@ impl Kernels for CortexM4 {
         output: &mut [i16],
         scratch: &mut [u8],
     ) -> Result<(), Fault> {
-        or_portable(int16::fully_connected(op, c, input, output, scratch), || {
+        or_portable(sorted::fully_connected_i16(op, c, input, output, scratch), || {
             ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
         })
     }
 }
 
-/// What a convolution in one group wants whose weights take `W` words for two outputs by four: 2 of int8, 1 of int4.
-pub(crate) fn conv<const W: usize>(input: &Tensor, window: &Window) -> Option<Wish> {
-    conv::wish::<W>(input, window)
+/// What a convolution in one group wants.
+pub(crate) fn conv(input: &Tensor, window: &Window) -> Option<Wish> {
+    conv::wish(input, window)
+}
+
+/// The same with int4 weights.
+pub(crate) fn conv_w4(input: &Tensor, window: &Window) -> Option<Wish> {
+    sorted::conv_wish(sorted::NIBBLES, input, window)
 }
 
 /// What a depthwise convolution wants.
@@ -129,12 +149,17 @@ pub(crate) fn depthwise_i16(input: &Tensor, output: &Tensor, window: &Window) ->
 
 /// What a convolution in int16 in one group wants.
 pub(crate) fn conv_i16(input: &Tensor, window: &Window) -> Option<Wish> {
-    int16::conv_wish(input, window)
+    sorted::conv_wish(sorted::WIDE, input, window)
 }
 
 /// What a fully connected layer in int16 wants.
 pub(crate) fn fully_connected_i16(depth: u32) -> Option<Wish> {
-    int16::fully_connected_wish(depth)
+    sorted::fully_connected_wish(sorted::WIDE, depth)
+}
+
+/// The same in int8 with int4 weights.
+pub(crate) fn fully_connected_w4(depth: u32) -> Option<Wish> {
+    sorted::fully_connected_wish(sorted::NIBBLES, depth)
 }
 
 /// What a fully connected layer wants.

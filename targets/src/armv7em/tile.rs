@@ -10,16 +10,15 @@ use crate::windows::Pixels;
 ///
 /// `y[p·stride + o] = q(bias[o] + Σ_k w[o][k] · x[p·step + k])`
 #[derive(Debug)]
-pub(super) struct Pairs<'a, const W: usize> {
+pub(super) struct Pairs<'a> {
     /// The pixels' activations; the last one's too are read in whole groups of four.
     pub(super) pixels: Pixels<'a>,
     /// Activations of a pixel.
     pub(super) depth: usize,
     /// Where two pixels are widened: four activations of the first and four of the second in each group.
     pub(super) wide: &'a mut [[u32; 4]],
-    /// Weights for each two outputs and each group. Of int8, `W = 2`, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS). Of int4,
-    /// `W = 1`, in the layout of two by two: a word whose bytes are two of the first output, two of the second, and so again.
-    pub(super) weights: &'a [[u32; W]],
+    /// Weights for each two outputs and each group, in the order [`Layout::PAIRS`](lacewing::format::Layout::PAIRS).
+    pub(super) weights: &'a [[u32; 2]],
     /// A bias for each output.
     pub(super) bias: &'a [i32],
     /// The way to int8.
@@ -32,7 +31,7 @@ pub(super) struct Pairs<'a, const W: usize> {
     pub(super) stride: usize,
 }
 
-impl<const W: usize> Pairs<'_, W> {
+impl Pairs<'_> {
     /// Whether all slices are as long as the loop needs.
     pub(super) fn fits(&self) -> bool {
         let Self { pixels: Pixels { x, step, count }, wide, weights, outputs, .. } = self;
@@ -87,6 +86,38 @@ impl Square<'_> {
         let even = *outputs >= 2 && outputs.is_multiple_of(2) && !x.is_empty();
         let room = y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
         let enough = weights.len() / x.len().max(1) >= outputs / 2 && bias.len() >= *outputs;
+        even && room && enough && rounding.fits(*outputs, 2)
+    }
+}
+
+/// Two pixels in int8 by any even number of outputs with int4 weights, in tiles of 2 × 2.
+///
+/// `y[o]`, `y[second + o] = q(bias[o] + Σ_k w[o][k] · x[k])`
+#[derive(Debug)]
+pub(super) struct Nibbles<'a> {
+    /// As in [`Square`], and 0 from `depth` on.
+    pub(super) x: &'a [[u32; 4]],
+    /// Activations of a pixel, so few that sixteen times the sum fits into 32 bits.
+    pub(super) depth: usize,
+    /// For each two outputs and each activation a byte: the first output's weight in its lower half, the other one's in the upper.
+    pub(super) weights: &'a [i8],
+    /// A bias for each output.
+    pub(super) bias: &'a [i32],
+    /// The way to int8.
+    pub(super) rounding: Rounding<'a>,
+    /// As in [`Square`].
+    pub(super) outputs: usize,
+    pub(super) y: &'a mut [i8],
+    pub(super) second: usize,
+}
+
+impl Nibbles<'_> {
+    /// Whether all slices are as long as the loop needs.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, depth, weights, bias, rounding, outputs, y, second } = self;
+        let even = *outputs >= 2 && outputs.is_multiple_of(2) && *depth > 0 && depth.div_ceil(4) == x.len();
+        let room = y.len().checked_sub(*outputs).is_some_and(|room| room >= *second);
+        let enough = weights.len() / (*depth).max(1) >= outputs / 2 && bias.len() >= *outputs;
         even && room && enough && rounding.fits(*outputs, 2)
     }
 }

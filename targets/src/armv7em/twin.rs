@@ -2,7 +2,7 @@
 
 use lacewing::Int;
 
-use super::tile::{Column, Pairs, Run, Square, Taps, Words};
+use super::tile::{Column, Nibbles, Pairs, Run, Square, Taps, Words};
 use crate::wide::{MOST, Wide};
 use crate::windows::{Copy, Pixels};
 
@@ -84,16 +84,19 @@ fn two(groups: impl Iterator<Item = ([u32; 2], [u32; 2])>) -> [i32; 2] {
     [even, odd.wrapping_add(both.wrapping_sub(even) >> 8)]
 }
 
-/// The sums of two outputs whose weights are int4, without bias; sixteen times as large until their end.
+/// The sums of two outputs whose weights are int4, without bias, the first one's in the lower halves of bytes; sixteen times as large until
+/// their end.
 fn two_w4(groups: impl Iterator<Item = ([u32; 2], u32)>) -> [i32; 2] {
-    let mut sums = [0; 2];
-    for (x, word) in groups {
-        let [even, odd] = [word << 4, word].map(|word| both(word & 0xf0f0_f0f0));
-        for (o, sum) in sums.iter_mut().enumerate() {
-            *sum = smlad(x[1], odd[o], smlad(x[0], even[o], *sum));
-        }
-    }
+    let sums = groups.fold([0; 2], |[low, high], (x, word)| {
+        [group(x, word << 4 & 0xf0f0_f0f0, low), group(x, word & 0xf0f0_f0f0, high)]
+    });
     sums.map(|sum| sum >> 4)
+}
+
+/// Two words as the bytes 0 and 2, and 1 and 3, of each, signs extended.
+pub(super) fn widen([a, b]: [u32; 2]) -> [u32; 4] {
+    let ([a, c], [b, d]) = (both(a), both(b));
+    [a, c, b, d]
 }
 
 /// Four activations as two words.
@@ -102,7 +105,7 @@ fn widened(x: &[i8; 4]) -> [u32; 2] {
 }
 
 /// See [`Pairs`].
-pub(super) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
+pub(super) fn pairs(pairs: &mut Pairs<'_>) {
     let Pixels { x, step, count } = pairs.pixels;
     let ([even, odd], tile) = (pairs.masks(), pairs.rounding.step(pairs.outputs, 2));
     for pixel in 0..count {
@@ -113,10 +116,7 @@ pub(super) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
         (last[0], last[1]) = (last[0] & even, last[1] & odd);
         let x = || pairs.wide.iter().map(|words| [words[0], words[1]]);
         for (tile_at, weights) in pairs.weights.chunks(pairs.wide.len()).take(pairs.outputs / 2).enumerate() {
-            let sums = match W {
-                2 => two(x().zip(weights.as_flattened().as_chunks().0.iter().copied())),
-                _ => two_w4(x().zip(weights.as_flattened().iter().copied())),
-            };
+            let sums = two(x().zip(weights.iter().copied()));
             for (i, sum) in sums.into_iter().enumerate() {
                 let (bias, multiplier) = (pairs.bias[2 * tile_at + i], pairs.rounding.multipliers[tile_at * tile + i]);
                 let y = &mut pairs.y[pixel * pairs.stride + 2 * tile_at + i];
@@ -152,6 +152,21 @@ pub(super) fn square(square: &mut Square<'_>) {
         let sum = blocks.fold(square.bias[o], |sum, block| sum.wrapping_add(block.into()));
         let multiplier = square.rounding.multipliers[o / 2 * tile + o % 2];
         square.y[pixel * square.second + o] = square.wide.apply(sum, multiplier);
+    }
+}
+
+/// See [`Nibbles`].
+pub(super) fn nibbles(nibbles: &mut Nibbles<'_>) {
+    let (depth, tile) = (nibbles.depth, nibbles.rounding.step(nibbles.outputs, 2));
+    // The first pixel last, since both may go to the same place.
+    for (pixel, o) in [1, 0].into_iter().flat_map(|pixel| (0..nibbles.outputs).map(move |o| (pixel, o))) {
+        let words = nibbles.weights[o / 2 * depth..][..depth]
+            .chunks(4)
+            .map(|bytes| bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte as u8)));
+        let sums = two_w4(nibbles.x.iter().map(|x| [x[2 * pixel], x[2 * pixel + 1]]).zip(words));
+        let multiplier = nibbles.rounding.multipliers[o / 2 * tile + o % 2];
+        let sum = sums[o % 2].wrapping_add(nibbles.bias[o]);
+        nibbles.y[pixel * nibbles.second + o] = round(sum, multiplier, nibbles.rounding.zero);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! VMLADAVA makes sixteen products of int8 and adds all to a sum in a general register, of which eight can hold one; so a tile is two
 //! pixels by four outputs, and each vector that is loaded is used two or four times. Depthwise convolutions, whose products are not
-//! added to each other, are computed in 32-bit lanes, a channel in each. VRMULH rounds four sums at once.
+//! added to each other, are computed in 32-bit lanes, a channel in each. VRMULH rounds four sums at once. In int16 VMLALDAVA adds to two registers, so that
+//! tiles are of two by two, and depthwise convolutions are those of Armv7E-M.
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 

@@ -2,7 +2,7 @@
 //!
 //! Such a processor spends as much on loads as on products, so convolutions are computed in tiles of two pixels by two outputs, whose four
 //! sums use each number twice, and depthwise convolutions two pixels at a time. The inner loops are assembly on Arm, since eight low
-//! registers are few, and plain Rust elsewhere. Weights stay in the plain order.
+//! registers are few, and plain Rust elsewhere. Weights stay in the plain order, but for those of tiles in int16 and int4, which stand by twos.
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 

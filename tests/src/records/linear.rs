@@ -44,7 +44,7 @@ fn order(wanted: &'static [(u16, u8)]) -> impl Strategy<Value = Order> {
 /// What kernels want of weights of so many bits, in int8 for those of Armv7E-M, of Armv8.1-M and of x86-64.
 fn wanted<T: Element>(bits: u32) -> &'static [(u16, u8)] {
     match (bits, dtype::<T>()) {
-        (4, _) => &[(2, 2), (2, 1)],
+        (4, _) => &[(2, 1)],
         (_, DType::I16) => &[(2, 4), (2, 8), (2, 1)],
         _ => &[(2, 0), (4, 16), (16, 4)],
     }

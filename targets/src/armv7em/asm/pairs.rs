@@ -29,16 +29,16 @@ struct PairsArguments {
     stride: usize,
     all_multipliers: *const i32,
     all_bias: *const i32,
-    weights: *const u32,
+    weights: *const [u32; 2],
     outputs: usize,
     masks: [u32; 2],
 }
 
 /// See [`Pairs`]; it must fit.
 #[inline(always)]
-pub(in crate::armv7em) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
+pub(in crate::armv7em) fn pairs(pairs: &mut Pairs<'_>) {
     let groups = pairs.wide.len();
-    let ([rounds, skip], walk) = if W == 2 { walk(groups, BLOCK, 48) } else { walk(groups, usize::MAX, 68) };
+    let ([rounds, skip], walk) = walk(groups, BLOCK, 48);
     let y = pairs.y.as_mut_ptr();
     let (multipliers, bias) = (pairs.rounding.multipliers.as_ptr(), pairs.bias.as_ptr());
     let arguments = PairsArguments {
@@ -61,19 +61,14 @@ pub(in crate::armv7em) fn pairs<const W: usize>(pairs: &mut Pairs<'_, W>) {
         stride: pairs.stride,
         all_multipliers: multipliers,
         all_bias: bias.wrapping_sub(1),
-        weights: pairs.weights.as_ptr().cast(),
+        weights: pairs.weights.as_ptr(),
         outputs: pairs.outputs,
         masks: pairs.masks(),
     };
     // SAFETY: `Pairs::fits` holds: there are pixels and groups, the last pixel's groups lie in `x`, and `wide` is as many. The outputs are even
     // and at least two, weights and biases are there for all of them, multipliers for all or for the tile that step 0 repeats, and the last
     // pixel's outputs lie in `y`.
-    unsafe {
-        match W {
-            2 => pairs_loop(&raw const arguments),
-            _ => pairs_loop_w4(&raw const arguments),
-        }
-    }
+    unsafe { pairs_loop(&raw const arguments) }
 }
 
 /// How both loops over pairs begin: the arguments go to the frame, where `skip` becomes an address in the unrolled code at `3:`. Then at
@@ -217,52 +212,5 @@ unsafe extern "C" fn pairs_loop(arguments: *const PairsArguments) {
         "add r7, r9",
         "b 4b",
         blocks!("40", "48"),
-    )
-}
-
-/// The same with int4 weights in tiles of two outputs by two, which stay in the upper halves of bytes, so that the sums are sixteen times as
-/// large until the bias is added. 17 instructions for 16 products.
-#[unsafe(naked)]
-unsafe extern "C" fn pairs_loop_w4(arguments: *const PairsArguments) {
-    naked_asm!(
-        arch!(),
-        pairs_begin!(),
-        "2:",
-        "mov r4, #0",
-        "mov r5, #0",
-        "mov r6, #0",
-        "mov r7, #0",
-        "ldrd r10, r12, [sp, #24]",
-        "ldr pc, [sp, #32]",
-        "3:",
-        ".rept 4",
-        "ldm r10!, {{r0-r3}}",
-        "ldr r8, [r11], #4",
-        "lsl r9, r8, #4",
-        "and r8, r8, #0xf0f0f0f0",
-        "and r9, r9, #0xf0f0f0f0",
-        "sxtb16 lr, r9",
-        "smlad r4, r0, lr, r4",
-        "smlad r6, r2, lr, r6",
-        "sxtb16 r9, r9, ror #8",
-        "smlad r5, r0, r9, r5",
-        "smlad r7, r2, r9, r7",
-        "sxtb16 lr, r8",
-        "smlad r4, r1, lr, r4",
-        "smlad r6, r3, lr, r6",
-        "sxtb16 r8, r8, ror #8",
-        "smlad r5, r1, r8, r5",
-        "smlad r7, r3, r8, r7",
-        ".endr",
-        "subs r12, #2",
-        "bgt 3b",
-        "ldm sp, {{r0-r3, r8}}",
-        "ldr r9, [r3, #4]",
-        "ldr r10, [r3, #8]!",
-        "add r4, r9, r4, asr #4",
-        "add r6, r9, r6, asr #4",
-        "add r5, r10, r5, asr #4",
-        "add r7, r10, r7, asr #4",
-        pairs_end!(),
     )
 }
