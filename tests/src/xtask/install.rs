@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, onnx, paths, process};
+use super::{bare_metal, onnx, paths, process, python};
 
 /// Where a tool comes from.
 enum Source {
@@ -69,7 +69,7 @@ const TOOLS: [Tool; 9] = [
     },
     Tool {
         purpose: "Python, for the cases of ONNX's backend suite",
-        present: || Ok(onnx::has_python()),
+        present: || Ok(python::is_there()),
         source: Source::Apt(&["python3", "python3-venv"]),
     },
     Tool {

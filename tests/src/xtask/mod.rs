@@ -1,8 +1,8 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
-//! Read in this order: `paths` and `process`, then the bare-metal compiler (`sysroot`,
+//! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
 //! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
-//! then the commands (`install`, `qemu`, `bench`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
+//! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
 
@@ -11,12 +11,14 @@ use clap::{Parser, Subcommand};
 mod bare_metal;
 mod batch;
 mod bench;
+mod columns;
 mod converter;
 mod door;
 mod elf;
 mod emulator;
 mod firmware;
 mod fit;
+mod host;
 mod install;
 mod mca;
 mod model;
@@ -26,6 +28,7 @@ mod paths;
 mod plugin;
 mod process;
 mod profile;
+mod python;
 mod qemu;
 mod sizes;
 mod steps;
@@ -50,6 +53,8 @@ enum Task {
     Qemu(qemu::Args),
     /// Measure models on microcontrollers, beside what others need and our goals
     BenchMcu(bench::Args),
+    /// Measure models on this machine, beside other engines
+    BenchHost(host::Args),
     /// Say what firmwares take of flash and RAM, against the budget
     Sizes(sizes::Args),
     /// Fit how many instructions records take, for `lacewing convert --target`
@@ -67,6 +72,7 @@ pub fn main() -> ExitCode {
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
         Task::BenchMcu(args) => bench::command(&args),
+        Task::BenchHost(args) => host::command(&args),
         Task::Sizes(args) => sizes::command(&args),
         Task::Fit(args) => fit::command(&args),
         Task::NoPanic => no_panic::command(),

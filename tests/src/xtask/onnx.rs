@@ -3,14 +3,12 @@
 //! The runner is a package of its own, because it needs the converter. The cases are written by `tests/onnx/make.py`, once for
 //! each version of it and of what it requires.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
-use super::{paths, process};
+use super::{paths, process, python};
 
 /// Convert and run ONNX's backend suite, and compare what passes with `tests/onnx/pass.txt`
 #[derive(Default, clap::Args)]
@@ -63,23 +61,13 @@ pub(super) fn installed() -> Result<Option<PathBuf>> {
     Ok(cases.join("made.txt").is_file().then_some(cases))
 }
 
-/// Whether there is a Python that can make a virtual environment for `make.py`.
-pub(super) fn has_python() -> bool {
-    let program = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
-    process::output(Command::new("python3").args(["-c", program])).is_ok()
-}
-
 /// Writes the cases if they are not there: a virtual environment, the pinned packages, `make.py`.
 pub(super) fn provide() -> Result<()> {
     if installed()?.is_some() {
         return Ok(());
     }
     let (folder, source) = (folder()?, source());
-    let python = folder.join("venv/bin/python");
-    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    process::run(pip.arg(source.join("requirements.txt")))?;
+    let python = python::environment(&source.join("requirements.txt"))?;
     process::run(Command::new(&python).arg(source.join("make.py")).arg(folder.join("cases")))?;
     match installed()? {
         Some(_) => Ok(()),
@@ -93,10 +81,6 @@ fn source() -> PathBuf {
 
 /// Named after what is in it, so that another version gets another folder.
 fn folder() -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    for name in ["make.py", "requirements.txt"] {
-        hash.update(fs::read(source().join(name)).with_context(|| format!("tests/onnx/{name}"))?);
-    }
-    let name: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let name = python::digest(&["make.py", "requirements.txt"].map(|name| source().join(name)))?;
     Ok(paths::cache_dir().join(format!("onnx-suite-{name}")))
 }

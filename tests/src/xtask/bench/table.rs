@@ -25,15 +25,7 @@ const WORDS: usize = 3;
 /// Prints every line, the columns as wide as they must be.
 pub(super) fn print(lines: &[Line]) {
     let rows: Vec<[String; 14]> = [HEAD.map(String::from)].into_iter().chain(lines.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (text, width))| match column < WORDS {
-            true => format!("{text:width$}"),
-            false => format!("{text:>width$}"),
-        });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    crate::xtask::columns::print(&rows, WORDS);
     for line in lines {
         if let Outcome::Failed { error } = &line.outcome {
             println!("{} on {}: {error}", line.name, line.board);
