@@ -1,9 +1,11 @@
 //! What Lacewing knows about the places it runs on: instruction sets by name, and boards with
 //! their memories and their emulators.
 //!
-//! The crate is `no_std` and allocates nothing. It depends on [`lacewing`] and on no other crate
+//! The crate is `no_std` and allocates nothing without the feature `std`. It depends on [`lacewing`] and on no other crate
 //! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
 //! its own runs the portable ones.
+//!
+#![cfg_attr(feature = "std", doc = "With the feature `std` a program says [`load`]`(\"model.lace\")` and has a [`Session`].")]
 //!
 //! A record that is not as kernels want it, of a file for another target or with numbers that they leave out, runs in its portable body. Without
 //! the default feature `portable` these bodies are not linked, and such a record is [`RunError::Record`](lacewing::RunError::Record), whatever
@@ -17,6 +19,8 @@ extern crate std;
 pub mod boards;
 pub mod cost;
 pub mod host;
+#[cfg(feature = "std")]
+mod load;
 #[cfg(feature = "std")]
 mod pack;
 pub mod wish;
@@ -41,6 +45,8 @@ pub use armv7em::CortexM4;
 pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
+#[cfg(feature = "std")]
+pub use load::{Door, DoorError, LoadError, Loaded, Session, load};
 #[cfg(feature = "std")]
 pub use pack::pack;
 pub use riscv_v::RiscvV;
