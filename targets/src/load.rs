@@ -14,23 +14,22 @@
 
 use core::fmt;
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::Deref;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lacewing::owned::Aligned;
 use lacewing::{Model, ReadError};
-use memmap2::{Mmap, MmapOptions};
 
 use crate::pack;
 
+mod bytes;
 mod door;
 mod session;
 #[cfg(feature = "ndarray")]
 mod views;
 
+use bytes::Bytes;
 pub use door::{Door, DoorError};
 pub use session::Session;
 
@@ -38,30 +37,16 @@ pub use session::Session;
 #[derive(Clone)]
 pub struct Loaded(Arc<Held>);
 
-struct Held {
-    /// Borrows `_bytes`.
-    model: Model<'static>,
-    _bytes: Bytes,
-}
-
-enum Bytes {
-    Read(Aligned),
-    Mapped(Mmap),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Read(bytes) => bytes,
-            Self::Mapped(bytes) => bytes,
-        }
-    }
-}
-
-/// Reads a file into memory, checks it, and packs it for this machine, if it was written for another.
+/// Loads a file, checks it, and packs it for this machine, if it was written for another.
 ///
 /// Constants are not looked at, whose bytes cannot do harm; [`Model::verify`] says whether they are damaged.
+///
+/// # While it is loaded
+/// A file of up to 256 KiB is read into memory. A larger one is mapped: it is ready at once, its pages are read when they are first needed, and
+/// programs that run the same file share them. So nobody should write to the file meanwhile: write another and rename it to this name, and
+/// who has the old one keeps it. Header and program are copies that no write reaches; a write to the constants makes wrong numbers, or a panic if it is
+/// the table of a softmax, and the end of a file that was made shorter ends the program (`SIGBUS`) where it is needed.
+/// [`Loaded::new`] with the bytes of `std::fs::read` has none of that.
 ///
 /// # Errors
 /// [`LoadError`], which names the file.
@@ -76,26 +61,8 @@ impl Loaded {
     /// As [`load`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        read(path).map_err(LoadError::unreadable(path)).and_then(|file| Self::held(Bytes::Read(file)).map_err(LoadError::refused(path)))
-    }
-
-    /// As [`Loaded::open`], of a file that stays where it is: its pages are read when they are first needed, and programs that run the same
-    /// file share them.
-    ///
-    /// # Safety
-    /// While the model or a session of it lives, nobody may write to the file or make it shorter. The mapping is private, which keeps this
-    /// program's writes from the file, of which there are none, and not the writes of others from this program; what was checked is no longer so
-    /// after one, and a page that is gone ends the program. To replace the file, write another and rename it to this name: the old one
-    /// stays until its last user is gone.
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(LoadError::unreadable(path))?;
-        // SAFETY: the caller sees to it that the file stays as it is.
-        let mapped = unsafe { MmapOptions::new().map_copy_read_only(&file) }.map_err(LoadError::unreadable(path))?;
-        Self::held(Bytes::Mapped(mapped)).map_err(LoadError::refused(path))
+        let bytes = Bytes::of(path).map_err(|error| LoadError::Unreadable { path: path.into(), error })?;
+        Self::held(bytes).map_err(|error| LoadError::Refused { path: path.into(), error })
     }
 
     /// A copy of a file's bytes, checked, in the order of weights that they have.
@@ -147,13 +114,10 @@ impl fmt::Debug for Loaded {
     }
 }
 
-fn read(path: &Path) -> io::Result<Aligned> {
-    let mut file = File::open(path)?;
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    // No file is longer than 2 GiB.
-    let mut bytes = Aligned::zeroed(len.min(1 << 31));
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
+struct Held {
+    /// Borrows `_bytes`.
+    model: Model<'static>,
+    _bytes: Bytes,
 }
 
 /// Why a file is not loaded.
@@ -174,16 +138,6 @@ pub enum LoadError {
         /// What is wrong with it.
         error: ReadError,
     },
-}
-
-impl LoadError {
-    fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |error| Self::Unreadable { path: path.into(), error }
-    }
-
-    fn refused(path: &Path) -> impl Fn(ReadError) -> Self {
-        move |error| Self::Refused { path: path.into(), error }
-    }
 }
 
 impl fmt::Display for LoadError {
