@@ -5,7 +5,10 @@
 //! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
 //! its own runs the portable ones.
 //!
-#![cfg_attr(feature = "std", doc = "With the feature `std` a program says [`load`]`(\"model.lace\")` and has a [`Session`].")]
+#![cfg_attr(
+    feature = "std",
+    doc = "With the feature `std` a program says [`load`]`(\"model.lace\")` and has a [`Session`]."
+)]
 //!
 //! A record that is not as kernels want it, of a file for another target or with numbers that they leave out, runs in its portable body. Without
 //! the default feature `portable` these bodies are not linked, and such a record is [`RunError::Record`](lacewing::RunError::Record), whatever
@@ -23,6 +26,8 @@ pub mod host;
 mod load;
 #[cfg(feature = "std")]
 mod pack;
+#[cfg(feature = "std")]
+pub mod pixels;
 pub mod wish;
 
 mod add;

@@ -1,14 +1,11 @@
-//! Images: decoded, resized, cut, colored, scaled, and laid out for the input.
+//! Images: files decoded.
 
 use std::fs::File;
 use std::io::BufReader;
-use std::ops::Range;
 use std::path::Path;
 
-use image::{ImageBuffer, ImageReader, Limits, Rgb};
-use lacewing::format::preprocessing::{Color, Image, Method, Resize};
-
-use super::InputSpec;
+use image::{ImageReader, Limits};
+use lacewing_targets::pixels::Picture;
 
 /// Ends of the names of files that are read.
 pub(super) const ENDINGS: [&str; 3] = ["jpeg", "jpg", "png"];
@@ -16,200 +13,15 @@ pub(super) const ENDINGS: [&str; 3] = ["jpeg", "jpg", "png"];
 /// Bytes that a decoder may allocate, and pixels of a side.
 const LIMIT: (u64, u32) = (512 << 20, 1 << 14);
 
-/// Where a color's numbers stand in an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    width: usize,
-    height: usize,
-    channels_first: bool,
-}
-
-/// An image's way to one input.
-#[derive(Clone, Debug)]
-pub(super) struct Pixels {
-    image: Image,
-    place: Place,
-}
-
-impl Pixels {
-    /// Checks that `image` can be done for the input; else the reason why not.
-    pub(super) fn new(image: &Image, input: &InputSpec) -> Result<Pixels, String> {
-        let channels = image.color.channels();
-        let place = place(&input.shape, channels, image.resize).ok_or_else(|| {
-            let color = format!("{:?}", image.color).to_lowercase();
-            format!("of shape {:?} takes no {color} image; set `color` to its channels", input.shape)
-        })?;
-        for (what, numbers) in [("mean", &image.mean), ("scale", &image.scale)] {
-            if ![1, channels].contains(&numbers.len()) || numbers.iter().any(|number| !number.is_finite()) {
-                return Err(format!("takes one finite number as `{what}`, or {channels}, one for each channel"));
-            }
-        }
-        Ok(Pixels { image: image.clone(), place })
-    }
-
-    /// The file as the input's numbers, in its order.
-    pub(super) fn read(&self, path: &Path) -> Result<Vec<f32>, String> {
-        let image = decoded(path)?;
-        let Place { width, height, .. } = self.place;
-        let (across, down) = (image.width() as usize, image.height() as usize);
-        let size = resized([across, down], [width, height], self.image.resize);
-        if size[0] < width || size[1] < height {
-            return Err(format!("resized to {}x{} it is smaller than the input, {width}x{height}", size[0], size[1]));
-        }
-        let columns = taps(self.image.method, across, size[0], center(size[0], width));
-        let rows = taps(self.image.method, down, size[1], center(size[1], height));
-        Ok(self.laid_out(&weighed(&image, &columns, &rows)))
-    }
-
-    /// Pixels that an array holds in the input's order.
-    pub(super) fn scaled(&self, pixels: &[f32]) -> Vec<f32> {
-        let channels = self.image.color.channels();
-        let channel = |i: usize| match self.place.channels_first {
-            true => i * channels / pixels.len().max(1),
-            false => i % channels,
-        };
-        pixels.iter().enumerate().map(|(i, pixel)| self.real(*pixel, channel(i))).collect()
-    }
-
-    fn real(&self, pixel: f32, channel: usize) -> f32 {
-        let of = |numbers: &[f32]| numbers.get(channel).or(numbers.first()).copied().unwrap_or_default();
-        (pixel - of(&self.image.mean)) * of(&self.image.scale)
-    }
-
-    fn laid_out(&self, pixels: &[[f32; 3]]) -> Vec<f32> {
-        let colored = pixels.iter().map(|pixel| colored(self.image.color, *pixel));
-        let channels = self.image.color.channels();
-        let interleaved: Vec<f32> = match self.place.channels_first {
-            false => colored.flat_map(|pixel| pixel.into_iter().take(channels)).collect(),
-            true => {
-                let colored: Vec<[f32; 3]> = colored.collect();
-                (0..channels).flat_map(|channel| colored.iter().map(move |pixel| pixel[channel])).collect()
-            }
-        };
-        self.scaled(&interleaved)
-    }
-}
-
-/// The way that is meant where nothing but a scale and a zero are given: gray for an input of one channel.
-pub(super) fn plain(input: &InputSpec, scale: f32, zero: f32) -> Image {
-    let gray = place(&input.shape, 1, Resize::Input).is_some();
-    let color = if gray { Color::Gray } else { Color::Rgb };
-    Image { color, mean: vec![zero], scale: vec![scale], ..Image::default() }
-}
-
-/// Which dimensions of an input are what. A flat input has the size that `resize` names.
-fn place(shape: &[usize], channels: usize, resize: Resize) -> Option<Place> {
-    let one = |shape: &[usize]| match *shape {
-        [c, height, width] if c == channels => Some(Place { width, height, channels_first: true }),
-        [height, width, c] if c == channels => Some(Place { width, height, channels_first: false }),
-        [height, width] if channels == 1 && height > 1 => Some(Place { width, height, channels_first: true }),
-        _ => None,
-    };
-    let flat = || match resize {
-        Resize::Exact(width, height) => {
-            let (width, height) = (width as usize, height as usize);
-            let elements = width.checked_mul(height)?.checked_mul(channels)?;
-            let place = Place { width, height, channels_first: false };
-            (shape.len() <= 2 && shape.iter().product::<usize>() == elements).then_some(place)
-        }
-        _ => None,
-    };
-    match shape {
-        [1, rest @ ..] if rest.len() == 3 => one(rest),
-        _ => one(shape).or_else(flat),
-    }
-}
-
-/// The pixels as 16 bits of a color, whatever the file has; an alpha channel is left out.
-fn decoded(path: &Path) -> Result<ImageBuffer<Rgb<u16>, Vec<u16>>, String> {
+/// The picture in a file, whatever its colors; an alpha channel is left out.
+pub(super) fn decoded(path: &Path) -> Result<Picture, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(LIMIT.0);
     (limits.max_image_width, limits.max_image_height) = (Some(LIMIT.1), Some(LIMIT.1));
     reader.limits(limits);
-    Ok(reader.decode().map_err(|error| error.to_string())?.into_rgb16())
-}
-
-/// Width and height of the whole image before its center is cut out.
-fn resized([width, height]: [usize; 2], input: [usize; 2], resize: Resize) -> [usize; 2] {
-    match resize {
-        Resize::Input => input,
-        Resize::Exact(width, height) => [width as usize, height as usize],
-        Resize::Shorter(shorter) => {
-            let shorter = shorter as usize;
-            let [long, short] = [width.max(height), width.min(height).max(1)];
-            let longer = shorter.saturating_mul(long) / short;
-            if width < height { [shorter, longer] } else { [longer, shorter] }
-        }
-    }
-}
-
-fn center(size: usize, wanted: usize) -> Range<usize> {
-    let first = (size - wanted) / 2;
-    first..first + wanted
-}
-
-/// What makes one new pixel: the first old one and the weights from there on, whose sum is 1.
-type Taps = (usize, Vec<f32>);
-
-/// The taps of the new pixels `range` where `old` pixels become `new` ones, `s = old / new`. New pixel o lies at `c = (o + ½)·s − ½`.
-/// Bilinear weighs old pixel i by `max(0, 1 − |i − c| / r)`, with r = 1, or `max(1, s)` to be free of aliases;
-/// area by what `[i, i + 1)` and `[o·s, (o + 1)·s)` have in common.
-fn taps(method: Method, old: usize, new: usize, range: Range<usize>) -> Vec<Taps> {
-    let s = old as f64 / new as f64;
-    let reach = if method == Method::Bilinear { 1.0 } else { s.max(1.0) };
-    let weight = |i: f64, o: f64| match method {
-        Method::Area => (i + 1.0).min((o + 1.0) * s) - i.max(o * s),
-        _ => 1.0 - (i - ((o + 0.5) * s - 0.5)).abs() / reach,
-    };
-    let tap = |o: usize| {
-        let center = (o as f64 + 0.5) * s - 0.5;
-        let (from, to) = ((center - reach).floor().max(0.0) as usize, (center + reach).ceil() as usize);
-        let weights = (from..=to.min(old - 1)).map(|i| weight(i as f64, o as f64).max(0.0));
-        let total: f64 = weights.clone().sum();
-        (from, weights.map(|weight| (weight / total) as f32).collect())
-    };
-    range.map(tap).collect()
-}
-
-/// Pixels 0..=255, row by row, of the columns and rows that `columns` and `rows` make.
-fn weighed(image: &ImageBuffer<Rgb<u16>, Vec<u16>>, columns: &[Taps], rows: &[Taps]) -> Vec<[f32; 3]> {
-    let first = rows.first().map_or(0, |(first, _)| *first);
-    let end = rows.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
-    let stride = 3 * image.width() as usize;
-    let lines: Vec<Vec<[f32; 3]>> =
-        image.as_raw().chunks_exact(stride.max(1)).take(end).skip(first).map(|line| across(line, columns)).collect();
-    let down = |(from, weights): &Taps| -> Vec<[f32; 3]> {
-        let mut sums = vec![[0.0; 3]; columns.len()];
-        for (line, weight) in lines[from - first..].iter().zip(weights) {
-            sums.iter_mut().zip(line).for_each(|(sum, pixel)| add(sum, *pixel, *weight));
-        }
-        sums
-    };
-    rows.iter().flat_map(down).collect()
-}
-
-fn across(line: &[u16], columns: &[Taps]) -> Vec<[f32; 3]> {
-    let sum = |(from, weights): &Taps| {
-        let mut sum = [0.0; 3];
-        for (pixel, weight) in line[3 * from..].chunks_exact(3).zip(weights) {
-            add(&mut sum, [pixel[0], pixel[1], pixel[2]].map(|sixteen| f32::from(sixteen) / 257.0), *weight);
-        }
-        sum
-    };
-    columns.iter().map(sum).collect()
-}
-
-fn add(sum: &mut [f32; 3], pixel: [f32; 3], weight: f32) {
-    sum.iter_mut().zip(pixel).for_each(|(sum, channel)| *sum += weight * channel);
-}
-
-/// The pixel in the order of `color`; of gray only the first number counts.
-fn colored(color: Color, [r, g, b]: [f32; 3]) -> [f32; 3] {
-    match color {
-        Color::Rgb => [r, g, b],
-        Color::Bgr => [b, g, r],
-        Color::Gray => [(0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) as f32; 3],
-    }
+    let image = reader.decode().map_err(|error| error.to_string())?.into_rgb16();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    Picture::new(width, height, image.into_raw()).ok_or_else(|| "has no pixel".into())
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use lacewing::format::preprocessing::{Image, Preprocessing, Sound};
+use lacewing_targets::pixels::Pixels;
 use ndarray::{ArrayD, IxDyn};
 use serde::Deserialize;
 
-use super::image::{self, Pixels};
 use super::sound::{self, Clip};
-use super::{DataError, InputSpec, Scaling};
+use super::{DataError, InputSpec, Scaling, image};
 
 /// What the TOML file says: a table `[image]` or `[sound]` with the fields of
 /// [`Image`] or [`Sound`], and before it, if classes are not in the order of their names,
@@ -55,7 +55,7 @@ impl Recipe {
 /// Images as `scaling` alone would have them: stretched to the input, gray if that has one channel.
 #[must_use]
 pub fn plain_images(input: &InputSpec, scaling: Scaling) -> Preprocessing {
-    Preprocessing::Image(image::plain(input, scaling.scale as f32, scaling.zero as f32))
+    Preprocessing::Image(Pixels::plain(&input.shape, scaling.scale as f32, scaling.zero as f32))
 }
 
 /// Turns recordings into one model's input.
@@ -80,7 +80,7 @@ impl Preprocessor {
     pub fn new(preprocessing: &Preprocessing, inputs: &[InputSpec]) -> Result<Preprocessor, DataError> {
         let [input] = inputs else { return Err(DataError::SeveralInputs { inputs: inputs.len() }) };
         let way = match preprocessing {
-            Preprocessing::Image(image) => Pixels::new(image, input).map(Way::Image),
+            Preprocessing::Image(image) => Pixels::new(image, &input.shape).map(Way::Image),
             Preprocessing::Sound(sound) => Clip::new(sound, input).map(|clip| Way::Sound(Box::new(clip))),
             _ => Err("has preprocessing that this version does not know".into()),
         };
@@ -123,7 +123,7 @@ impl Preprocessor {
     /// The file is missing or damaged, or is not what is preprocessed; the error names it.
     pub fn file(&self, path: &Path) -> Result<ArrayD<f32>, DataError> {
         let numbers = match &self.way {
-            Way::Image(pixels) => pixels.read(path),
+            Way::Image(pixels) => image::decoded(path).and_then(|picture| pixels.reals(&picture)),
             Way::Sound(clip) => clip.read(path),
         };
         Ok(self.shaped(numbers.map_err(|reason| DataError::Recording { path: path.into(), reason })?))
