@@ -107,15 +107,11 @@ impl Reference {
     }
 
     /// Starts a stream anew; nothing for a model without state.
-    ///
-    /// # Errors
-    /// Never, for a program that was made here.
-    pub fn reset(&self) -> Result<(), ConvertError> {
+    pub fn reset(&self) {
         match self {
             Self::Tract(oracle) => oracle.reset(),
-            Self::Lacewing { program, .. } => locked(program).runner.reset()?,
+            Self::Lacewing { program, .. } => locked(program).runner.reset(),
         }
-        Ok(())
     }
 
     /// Every known tensor of the original for one sample. A model with state goes on where the last run left it.

@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 
-use lacewing::format::{DType, Op, Place, Port, Span, Tensor};
-use lacewing::owned::Aligned;
+use lacewing::format::{DType, Op, Port};
 use lacewing::{Model, Ran, ReadError, RunError};
-use lacewing_targets::{host, pack};
+use lacewing_targets::{DoorError, Loaded, Session, host};
 use ndarray::ArrayD;
 
-/// A file and its arena.
+/// A file, and its arena packed for this machine.
 #[derive(Clone, Debug)]
 pub struct Runner {
-    file: Aligned,
-    /// The same packed for this machine, if it was written for another.
-    packed: Option<Aligned>,
-    arena: Aligned,
+    file: Loaded,
+    session: Session,
     ops: Vec<Op>,
 }
 
@@ -38,6 +35,9 @@ pub enum RunnerError {
         /// Shape of what was given; empty if nothing was.
         given: Vec<usize>,
     },
+    /// Never, for the doors of the model itself.
+    #[error(transparent)]
+    Door(#[from] DoorError),
 }
 
 impl Runner {
@@ -46,43 +46,26 @@ impl Runner {
     /// # Errors
     /// [`RunnerError::Read`].
     pub fn new(file: &[u8]) -> Result<Self, RunnerError> {
-        let file = Aligned::from(file);
-        let model: Model<'_> = Model::read(&file)?;
-        model.verify()?;
-        // One that is too large to be packed runs as it is.
-        let packed = pack(&model).ok().flatten().map(|packed| Aligned::from(&packed[..]));
-        let ops = model.ops().collect();
-        let mut runner = Self { file, packed, arena: Aligned::zeroed(0), ops };
-        runner.arena = Aligned::zeroed(runner.packed().arena_len());
-        runner.reset()?;
-        Ok(runner)
+        let file = Loaded::new(file)?;
+        file.model().verify()?;
+        let ops = file.model().ops().collect();
+        Ok(Self { session: file.packed().session(), file, ops })
     }
 
     /// Starts a stream anew: gives the model's states their first value.
-    ///
-    /// # Errors
-    /// Never, for a file that `new` accepted.
-    pub fn reset(&mut self) -> Result<(), RunnerError> {
-        let model: Model<'_> = Model::read(running(&self.file, &self.packed))?;
-        Ok(model.reset(&mut self.arena)?)
+    pub fn reset(&mut self) {
+        self.session.reset();
     }
 
     /// The model.
-    ///
-    /// # Panics
-    /// Never: the file was read in `new`.
     #[must_use]
     pub fn model(&self) -> Model<'_> {
-        Model::read(&self.file).expect("read in new")
+        self.file.model()
     }
 
-    /// The model as this machine runs it: weights in the order of its kernels, and bytes for them to work in.
-    ///
-    /// # Panics
-    /// Never: it was made in `new`.
-    #[must_use]
-    pub fn packed(&self) -> Model<'_> {
-        Model::read(running(&self.file, &self.packed)).expect("made in new")
+    /// The model as this machine runs it, weights in the order of its kernels and bytes for them to work in, and its arena.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
     }
 
     /// Whether a run goes on where the last one left it.
@@ -133,45 +116,26 @@ impl Runner {
         inputs: &[ArrayD<f32>],
         after: &mut dyn FnMut(Ran<'_>),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
-        let model: Model<'_> = Model::read(running(&self.file, &self.packed))?;
-        let mut rows = Vec::new();
+        let model = self.file.model();
         for (index, port) in model.inputs().enumerate() {
-            let given = inputs.get(index);
-            match port.tensor.place() {
-                Place::Ring => {
-                    rows.resize(port.tensor.bytes().unwrap_or(0) as usize, 0);
-                    fill(&mut rows, &port, given)?;
-                }
-                _ => {
-                    let range = port.tensor.span().and_then(Span::range);
-                    fill(range.and_then(|range| self.arena.get_mut(range)).unwrap_or_default(), &port, given)?;
-                }
-            }
+            let given = fitting(&port, inputs.get(index))?.as_standard_layout();
+            self.session.set(index, given.as_slice().unwrap_or_default())?;
         }
-        host::run(&model, &mut self.arena, &rows, after)?;
-        Ok(model.outputs().map(|port| read(&self.arena, &port)).collect())
+        self.session.run_with(after)?;
+        model.outputs().enumerate().map(|(index, port)| read(&self.session, index, &port)).collect()
     }
 
     /// The bytes of all outputs, in order, as the last run left them.
     #[must_use]
     pub fn output_bytes(&self) -> Vec<u8> {
-        self.model().outputs().flat_map(|port| bytes(&self.arena, &port.tensor)).copied().collect()
+        let outputs = 0..self.model().outputs().count();
+        outputs.filter_map(|index| self.session.output_bytes(index).ok()).flatten().copied().collect()
     }
-}
-
-/// The file that runs.
-fn running<'f>(file: &'f Aligned, packed: &'f Option<Aligned>) -> &'f [u8] {
-    packed.as_ref().unwrap_or(file)
 }
 
 /// Multiply-accumulates of one run.
 pub(crate) fn macs(model: &Model<'_>) -> u64 {
     model.ops().map(|op| op.macs()).sum()
-}
-
-/// The bytes of a tensor in the arena.
-fn bytes<'a>(arena: &'a [u8], tensor: &Tensor) -> &'a [u8] {
-    tensor.span().and_then(Span::range).and_then(|range| arena.get(range)).unwrap_or_default()
 }
 
 /// The real numbers of a tensor's bytes, `scale · (q − zero)` for int8 and int16.
@@ -183,22 +147,17 @@ pub fn reals(bytes: &[u8], dtype: Option<DType>, scale: f32, zero: i8) -> Vec<f3
     numbers
 }
 
-/// Writes an input's bytes.
-fn fill(bytes: &mut [u8], port: &Port<'_>, given: Option<&ArrayD<f32>>) -> Result<(), RunnerError> {
-    let error = || RunnerError::Input {
+/// What is given for an input, if it has as many elements.
+fn fitting<'a>(port: &Port<'_>, given: Option<&'a ArrayD<f32>>) -> Result<&'a ArrayD<f32>, RunnerError> {
+    let fits = given.filter(|given| Some(given.len() as u32) == port.tensor.len());
+    fits.ok_or_else(|| RunnerError::Input {
         name: port.name().to_string(),
         shape: port.shape().to_vec(),
         given: given.map(|given| given.shape().to_vec()).unwrap_or_default(),
-    };
-    let given = given.filter(|given| Some(given.len() as u32) == port.tensor.len()).ok_or_else(error)?;
-    let given = given.as_standard_layout();
-    let (numbers, dtype) = (given.as_slice().ok_or_else(error)?, port.tensor.dtype().ok_or_else(error)?);
-    host::integers(numbers, dtype, (port.scale, port.zero), bytes);
-    Ok(())
+    })
 }
 
-fn read(arena: &[u8], port: &Port<'_>) -> ArrayD<f32> {
+fn read(session: &Session, index: usize, port: &Port<'_>) -> Result<ArrayD<f32>, RunnerError> {
     let shape: Vec<usize> = port.shape().iter().map(|dim| *dim as usize).collect();
-    let numbers = reals(bytes(arena, &port.tensor), port.tensor.dtype(), port.scale, port.zero);
-    ArrayD::from_shape_vec(shape, numbers).unwrap_or_else(|_| ArrayD::zeros(vec![0]))
+    Ok(ArrayD::from_shape_vec(shape, session.reals(index)?).unwrap_or_else(|_| ArrayD::zeros(vec![0])))
 }

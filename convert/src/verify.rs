@@ -143,7 +143,7 @@ pub fn verify(
     let ops: Vec<Op> = runner.model().ops().collect();
     let mut probes = probes(graph, &layers, &ops);
     let (mut outputs, mut agree, mut classes) = (vec![Noise::default(); graph.outputs.len()], 0, Vec::new());
-    reference.reset()?;
+    reference.reset();
     // The steps of a stream come one after the other.
     let mut workers = parallel::workers((runner, probes.clone()), !graph.states.is_empty());
     let work = |(runner, probes): &mut (Runner, Vec<Option<Probe<'_>>>), sample: &Sample| {

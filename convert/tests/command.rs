@@ -102,6 +102,9 @@ fn a_model_is_converted_looked_into_run_and_compared() {
     let timing = object(&["bench", &lace]);
     assert!(timing["min_us"].as_f64() <= timing["median_us"].as_f64());
     assert_eq!(timing["threads"], 1);
+    let [load, read, pack, first] =
+        ["load_us", "read_us", "pack_us", "first_us"].map(|key| timing[key].as_f64().unwrap());
+    assert!(load >= read + pack && read > 0.0 && first > 0.0, "{timing}");
 }
 
 #[test]

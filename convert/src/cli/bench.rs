@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lacewing::Model;
-use lacewing::format::{DType, Place, Span};
-use lacewing::owned::Aligned;
-use lacewing_convert::runner::Runner;
-use lacewing_targets::host;
+use lacewing::format::DType;
+use lacewing_targets::{Loaded, Session};
 use serde_json::json;
 
 use super::failure::Failure;
-use super::files;
 use super::numbers::{bytes, duration, grouped};
 use super::program;
 use super::terminal::{Paint, Terminal};
 
-/// Measure how long one inference takes on this machine
+/// Measure how long a model takes on this machine until it is ready, and one inference
+///
+/// Ready: the file is read and checked, packed unless it was converted for this machine (`--target x86-64`), and has its arena. The first
+/// inference finds nothing of the model in the processor's caches.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -45,20 +44,37 @@ pub(super) struct Timing {
     pub(super) runs: usize,
 }
 
+/// How long it takes until a model can run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Loading {
+    /// To read the file and check it.
+    read: Duration,
+    /// To pack it for this machine, if it was written for another.
+    pack: Duration,
+    /// All, the arena too.
+    ready: Duration,
+}
+
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let runner = Runner::new(&files::read(&args.model)?).map_err(|error| Failure::from(error).of(&args.model))?;
-    let model = runner.model();
-    let timing = measure(runner.packed(), BUDGET)?;
-    let macs = program::macs(&program::steps(&model));
+    let (mut session, loading) = load(args)?;
+    let first = timed(&mut session)?;
+    session.model().verify().map_err(|error| Failure::from(error).of(&args.model))?;
+    let timing = measure(&mut session, BUDGET)?;
+    let macs = program::macs(&program::steps(&session.model()));
     let rate = macs as f64 / timing.min_us * 1e6;
-    let peak = peak_memory();
+    let (peak, arena) = (peak_memory(), session.model().arena_len());
     let mut table = terminal.table(["one inference, one thread", ""], 1..2);
     table.add_row([terminal.cell("median", Paint::Bold), terminal.cell(duration(timing.median_us), Paint::Bold)]);
     table.add_row(["fastest".to_string(), duration(timing.min_us)]);
     table.add_row(["runs".to_string(), grouped(timing.runs as u64)]);
     table.add_row(["multiply-accumulates".to_string(), grouped(macs)]);
     table.add_row(["MAC/s at the fastest".to_string(), grouped(rate as u64)]);
-    table.add_row(["arena".to_string(), bytes(runner.packed().arena_len())]);
+    table.add_row(["ready to run after".to_string(), duration(us(loading.ready))]);
+    table.add_row(["  the file read and checked".to_string(), duration(us(loading.read))]);
+    table.add_row(["  packed for this machine".to_string(), duration(us(loading.pack))]);
+    table.add_row(["first inference".to_string(), duration(us(first))]);
+    table.add_row(["first result after".to_string(), duration(us(loading.ready + first))]);
+    table.add_row(["arena".to_string(), bytes(arena)]);
     if let Some(peak) = peak {
         table.add_row(["peak memory of the process".to_string(), bytes(peak)]);
     }
@@ -66,61 +82,72 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     terminal.object(&json!({
         "median_us": timing.median_us,
         "min_us": timing.min_us,
+        "load_us": us(loading.ready),
+        "read_us": us(loading.read),
+        "pack_us": us(loading.pack),
+        "first_us": us(first),
         "threads": 1,
         "runs": timing.runs,
         "macs": macs,
         "macs_per_second": rate,
-        "arena_bytes": runner.packed().arena_len(),
-        "file_bytes": model.header().file_len,
+        "arena_bytes": arena,
+        "file_bytes": session.model().header().file_len,
         "peak_memory_bytes": peak,
     }))
 }
 
+fn load(args: &Args) -> Result<(Session, Loading), Failure> {
+    let start = Instant::now();
+    let file = Loaded::open(&args.model)?;
+    let read = start.elapsed();
+    let packed = file.packed();
+    let pack = start.elapsed() - read;
+    let session = packed.session();
+    Ok((session, Loading { read, pack, ready: start.elapsed() }))
+}
+
 /// Runs the model again and again for `budget`, after some runs that do not count.
-pub(super) fn measure(model: Model<'_>, budget: Duration) -> Result<Timing, Failure> {
-    let mut arena = Aligned::zeroed(model.arena_len());
+pub(super) fn measure(session: &mut Session, budget: Duration) -> Result<Timing, Failure> {
     let warm = Instant::now();
     while warm.elapsed() < budget / 10 {
-        timed(&model, &mut arena)?;
+        timed(session)?;
     }
     let (start, mut times) = (Instant::now(), Vec::new());
     while times.len() < LEAST_RUNS || start.elapsed() < budget {
-        times.push(timed(&model, &mut arena)?);
+        times.push(timed(session)?);
     }
     times.sort_unstable();
-    let us = |time: Duration| time.as_secs_f64() * 1e6;
     Ok(Timing { median_us: us(times[times.len() / 2]), min_us: us(times[0]), runs: times.len() })
 }
 
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 /// One run on fresh inputs; only the run is timed.
-fn timed(model: &Model<'_>, arena: &mut [u8]) -> Result<Duration, Failure> {
-    model.reset(arena)?;
-    let rows = fill(model, arena);
+fn timed(session: &mut Session) -> Result<Duration, Failure> {
+    session.reset();
+    fill(session)?;
     let start = Instant::now();
-    host::run(model, arena, &rows, &mut |_| ())?;
+    session.run()?;
     Ok(start.elapsed())
 }
 
-/// Fills the inputs with numbers that no kernel finds easy: any byte in int8, −1..1 in f32. Gives those of an input that goes in row by row.
-fn fill(model: &Model<'_>, arena: &mut [u8]) -> Vec<u8> {
+/// Fills the inputs with numbers that no kernel finds easy: any byte in int8, −1..1 in f32.
+fn fill(session: &mut Session) -> Result<(), Failure> {
     let mut state = 12345_u32;
     let mut byte = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     };
-    let mut rows = Vec::new();
-    for port in model.inputs() {
-        let count = port.tensor.bytes().unwrap_or(0);
-        let bytes: Vec<u8> = match port.tensor.dtype() {
-            Some(DType::F32) => (0..count / 4).flat_map(|_| (f32::from(byte()) / 128.0 - 1.0).to_le_bytes()).collect(),
-            _ => (0..count).map(|_| byte()).collect(),
-        };
-        match port.tensor.span().and_then(Span::range).and_then(|range| arena.get_mut(range)) {
-            Some(input) if port.tensor.place() != Place::Ring => input.copy_from_slice(&bytes),
-            _ => rows = bytes,
+    let dtypes: Vec<Option<DType>> = session.model().inputs().map(|port| port.tensor.dtype()).collect();
+    for (index, dtype) in dtypes.into_iter().enumerate() {
+        match dtype {
+            Some(DType::F32) => session.input(index)?.fill_with(|| f32::from(byte()) / 128.0 - 1.0),
+            _ => session.input_bytes(index)?.fill_with(&mut byte),
         }
     }
-    rows
+    Ok(())
 }
 
 /// The most memory that this process had, where the system tells.

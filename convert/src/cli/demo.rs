@@ -107,9 +107,9 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
     let compared = &calib.rows()[..COMPARED.min(calib.len())];
     let program = |precision, samples: &[Sample], what| {
         let conversion = convert_with(MODEL, &Options::of(precision), samples, terminal)?;
-        let runner = Runner::new(&conversion.file)?;
+        let mut runner = Runner::new(&conversion.file)?;
         let macs = program::macs(&program::steps(&runner.model()));
-        let timing = bench::measure(runner.packed(), Duration::from_millis(200))?;
+        let timing = bench::measure(runner.session(), Duration::from_millis(200))?;
         let classes = Engine::Lace(Box::new(runner)).classes(&test, terminal.progress(what, test.len()))?;
         Ok::<_, Failure>(Program { conversion, macs, classes, timing })
     };
@@ -132,7 +132,7 @@ fn table(findings: &Findings, scores: [f64; 2], agreement: f64, terminal: &Termi
     row("arena (all RAM but the stack)", both(&|p| bytes(p.conversion.plan.arena_bytes)));
     row("  lower bound for this order", both(&|p| bytes(p.conversion.plan.lower_bound_bytes)));
     row("multiply-accumulates", both(&|p| grouped(p.macs)));
-    row("latency here, portable kernels", both(&|p| duration(p.timing.median_us)));
+    row("latency here", both(&|p| duration(p.timing.median_us)));
     terminal.say(table);
 }
 
