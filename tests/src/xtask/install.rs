@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, onnx, paths, process, python};
+use super::{bare_metal, linux, onnx, paths, process, python};
 
 /// Where a tool comes from.
 enum Source {
@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -56,6 +56,16 @@ const TOOLS: [Tool; 9] = [
             Ok(["qemu-system-riscv32", "qemu-system-riscv64"].iter().all(|name| paths::program(name).is_some()))
         },
         source: Source::Apt(&["qemu-system-misc"]),
+    },
+    Tool {
+        purpose: "a C compiler for Linux boards",
+        present: || Ok(linux::has_compilers()),
+        source: Source::Apt(&linux::COMPILERS),
+    },
+    Tool {
+        purpose: "the emulator of Linux boards",
+        present: || Ok(linux::has_emulators()),
+        source: Source::Apt(&["qemu-user"]),
     },
     Tool {
         purpose: "fuzzing",
@@ -90,7 +100,7 @@ pub(super) fn command() -> Result<()> {
         }
     }
     if let Some(sysroot) = Sysroot::find()? {
-        sysroot.provide(&triples_without_rustup()?)?;
+        sysroot.provide(&[triples_without_rustup()?, linux::without_rustup()?].concat())?;
     }
     for tool in &TOOLS {
         if !(tool.present)()? {

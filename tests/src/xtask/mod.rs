@@ -1,7 +1,7 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
+//! `bare_metal`, `linux`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
 //! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
@@ -20,6 +20,7 @@ mod firmware;
 mod fit;
 mod host;
 mod install;
+mod linux;
 mod mca;
 mod model;
 mod no_panic;

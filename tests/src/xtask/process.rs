@@ -33,8 +33,13 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs to the end in silence and returns standard output. An error unless it succeeds.
 pub(super) fn output(command: &mut Command) -> Result<String> {
+    fed(command, Stdio::null())
+}
+
+/// As [`output`], with something to read on standard input.
+pub(super) fn fed(command: &mut Command, input: impl Into<Stdio>) -> Result<String> {
     let shown = shown(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{shown}`"))?;
+    let output = command.stdin(input).output().with_context(|| format!("cannot start `{shown}`"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`{shown}` failed ({}): {}", output.status, said.trim());

@@ -12,6 +12,7 @@ use super::{bare_metal, no_panic, onnx, paths, process};
 pub(super) mod boards;
 pub(super) mod example;
 mod fuzz;
+mod linux;
 mod records;
 
 /// How a step ended, if it did not fail.
@@ -36,7 +37,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 12] = [
+pub(super) const STEPS: [Step; 13] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -48,6 +49,7 @@ pub(super) const STEPS: [Step; 12] = [
     step("records", "random records on boards with kernels of their own", records::step),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
+    step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 

@@ -1,6 +1,6 @@
-//! Core and alloc for bare metal, built once from Debian's sources.
+//! Core and alloc for bare metal and std for Linux boards, built once from Debian's sources.
 //!
-//! A toolchain of rustup's may lack the bare-metal targets, and a machine may be unable to download
+//! A toolchain of rustup's may lack the targets, and a machine may be unable to download
 //! them. Debian packages a compiler with the sources of its core library (`rustc-web`,
 //! `rust-web-src`). From these a sysroot is built, laid out like rustup's, with a two-line script
 //! that stands for the compiler. A target takes half a minute once; then builds are ordinary ones.
@@ -50,26 +50,29 @@ impl Sysroot {
         self.folder.join("rustc")
     }
 
-    /// Whether the core library for `triple` is there.
+    /// Whether the libraries for `triple` are there.
     pub(super) fn has(&self, triple: &str) -> bool {
         self.libraries(triple).is_dir()
     }
 
-    /// Builds the core libraries that are not there yet. Other processes wait.
+    /// Builds the libraries that are not there yet. Other processes wait.
     pub(super) fn provide(&self, triples: &[&str]) -> Result<()> {
         if triples.iter().all(|triple| self.has(triple)) {
             return Ok(());
         }
         let _lock = paths::lock(&self.folder, "sysroot")?;
-        let missing: Vec<_> = triples.iter().filter(|t| !self.has(t)).collect();
+        let missing: Vec<&str> = triples.iter().copied().filter(|triple| !self.has(triple)).collect();
         if missing.is_empty() {
             return Ok(());
         }
         self.write_compiler()?;
-        let work = tempfile::tempdir_in(&self.folder)?;
-        build(work.path(), &missing)?;
-        for triple in missing {
-            self.install(work.path(), triple)?;
+        let (linux, bare): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|triple| triple.contains("-linux-"));
+        for (libraries, triples) in [("core,alloc", bare), ("std,panic_abort", linux)] {
+            let work = tempfile::tempdir_in(&self.folder)?;
+            if !triples.is_empty() {
+                build(work.path(), libraries, &triples)?;
+            }
+            triples.into_iter().try_for_each(|triple| self.install(work.path(), triple))?;
         }
         Ok(())
     }
@@ -97,13 +100,12 @@ impl Sysroot {
         for entry in fs::read_dir(&built)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let wanted = ["libcore-", "liballoc-", "libcompiler_builtins-"];
-            if name.ends_with(".rlib") && wanted.iter().any(|stem| name.starts_with(stem)) {
+            if name.ends_with(".rlib") && !name.starts_with("libstub-") {
                 fs::copy(entry.path(), ready.join(name))?;
                 copied += 1;
             }
         }
-        ensure!(copied == 3, "{} lacks a library", built.display());
+        ensure!(copied >= 3, "{} lacks a library", built.display());
         let place = self.libraries(triple);
         fs::create_dir_all(place.parent().context("the place has a parent")?)?;
         fs::rename(&ready, &place).with_context(|| format!("cannot make {}", place.display()))
@@ -114,14 +116,14 @@ impl Sysroot {
     }
 }
 
-/// Compiles core and alloc by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
-fn build(work: &Path, triples: &[&&str]) -> Result<()> {
+/// Compiles libraries by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
+fn build(work: &Path, libraries: &str, triples: &[&str]) -> Result<()> {
     fs::create_dir(work.join("src"))?;
     fs::write(work.join("src/lib.rs"), "#![no_std]\n")?;
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"stub\"\nedition = \"2024\"\n[workspace]\n")?;
     let mut cargo = process::cargo(work);
     cargo
-        .args(["build", "--release", "-Zbuild-std=core,alloc"])
+        .args(["build", "--release", &format!("-Zbuild-std={libraries}")])
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
@@ -129,7 +131,7 @@ fn build(work: &Path, triples: &[&&str]) -> Result<()> {
     for triple in triples {
         cargo.args(["--target", triple]);
     }
-    process::run(&mut cargo).context("cannot build the core library for bare metal")
+    process::run(&mut cargo).with_context(|| format!("cannot build {libraries}"))
 }
 
 fn sources() -> Result<PathBuf> {

@@ -1,0 +1,47 @@
+//! A model that tells classes apart, with what its metadata says of images and labels.
+
+use std::error::Error;
+use std::path::Path;
+
+use lacewing::format::metadata::{self, Item};
+use lacewing::format::preprocessing::Preprocessing;
+use lacewing_targets::pixels::{Picture, Pixels};
+use lacewing_targets::{Session, load};
+
+pub(crate) struct Classifier {
+    session: Session,
+    pixels: Pixels,
+    /// Names of the classes; empty if the model does not have them.
+    labels: Vec<String>,
+}
+
+impl Classifier {
+    /// Loads the model. One that does not say what becomes of images gets their numbers 0..=255, stretched to its size.
+    pub(crate) fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let session = load(path)?.session();
+        let input = session.model().inputs().next().ok_or("the model has no input")?;
+        let shape: Vec<usize> = input.shape().iter().map(|dim| *dim as usize).collect();
+        let (mut image, mut labels) = (Pixels::plain(&shape, 1.0, 0.0), Vec::new());
+        for item in metadata::read(session.model().metadata_bytes()) {
+            match item {
+                Item::Labels(found) => labels = found,
+                Item::Preprocessing(Preprocessing::Image(found)) => image = found,
+                Item::Preprocessing(_) => return Err("the model takes sounds, not images".into()),
+                _ => {}
+            }
+        }
+        let pixels = Pixels::new(&image, &shape).map_err(|reason| format!("the input `{}` {reason}", input.name()))?;
+        Ok(Self { session, pixels, labels })
+    }
+
+    /// The class with the largest score, and the score.
+    pub(crate) fn class(&mut self, picture: &Picture) -> Result<String, Box<dyn Error>> {
+        self.session.set(0, &self.pixels.reals(picture)?)?;
+        self.session.run()?;
+        let scores = self.session.reals(0)?;
+        let best = scores.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let (class, score) = best.ok_or("the model has no scores")?;
+        let label = self.labels.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+        Ok(format!("{label} ({score:.3})"))
+    }
+}
