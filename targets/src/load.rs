@@ -39,7 +39,8 @@ pub struct Loaded(Arc<Held>);
 
 /// Loads a file, checks it, and packs it for this machine, if it was written for another.
 ///
-/// Constants are not looked at, whose bytes cannot do harm; [`Model::verify`] says whether they are damaged.
+/// Constants are not looked at, whose bytes cannot do harm. Whether they are damaged says [`Model::verify`] of the file as it is,
+/// `Loaded::open(path)?.model().verify()`; what is packed has a checksum of its own.
 ///
 /// # While it is loaded
 /// A file of up to 256 KiB is read into memory. A larger one is mapped: it is ready at once, its pages are read when they are first needed, and

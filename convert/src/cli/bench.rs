@@ -56,9 +56,9 @@ struct Loading {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let (mut session, loading) = load(args)?;
+    let (file, mut session, loading) = load(args)?;
     let first = timed(&mut session)?;
-    session.model().verify().map_err(|error| Failure::from(error).of(&args.model))?;
+    file.model().verify().map_err(|error| Failure::from(error).of(&args.model))?;
     let timing = measure(&mut session, BUDGET)?;
     let macs = program::macs(&program::steps(&session.model()));
     let rate = macs as f64 / timing.min_us * 1e6;
@@ -91,19 +91,20 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "macs": macs,
         "macs_per_second": rate,
         "arena_bytes": arena,
-        "file_bytes": session.model().header().file_len,
+        "file_bytes": file.model().header().file_len,
         "peak_memory_bytes": peak,
     }))
 }
 
-fn load(args: &Args) -> Result<(Session, Loading), Failure> {
+/// The file as it is, and a session of what runs.
+fn load(args: &Args) -> Result<(Loaded, Session, Loading), Failure> {
     let start = Instant::now();
     let file = Loaded::open(&args.model)?;
     let read = start.elapsed();
     let packed = file.packed();
     let pack = start.elapsed() - read;
     let session = packed.session();
-    Ok((session, Loading { read, pack, ready: start.elapsed() }))
+    Ok((file, session, Loading { read, pack, ready: start.elapsed() }))
 }
 
 /// Runs the model again and again for `budget`, after some runs that do not count.
