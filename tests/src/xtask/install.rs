@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, onnx, paths, process, python};
+use super::{bare_metal, linux, onnx, paths, process, python};
 
 /// Where a tool comes from.
 enum Source {
@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -56,6 +56,11 @@ const TOOLS: [Tool; 9] = [
             Ok(["qemu-system-riscv32", "qemu-system-riscv64"].iter().all(|name| paths::program(name).is_some()))
         },
         source: Source::Apt(&["qemu-system-misc"]),
+    },
+    Tool {
+        purpose: "the emulator of Linux boards, with a linker and a C library for them",
+        present: || Ok(linux::missing()?.is_none()),
+        source: Source::Apt(&["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
     },
     Tool {
         purpose: "fuzzing",

@@ -1,6 +1,6 @@
-//! Core and alloc for bare metal, built once from Debian's sources.
+//! Core and alloc for bare metal, and std for Linux boards, built once from Debian's sources.
 //!
-//! A toolchain of rustup's may lack the bare-metal targets, and a machine may be unable to download
+//! A toolchain of rustup's may lack these targets, and a machine may be unable to download
 //! them. Debian packages a compiler with the sources of its core library (`rustc-web`,
 //! `rust-web-src`). From these a sysroot is built, laid out like rustup's, with a two-line script
 //! that stands for the compiler. A target takes half a minute once; then builds are ordinary ones.
@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::{paths, process};
 
@@ -50,12 +50,12 @@ impl Sysroot {
         self.folder.join("rustc")
     }
 
-    /// Whether the core library for `triple` is there.
+    /// Whether the libraries for `triple` are there.
     pub(super) fn has(&self, triple: &str) -> bool {
         self.libraries(triple).is_dir()
     }
 
-    /// Builds the core libraries that are not there yet. Other processes wait.
+    /// Builds the libraries that are not there yet. Other processes wait.
     pub(super) fn provide(&self, triples: &[&str]) -> Result<()> {
         if triples.iter().all(|triple| self.has(triple)) {
             return Ok(());
@@ -67,8 +67,8 @@ impl Sysroot {
         }
         self.write_compiler()?;
         let work = tempfile::tempdir_in(&self.folder)?;
-        build(work.path(), &missing)?;
         for triple in missing {
+            build(work.path(), triple)?;
             self.install(work.path(), triple)?;
         }
         Ok(())
@@ -93,17 +93,14 @@ impl Sysroot {
         let ready = work.join("ready").join(triple);
         fs::create_dir_all(&ready)?;
         let built = work.join("target").join(triple).join("release/deps");
-        let mut copied = 0;
+        let libraries = |name: &str| name.ends_with(".rlib") && !name.starts_with("libstub-");
         for entry in fs::read_dir(&built)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let wanted = ["libcore-", "liballoc-", "libcompiler_builtins-"];
-            if name.ends_with(".rlib") && wanted.iter().any(|stem| name.starts_with(stem)) {
+            if libraries(&name) {
                 fs::copy(entry.path(), ready.join(name))?;
-                copied += 1;
             }
         }
-        ensure!(copied == 3, "{} lacks a library", built.display());
         let place = self.libraries(triple);
         fs::create_dir_all(place.parent().context("the place has a parent")?)?;
         fs::rename(&ready, &place).with_context(|| format!("cannot make {}", place.display()))
@@ -114,22 +111,20 @@ impl Sysroot {
     }
 }
 
-/// Compiles core and alloc by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
-fn build(work: &Path, triples: &[&&str]) -> Result<()> {
-    fs::create_dir(work.join("src"))?;
+/// Compiles the libraries of a target by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
+fn build(work: &Path, triple: &str) -> Result<()> {
+    fs::create_dir_all(work.join("src"))?;
     fs::write(work.join("src/lib.rs"), "#![no_std]\n")?;
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"stub\"\nedition = \"2024\"\n[workspace]\n")?;
+    let libraries = if triple.contains("-linux-") { "std" } else { "core,alloc" };
     let mut cargo = process::cargo(work);
     cargo
-        .args(["build", "--release", "-Zbuild-std=core,alloc"])
+        .args(["build", "--release", &format!("-Zbuild-std={libraries}"), "--target", triple])
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
         .env("CARGO_TARGET_DIR", work.join("target"));
-    for triple in triples {
-        cargo.args(["--target", triple]);
-    }
-    process::run(&mut cargo).context("cannot build the core library for bare metal")
+    process::run(&mut cargo).with_context(|| format!("cannot build the libraries for {triple}"))
 }
 
 fn sources() -> Result<PathBuf> {
