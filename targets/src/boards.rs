@@ -33,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
     portable("aarch64", "64-bit Arm, dot products where present").with(Family::Lanes),
     portable("x86-64", "x86-64, VNNI, AVX2 or SSE4.1 where present").with(Family::Lanes),
-    portable("wasm32", "browsers, simd128"),
+    portable("wasm32", "browsers, simd128").with(Family::Lanes),
 ];
 
 /// A range of addresses.

@@ -36,6 +36,8 @@ mod riscv_v;
 mod round;
 mod scalar;
 mod squares;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 mod wide;
 mod windows;
 #[cfg(target_arch = "x86_64")]
@@ -52,24 +54,25 @@ pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
 
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
 pub type Native = Lanes;
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
 pub type Native = Portable;
 
 /// The family of [`Native`].
 #[cfg(feature = "std")]
-pub(crate) const NATIVE: wish::Family = match cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-    true => wish::Family::Lanes,
-    false => wish::Family::Portable,
-};
+pub(crate) const NATIVE: wish::Family =
+    match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")) {
+        true => wish::Family::Lanes,
+        false => wish::Family::Portable,
+    };
 
 /// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
 #[must_use]
 pub fn native() -> Native {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
     return Lanes::detect();
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
     return Portable;
 }

@@ -24,12 +24,14 @@ pub enum Level {
     Neon,
     /// AArch64 with dot products.
     Dot,
+    /// WebAssembly with fixed-width SIMD, which a module has for all engines or for none.
+    Simd128,
 }
 
 impl Level {
     /// All levels, of each processor family the slowest first.
-    pub const ALL: [Self; 7] =
-        [Self::Plain, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Neon, Self::Dot];
+    pub const ALL: [Self; 8] =
+        [Self::Plain, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Neon, Self::Dot, Self::Simd128];
 }
 
 /// A level that this processor has; the proof that its loops may be called.
@@ -64,6 +66,9 @@ macro_rules! call {
             // SAFETY: the same.
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Level::Neon => unsafe { neon::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Level::Simd128 => unsafe { simd128::$name($($arg),*) },
             // SAFETY: plain Rust needs no instruction set; what the loop reads was checked.
             _ => unsafe { plain::$name($($arg),*) },
         }
@@ -90,6 +95,7 @@ impl Present {
 /// Whether this processor has a level. Without the feature `std` only that is known which the program is compiled for.
 fn has(level: Level) -> bool {
     /// Whether it has all of these features.
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
     macro_rules! all {
         ($detected:ident: $($feature:tt),*) => {{
             #[cfg(feature = "std")]
@@ -112,6 +118,7 @@ fn has(level: Level) -> bool {
         Level::Neon => true,
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         Level::Dot => all!(is_aarch64_feature_detected: "dotprod"),
+        Level::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
         _ => false,
     }
 }
@@ -198,6 +205,8 @@ compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8, "avx512f,avx512bw,avx51
 compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2);
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 compiled!(dot: crate::aarch64::Dot, 4 by 1, one by 4, "dotprod");
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+compiled!(simd128: crate::wasm::Simd128, 1 by 1, one by 1);
 
 impl Present {
     /// Pixels by all outputs of a layer; see [`Square`].

@@ -1,4 +1,4 @@
-//! Kernels for processors that have sixteen lanes in their vectors, in one or in several: x86-64 and AArch64.
+//! Kernels for processors that have sixteen lanes in their vectors, in one or in several: x86-64, AArch64, WebAssembly.
 //!
 //! The loops are written once, over what the vectors of an instruction set do ([`Vectors`]), which its own folder has. They are compiled for
 //! each [`Level`], and which one is there is found out when a program starts. One order of weights serves all.
@@ -21,11 +21,19 @@ use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
 pub use level::Level;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
 pub(crate) use loops::Vectors;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub(crate) use loops::{Run, fours};
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
 pub(crate) use tile::{BLOCK, GROUP, Sixteen};
 
 use crate::add::Add;
@@ -33,9 +41,9 @@ use crate::fallback::or_portable;
 use crate::wish::Wish;
 use level::Present;
 
-/// Kernels for x86-64 and AArch64, at the level of an instruction set.
+/// Kernels for x86-64, AArch64 and WebAssembly, at the level of an instruction set.
 ///
-/// `lacewing convert --target x86-64` and `aarch64` write files for them, the same for both.
+/// `lacewing convert --target x86-64`, `aarch64` and `wasm32` write files for them, the same for all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lanes(Present);
 

@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -61,6 +61,11 @@ const TOOLS: [Tool; 10] = [
         purpose: "the emulator of Linux boards, with a linker and a C library for them",
         present: || Ok(linux::missing()?.is_none()),
         source: Source::Apt(&["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+    },
+    Tool {
+        purpose: "a JavaScript engine",
+        present: || Ok(paths::program("node").is_some()),
+        source: Source::Apt(&["nodejs"]),
     },
     Tool {
         purpose: "fuzzing",

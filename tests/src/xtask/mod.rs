@@ -1,7 +1,7 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `linux`, `profile`, `mca`),
+//! `bare_metal`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `linux`, `wasm`, `profile`, `mca`),
 //! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
@@ -35,6 +35,7 @@ mod sizes;
 mod steps;
 mod sysroot;
 mod test;
+mod wasm;
 
 /// The project's own commands.
 #[derive(Parser)]

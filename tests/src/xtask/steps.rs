@@ -36,7 +36,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 13] = [
+pub(super) const STEPS: [Step; 14] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -47,14 +47,15 @@ pub(super) const STEPS: [Step; 13] = [
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("records", "random records on boards with kernels of their own", records::step),
     step("linux", "random records on processors of Linux boards", records::linux),
+    step("wasm", "random records in a JavaScript engine", records::wasm),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 
 /// Packages outside the workspace.
-const FIRMWARE: [&str; 4] =
-    ["tests/firmware", "tests/linux", "tests/no-panic", "firmware-examples/qemu-mps2-an386-classify"];
+const FIRMWARE: [&str; 5] =
+    ["tests/firmware", "tests/linux", "tests/no-panic", "tests/wasm", "firmware-examples/qemu-mps2-an386-classify"];
 
 fn workspace(arguments: &[&str]) -> Command {
     let mut cargo = process::cargo(&paths::root());

@@ -12,6 +12,7 @@ use super::{Outcome, missing_for_boards};
 use crate::records::{self, Case};
 use crate::xtask::batch::Batch;
 use crate::xtask::linux::{self, PROCESSORS};
+use crate::xtask::wasm;
 
 /// RAM that the firmware needs. A board with less has the processor of another one.
 const RAM: u32 = 512 * 1024;
@@ -59,6 +60,15 @@ pub(super) fn linux() -> Result<Outcome> {
         let name = processor.name;
         check(&cases, |files| Ok(processor.run(files)?.arenas)).with_context(|| format!("records on {name}"))?;
     }
+    Ok(Outcome::Passed)
+}
+
+/// The same in a JavaScript engine.
+pub(super) fn wasm() -> Result<Outcome> {
+    if let Some(missing) = wasm::missing()? {
+        return Ok(Outcome::NotInstalled(missing));
+    }
+    check(&cases()?, |files| wasm::run(files)).context("records in node")?;
     Ok(Outcome::Passed)
 }
 
