@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use super::sysroot::Sysroot;
 use super::{paths, process};
 
-/// A compiler that has a core library for one bare-metal target.
+/// A compiler that has the libraries for one target.
 pub(super) struct BareMetal {
     triple: &'static str,
     /// What `RUSTC` must be, unless cargo finds the right one itself.

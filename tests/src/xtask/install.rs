@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -58,9 +58,14 @@ const TOOLS: [Tool; 11] = [
         source: Source::Apt(&["qemu-system-misc"]),
     },
     Tool {
-        purpose: "the emulator of Linux boards, with a linker and a C library for them",
-        present: || Ok(linux::missing()?.is_none()),
-        source: Source::Apt(&["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+        purpose: "a C compiler for Linux boards",
+        present: || Ok(linux::has_compilers()),
+        source: Source::Apt(&linux::COMPILERS),
+    },
+    Tool {
+        purpose: "the emulator of Linux boards",
+        present: || Ok(linux::has_emulators()),
+        source: Source::Apt(&["qemu-user"]),
     },
     Tool {
         purpose: "a JavaScript engine",
@@ -100,7 +105,7 @@ pub(super) fn command() -> Result<()> {
         }
     }
     if let Some(sysroot) = Sysroot::find()? {
-        sysroot.provide(&triples_without_rustup()?)?;
+        sysroot.provide(&[triples_without_rustup()?, linux::without_rustup()?].concat())?;
     }
     for tool in &TOOLS {
         if !(tool.present)()? {

@@ -1,140 +1,97 @@
-//! Files on emulated Linux boards: `tests/linux`, built for their processor and run under QEMU's user mode.
+//! Building for Linux boards, and running on the host what was built, by `qemu-user`.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use lacewing::format::Span;
-use lacewing_targets::pack;
+use anyhow::Result;
 
 use super::bare_metal::{self, BareMetal};
-use super::model::ModelFile;
-use super::plugin::{self, Counted};
+use super::paths;
 use super::sysroot::Sysroot;
-use super::{batch, paths, process, qemu};
-use crate::generator::Generator;
 
-const LIMIT: Duration = Duration::from_secs(600);
-
-/// A processor that QEMU's user mode has.
-#[derive(Debug)]
-pub(super) struct Processor {
-    /// What QEMU calls it.
-    pub(super) name: &'static str,
-    /// The level of the kernels that is found there.
-    level: &'static str,
-    system: &'static System,
-}
-
-/// What programs for a processor family are built and run with.
-#[derive(Debug)]
-struct System {
-    triple: &'static str,
+/// Boards of one processor family.
+pub(super) struct Linux {
+    pub(super) triple: &'static str,
+    /// Prefix of the C compiler, which links, and name of the folder of its libraries.
+    gnu: &'static str,
     emulator: &'static str,
-    linker: &'static str,
-    /// The folder of its C library.
-    root: &'static str,
+    /// A processor that boards without anything new have.
+    pub(super) cpu: &'static str,
 }
 
-const AARCH64: System = System {
+pub(super) const AARCH64: Linux = Linux {
     triple: "aarch64-unknown-linux-gnu",
+    gnu: "aarch64-linux-gnu",
     emulator: "qemu-aarch64",
-    linker: "aarch64-linux-gnu-gcc",
-    root: "/usr/aarch64-linux-gnu",
+    cpu: "cortex-a53",
 };
 
-const fn aarch64(name: &'static str, level: &'static str) -> Processor {
-    Processor { name, level, system: &AARCH64 }
+pub(super) const ARMV7: Linux = Linux {
+    triple: "armv7-unknown-linux-gnueabihf",
+    gnu: "arm-linux-gnueabihf",
+    emulator: "qemu-arm",
+    cpu: "cortex-a7",
+};
+
+pub(super) const ALL: [&Linux; 2] = [&AARCH64, &ARMV7];
+
+/// Packages of Debian that have the C compilers.
+pub(super) const COMPILERS: [&str; 4] =
+    ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"];
+
+/// Whether there is a C compiler for every board.
+pub(super) fn has_compilers() -> bool {
+    ALL.iter().all(|linux| paths::program(&linux.compiler()).is_some())
 }
 
-/// One for each level of the kernels.
-pub(super) const PROCESSORS: [Processor; 2] = [aarch64("cortex-a53", "Neon"), aarch64("cortex-a76", "Dot")];
-
-/// Run a model on an emulated processor of Linux boards and count its instructions
-///
-/// Any file is packed for the kernels first. Instructions are not cycles.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// The processor, cortex-a53 or cortex-a76
-    #[arg(long, value_parser = parse)]
-    cpu: &'static Processor,
-    /// The model's .lace file
-    #[arg(long)]
-    model: PathBuf,
+/// Whether every board can be emulated.
+pub(super) fn has_emulators() -> bool {
+    ALL.iter().all(|linux| paths::program(linux.emulator).is_some())
 }
 
-fn parse(name: &str) -> Result<&'static Processor, String> {
-    let names = || PROCESSORS.each_ref().map(|processor| processor.name).join(", ");
-    PROCESSORS.iter().find(|processor| processor.name == name).ok_or_else(|| format!("the processors are {}", names()))
-}
-
-/// Feeds the bytes of a fixed generator, compares the outputs with the host's and prints the count.
-pub(super) fn command(args: &Args) -> Result<()> {
-    let file = ModelFile::open(&args.model)?;
-    let expected = file.run(1, &mut Generator::default())?;
-    let packed = match pack(&file.model()?)? {
-        Some(packed) => ModelFile::new(&packed)?,
-        None => file,
-    };
-    let model = packed.model()?;
-    ensure!(model.frame().is_none(), "the input goes in row by row: convert without --input-rows");
-    let (mut arena, mut bytes) = (vec![0; model.arena_len()], Generator::default());
-    model.reset(&mut arena)?;
-    let spans = |span: Option<Span>| span.and_then(Span::range).context("a tensor has no place");
-    for input in model.inputs() {
-        arena[spans(input.tensor.span())?].fill_with(|| bytes.next().unwrap_or_default());
-    }
-    let Ran { counted, arenas } = args.cpu.run([(packed.bytes(), &arena[..])])?;
-    let outputs = model.outputs().map(|output| Ok(&arenas[spans(output.tensor.span())?]));
-    ensure!(outputs.collect::<Result<Vec<_>>>()?.concat() == expected, "otherwise than on the host");
-    println!("{} instructions, output {}", counted.instructions, qemu::sha256(&expected));
-    Ok(())
-}
-
-/// What is missing for [`PROCESSORS`], if anything is.
-pub(super) fn missing() -> Result<Option<String>> {
-    for Processor { system: System { triple, emulator, linker, .. }, .. } in &PROCESSORS {
-        if let Some(name) = [*emulator, linker, "gcc"].into_iter().find(|name| paths::program(name).is_none()) {
-            return Ok(Some(format!("no {name}")));
-        }
-        if !bare_metal::rustup_has(triple)? && Sysroot::find()?.is_none() {
-            return Ok(Some(format!("no standard library for {triple}")));
+/// The targets that the user's compiler does not have.
+pub(super) fn without_rustup() -> Result<Vec<&'static str>> {
+    let mut triples = Vec::new();
+    for linux in ALL {
+        if !bare_metal::rustup_has(linux.triple)? {
+            triples.push(linux.triple);
         }
     }
-    Ok(None)
+    Ok(triples)
 }
 
-/// What was counted, and the arenas that the files left, one behind the other.
-pub(super) struct Ran {
-    pub(super) counted: Counted,
-    pub(super) arenas: Vec<u8>,
-}
-
-impl Processor {
-    /// Runs files, each with the arena that it starts from.
-    pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Ran> {
-        let System { emulator, root, .. } = self.system;
-        let (program, folder) = (self.build()?, tempfile::tempdir()?);
-        fs::write(folder.path().join("input.bin"), batch::input(files))?;
-        let mut qemu = Command::new(emulator);
-        qemu.current_dir(&folder).args(["-L", root, "-cpu", self.name, "-plugin"]);
-        qemu.arg(format!("{},out=counts.txt", plugin::provide()?.display())).arg(program);
-        let ended = process::within(LIMIT, &mut qemu)?;
-        let said = ended.stderr.trim();
-        ensure!(ended.status.is_some_and(|status| status.success()), "{}: {said}", self.name);
-        ensure!(said == self.level, "{} has {said} instead of {}", self.name, self.level);
-        let counted = plugin::read(&folder.path().join("counts.txt"))?;
-        Ok(Ran { counted, arenas: fs::read(folder.path().join("output.bin"))? })
+impl Linux {
+    /// What building and running need that is not there.
+    pub(super) fn missing(&self) -> Result<Option<String>> {
+        let programs = [self.compiler(), self.emulator.into()];
+        if let Some(program) = programs.iter().find(|name| paths::program(name).is_none()) {
+            return Ok(Some(format!("no {program}")));
+        }
+        let library = bare_metal::rustup_has(self.triple)? || Sysroot::find()?.is_some();
+        Ok((!library).then(|| format!("no standard library for {}", self.triple)))
     }
 
-    fn build(&self) -> Result<PathBuf> {
-        let System { triple, linker, .. } = self.system;
-        let compiler = BareMetal::find(triple)?;
-        let mut cargo = compiler.cargo(&paths::root().join("tests/linux"), "build")?;
-        let variable = format!("CARGO_TARGET_{}_LINKER", triple.replace('-', "_").to_uppercase());
-        process::run(cargo.args(["--release", "--quiet"]).env(variable, linker))?;
-        Ok(compiler.executable("lacewing-linux"))
+    /// `cargo SUBCOMMAND --target …` in `folder`.
+    pub(super) fn cargo(&self, folder: &Path, subcommand: &str) -> Result<Command> {
+        let mut cargo = BareMetal::find(self.triple)?.cargo(folder, subcommand)?;
+        let name = self.triple.replace('-', "_").to_uppercase();
+        cargo.env(format!("CARGO_TARGET_{name}_LINKER"), self.compiler());
+        Ok(cargo)
+    }
+
+    /// Where a release build puts the executable `name`.
+    pub(super) fn executable(&self, name: &str) -> Result<PathBuf> {
+        Ok(BareMetal::find(self.triple)?.executable(name))
+    }
+
+    /// The emulator of a processor; its arguments are the executable and those of this.
+    pub(super) fn emulated(&self, cpu: &str) -> Command {
+        let mut emulator = Command::new(self.emulator);
+        emulator.args(["-L", &format!("/usr/{}", self.gnu), "-cpu", cpu]);
+        emulator
+    }
+
+    fn compiler(&self) -> String {
+        format!("{}-gcc", self.gnu)
     }
 }

@@ -46,7 +46,7 @@ pub(super) const STEPS: [Step; 14] = [
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("records", "random records on boards with kernels of their own", records::step),
-    step("linux", "random records on processors of Linux boards", records::linux),
+    step("processors", "random records on processors of Linux boards", records::processors),
     step("wasm", "random records in a JavaScript engine", records::wasm),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),

@@ -1,6 +1,6 @@
-//! Core and alloc for bare metal, and std for Linux boards, built once from Debian's sources.
+//! Core and alloc for bare metal and std for Linux boards, built once from Debian's sources.
 //!
-//! A toolchain of rustup's may lack these targets, and a machine may be unable to download
+//! A toolchain of rustup's may lack the targets, and a machine may be unable to download
 //! them. Debian packages a compiler with the sources of its core library (`rustc-web`,
 //! `rust-web-src`). From these a sysroot is built, laid out like rustup's, with a two-line script
 //! that stands for the compiler. A target takes half a minute once; then builds are ordinary ones.
@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{paths, process};
 
@@ -61,15 +61,18 @@ impl Sysroot {
             return Ok(());
         }
         let _lock = paths::lock(&self.folder, "sysroot")?;
-        let missing: Vec<_> = triples.iter().filter(|t| !self.has(t)).collect();
+        let missing: Vec<&str> = triples.iter().copied().filter(|triple| !self.has(triple)).collect();
         if missing.is_empty() {
             return Ok(());
         }
         self.write_compiler()?;
-        let work = tempfile::tempdir_in(&self.folder)?;
-        for triple in missing {
-            build(work.path(), triple)?;
-            self.install(work.path(), triple)?;
+        let (linux, bare): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|triple| triple.contains("-linux-"));
+        for (libraries, triples) in [("core,alloc", bare), ("std,panic_abort", linux)] {
+            let work = tempfile::tempdir_in(&self.folder)?;
+            if !triples.is_empty() {
+                build(work.path(), libraries, &triples)?;
+            }
+            triples.into_iter().try_for_each(|triple| self.install(work.path(), triple))?;
         }
         Ok(())
     }
@@ -93,14 +96,16 @@ impl Sysroot {
         let ready = work.join("ready").join(triple);
         fs::create_dir_all(&ready)?;
         let built = work.join("target").join(triple).join("release/deps");
-        let libraries = |name: &str| name.ends_with(".rlib") && !name.starts_with("libstub-");
+        let mut copied = 0;
         for entry in fs::read_dir(&built)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if libraries(&name) {
+            if name.ends_with(".rlib") && !name.starts_with("libstub-") {
                 fs::copy(entry.path(), ready.join(name))?;
+                copied += 1;
             }
         }
+        ensure!(copied >= 3, "{} lacks a library", built.display());
         let place = self.libraries(triple);
         fs::create_dir_all(place.parent().context("the place has a parent")?)?;
         fs::rename(&ready, &place).with_context(|| format!("cannot make {}", place.display()))
@@ -111,20 +116,22 @@ impl Sysroot {
     }
 }
 
-/// Compiles the libraries of a target by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
-fn build(work: &Path, triple: &str) -> Result<()> {
-    fs::create_dir_all(work.join("src"))?;
+/// Compiles libraries by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
+fn build(work: &Path, libraries: &str, triples: &[&str]) -> Result<()> {
+    fs::create_dir(work.join("src"))?;
     fs::write(work.join("src/lib.rs"), "#![no_std]\n")?;
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"stub\"\nedition = \"2024\"\n[workspace]\n")?;
-    let libraries = if triple.contains("-linux-") { "std" } else { "core,alloc" };
     let mut cargo = process::cargo(work);
     cargo
-        .args(["build", "--release", &format!("-Zbuild-std={libraries}"), "--target", triple])
+        .args(["build", "--release", &format!("-Zbuild-std={libraries}")])
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
         .env("CARGO_TARGET_DIR", work.join("target"));
-    process::run(&mut cargo).with_context(|| format!("cannot build the libraries for {triple}"))
+    for triple in triples {
+        cargo.args(["--target", triple]);
+    }
+    process::run(&mut cargo).with_context(|| format!("cannot build {libraries}"))
 }
 
 fn sources() -> Result<PathBuf> {

@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use super::{Outcome, missing_for_boards};
 use crate::records::{self, Case};
 use crate::xtask::batch::Batch;
-use crate::xtask::linux::{self, PROCESSORS};
+use crate::xtask::processors::{self, PROCESSORS};
 use crate::xtask::wasm;
 
 /// RAM that the firmware needs. A board with less has the processor of another one.
@@ -51,8 +51,8 @@ pub(super) fn step() -> Result<Outcome> {
 }
 
 /// The same on the processors of Linux boards.
-pub(super) fn linux() -> Result<Outcome> {
-    if let Some(missing) = linux::missing()? {
+pub(super) fn processors() -> Result<Outcome> {
+    if let Some(missing) = processors::missing()? {
         return Ok(Outcome::NotInstalled(missing));
     }
     let cases = cases()?;
