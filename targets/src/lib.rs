@@ -30,11 +30,14 @@ mod pack;
 pub mod pixels;
 pub mod wish;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod aarch64;
 mod add;
 mod armv7em;
 mod armv81m;
 mod fallback;
 mod image;
+mod lanes;
 mod layer;
 mod nibbles;
 mod pool;
@@ -42,39 +45,45 @@ mod riscv_v;
 mod round;
 mod scalar;
 mod squares;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 mod wide;
 mod windows;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use armv7em::CortexM4;
 pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
+pub use lanes::{Lanes, Level};
 #[cfg(feature = "std")]
 pub use load::{Door, DoorError, LoadError, Loaded, Session, load};
 #[cfg(feature = "std")]
 pub use pack::pack;
 pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
-pub use x86::{Level, X86};
 
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(target_arch = "x86_64")]
-pub type Native = X86;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+pub type Native = Lanes;
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
 pub type Native = Portable;
 
 /// The family of [`Native`].
 #[cfg(feature = "std")]
 pub(crate) const NATIVE: wish::Family =
-    if cfg!(target_arch = "x86_64") { wish::Family::X86 } else { wish::Family::Portable };
+    match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")) {
+        true => wish::Family::Lanes,
+        false => wish::Family::Portable,
+    };
 
 /// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
 #[must_use]
 pub fn native() -> Native {
-    #[cfg(target_arch = "x86_64")]
-    return X86::detect();
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+    return Lanes::detect();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
     return Portable;
 }

@@ -139,8 +139,8 @@ pub enum Family {
     Armv81m,
     /// [`crate::Scalar`].
     Scalar,
-    /// [`crate::X86`].
-    X86,
+    /// [`crate::Lanes`].
+    Lanes,
     /// [`crate::RiscvV`].
     RiscvV,
 }
@@ -154,7 +154,7 @@ impl Family {
             Self::Armv7em => "CortexM4",
             Self::Armv81m => "CortexM55",
             Self::Scalar => "Scalar",
-            Self::X86 => "X86",
+            Self::Lanes => "Lanes",
             Self::RiscvV => "RiscvV",
         }
     }
@@ -167,7 +167,7 @@ impl Family {
             Self::Armv7em => crate::armv7em::conv(input, window),
             Self::Armv81m => crate::armv81m::conv(input, window),
             Self::Scalar => crate::scalar::conv(input, window),
-            Self::X86 => crate::x86::conv(input, output, window),
+            Self::Lanes => crate::lanes::conv(input, output, window),
             Self::RiscvV => crate::riscv_v::conv(input, output, window),
         }
     }
@@ -176,7 +176,7 @@ impl Family {
     #[must_use]
     pub fn conv_w4(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::conv_w4(input, window),
             Self::Armv81m => conv_w4_wish::<Helium>(input, window),
             Self::Scalar => conv_w4_wish::<Scalars>(input, window),
@@ -191,7 +191,7 @@ impl Family {
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
             Self::Armv81m => crate::armv81m::depthwise(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
-            Self::X86 => crate::x86::depthwise(input, output, window),
+            Self::Lanes => crate::lanes::depthwise(input, output, window),
             Self::RiscvV => crate::riscv_v::depthwise(input, output, window),
         }
     }
@@ -200,7 +200,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_w4(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::depthwise(input, output, window),
             Self::Armv81m => crate::armv81m::depthwise_w4(input, output, window),
             Self::Scalar => crate::scalar::depthwise_w4(input, output, window),
@@ -211,7 +211,7 @@ impl Family {
     #[must_use]
     pub fn conv_i16(self, input: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::conv_i16(input, window),
             Self::Armv81m => conv_i16_wish::<Helium>(input, window),
             Self::Scalar => conv_i16_wish::<Scalars>(input, window),
@@ -222,7 +222,7 @@ impl Family {
     #[must_use]
     pub fn depthwise_i16(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             // Processors with Helium have the instructions of the others too.
             Self::Armv7em | Self::Armv81m => crate::armv7em::depthwise_i16(input, output, window),
             Self::Scalar => crate::scalar::depthwise(input, output, window),
@@ -233,7 +233,7 @@ impl Family {
     #[must_use]
     pub fn fully_connected_i16(self, depth: u32) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::fully_connected_i16(depth),
             Self::Armv81m => Some(fully_connected_i16_wish::<Helium>()),
             Self::Scalar => Some(fully_connected_i16_wish::<Scalars>()),
@@ -244,7 +244,7 @@ impl Family {
     #[must_use]
     pub fn fully_connected_w4(self, depth: u32) -> Option<Wish> {
         match self {
-            Self::Portable | Self::X86 | Self::RiscvV => None,
+            Self::Portable | Self::Lanes | Self::RiscvV => None,
             Self::Armv7em => crate::armv7em::fully_connected_w4(depth),
             Self::Armv81m | Self::Scalar => Some(FULLY_CONNECTED_W4),
         }
@@ -257,7 +257,7 @@ impl Family {
             Self::Portable | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
-            Self::X86 => crate::x86::fully_connected_i8(depth, outputs),
+            Self::Lanes => crate::lanes::fully_connected_i8(depth, outputs),
             Self::RiscvV => crate::riscv_v::fully_connected_i8(outputs),
         }
     }

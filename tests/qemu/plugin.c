@@ -20,6 +20,7 @@
  *            begin            end              note             tick
  *   Thumb    mov r10, r10     mov r11, r11     mov r9, r9       mov r12, r12
  *   RISC-V   slti x0, x0, 1   slti x0, x0, 2   slti x0, x0, 3   slti x0, x0, 4     (hints)
+ *   AArch64  mov x10, x10     mov x11, x11     mov x9, x9       mov x12, x12
  *
  * Distributions ship no header for plugins, so the prototypes used are declared here (API
  * version 1, QEMU 4.2 and later). Build: cc -shared -fPIC -O2 -o count.so plugin.c
@@ -72,6 +73,13 @@ static const struct markers riscv = {
     {0x13, 0x20, 0x20, 0x00},
     {0x13, 0x20, 0x30, 0x00},
     {0x13, 0x20, 0x40, 0x00},
+};
+static const struct markers aarch64 = {
+    4,
+    {0xea, 0x03, 0x0a, 0xaa},
+    {0xeb, 0x03, 0x0b, 0xaa},
+    {0xe9, 0x03, 0x09, 0xaa},
+    {0xec, 0x03, 0x0c, 0xaa},
 };
 
 /* An address of the firmware's code. */
@@ -266,7 +274,11 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct info_head *info, int a
         return 1;
     }
     strcpy(out_path, argv[0] + 4);
-    markers = strncmp(info->target_name, "riscv", 5) == 0 ? &riscv : &thumb;
+    if (strncmp(info->target_name, "riscv", 5) == 0) {
+        markers = &riscv;
+    } else {
+        markers = strcmp(info->target_name, "aarch64") == 0 ? &aarch64 : &thumb;
+    }
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     qemu_plugin_register_atexit_cb(id, at_end, NULL);
     return 0;

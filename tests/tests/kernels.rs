@@ -9,7 +9,7 @@ use lacewing::rows::{Rows, Work};
 use lacewing::{Arena, Flaw, Kernels, Model, Opcode, Portable};
 use lacewing_targets::cost::Kind;
 use lacewing_targets::wish::Family;
-use lacewing_targets::{Level, X86};
+use lacewing_targets::{Lanes, Level};
 use lacewing_tests::oracle::{self, Constants, Values};
 use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
@@ -55,19 +55,22 @@ every_kernels! {
     cortex_m4 = lacewing_targets::CortexM4,
     cortex_m55 = lacewing_targets::CortexM55,
     scalar = lacewing_targets::Scalar,
-    x86_plain = x86(Level::Plain),
-    x86_sse41 = x86(Level::Sse41),
-    x86_avx2 = x86(Level::Avx2),
-    x86_avx_vnni = x86(Level::AvxVnni),
-    x86_avx512 = x86(Level::Avx512),
+    lanes_plain = lanes(Level::Plain),
+    lanes_sse41 = lanes(Level::Sse41),
+    lanes_avx2 = lanes(Level::Avx2),
+    lanes_avx_vnni = lanes(Level::AvxVnni),
+    lanes_avx512 = lanes(Level::Avx512),
+    lanes_neon = lanes(Level::Neon),
+    lanes_dot = lanes(Level::Dot),
+    lanes_simd128 = lanes(Level::Simd128),
     riscv_v = lacewing_targets::RiscvV,
 }
 
 /// The kernels of a level, or where this processor has not got it, and says so, those in plain Rust.
-fn x86(level: Level) -> X86 {
-    X86::at(level).unwrap_or_else(|| {
+fn lanes(level: Level) -> Lanes {
+    Lanes::at(level).unwrap_or_else(|| {
         eprintln!("SKIPPED: this processor has no {level:?}");
-        X86::default()
+        Lanes::default()
     })
 }
 

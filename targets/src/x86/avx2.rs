@@ -2,19 +2,20 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::Lanes;
-use super::tile::{BLOCK, GROUP, Sixteen};
+use crate::lanes::{BLOCK, GROUP, Sixteen, Vectors};
 
 /// AVX2.
 #[derive(Debug)]
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
-impl Lanes for Avx2 {
+impl Vectors for Avx2 {
     /// Widened to int16, four lanes in each.
     type Group = [__m256i; 4];
     /// Two sums of each of four lanes in each.
     type Sums = [__m256i; 4];
+    type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = false;
+    const PAIRS: bool = false;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m256i; 4] {
@@ -55,6 +56,11 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
+        to
+    }
+
+    #[inline(always)]
     unsafe fn finish(sums: [__m256i; 4], to: &Sixteen<'_>) -> [i8; BLOCK] {
         // SAFETY: as the caller says.
         unsafe { finish(joined(sums), to) }
@@ -69,12 +75,14 @@ impl Lanes for Avx2 {
 
 /// AVX2 and AVX-VNNI.
 #[derive(Debug)]
-pub(super) struct AvxVnni;
+pub(crate) struct AvxVnni;
 
-impl Lanes for AvxVnni {
+impl Vectors for AvxVnni {
     type Group = [__m256i; 2];
     type Sums = [__m256i; 2];
+    type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = true;
+    const PAIRS: bool = false;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m256i; 2] {
@@ -113,6 +121,11 @@ impl Lanes for AvxVnni {
     unsafe fn sums(sums: [__m256i; 2]) -> [i32; BLOCK] {
         // SAFETY: as the caller says.
         unsafe { stored(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
+        to
     }
 
     #[inline(always)]

@@ -2,17 +2,18 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::Lanes;
-use super::tile::{BLOCK, GROUP, Sixteen};
+use crate::lanes::{BLOCK, GROUP, Sixteen, Vectors};
 
 /// AVX-512 F, BW, VL and VNNI.
 #[derive(Debug)]
-pub(super) struct Avx512;
+pub(crate) struct Avx512;
 
-impl Lanes for Avx512 {
+impl Vectors for Avx512 {
     type Group = __m512i;
     type Sums = __m512i;
+    type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = true;
+    const PAIRS: bool = false;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> __m512i {
@@ -50,6 +51,11 @@ impl Lanes for Avx512 {
         // SAFETY: the array has 64 bytes.
         unsafe { _mm512_storeu_si512(numbers.as_mut_ptr().cast(), sums) };
         numbers
+    }
+
+    #[inline(always)]
+    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
+        to
     }
 
     #[inline(always)]

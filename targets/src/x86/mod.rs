@@ -1,105 +1,13 @@
-//! Kernels for x86-64: AVX-512 and AVX with VNNI, AVX2, SSE4.1, whichever is there when a program starts.
+//! What the vectors of x86-64 do with sixteen lanes: those of AVX-512 and AVX with VNNI, of AVX2 and of SSE4.1.
 //!
 //! VPDPBUSD makes the products of four unsigned and four signed bytes in each lane and adds them to its sum. So activations are raised by 128
 //! where they are copied, and what that adds to a sum, `128·Σ w`, is taken off its bias before. Without it bytes are widened to int16 and
 //! PMADDWD adds two products at a time. VPMADDUBSW, which saturates, is not used.
-//!
-//! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
-#[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
-mod conv;
-mod depthwise;
-mod fully_connected;
-mod lanes;
-mod level;
-mod plain;
-mod ring;
-#[cfg(target_arch = "x86_64")]
 mod sse41;
-mod tile;
 
-use lacewing::arena::{Constants, Operand};
-use lacewing::format::{Tensor, Window};
-use lacewing::ops::{AddI8, ConvI8, DepthwiseI8, FullyConnectedI8};
-use lacewing::rows::Work;
-use lacewing::{Fault, Kernels, ops};
-
-pub use level::Level;
-
-use crate::add::Add;
-use crate::fallback::or_portable;
-use crate::wish::Wish;
-use level::Present;
-
-/// The kernels of x86-64, at the level of an instruction set.
-///
-/// `lacewing convert --target x86-64` writes files for them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct X86(Present);
-
-impl X86 {
-    /// At the highest level that this processor has. Without the feature `std` that is not known, and the level is [`Level::Plain`].
-    #[must_use]
-    pub fn detect() -> Self {
-        Level::ALL.into_iter().rev().find_map(Self::at).unwrap_or_default()
-    }
-
-    /// At a level, if this processor has it.
-    #[must_use]
-    pub fn at(level: Level) -> Option<Self> {
-        Present::new(level).map(Self)
-    }
-
-    /// The level.
-    #[must_use]
-    pub fn level(self) -> Level {
-        self.0.level()
-    }
-}
-
-impl Kernels for X86 {
-    fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(conv::run(self.0, op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
-    }
-
-    fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
-        or_portable(depthwise::run(self.0, op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
-    }
-
-    fn fully_connected_i8(
-        &self,
-        op: &FullyConnectedI8,
-        c: Constants<'_>,
-        input: &[i8],
-        output: &mut [i8],
-        scratch: &mut [u8],
-    ) -> Result<(), Fault> {
-        or_portable(fully_connected::run(self.0, op, c, (input, output, scratch)), || {
-            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
-        })
-    }
-
-    fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
-        or_portable(Add::new(op, [a, b], output).map(|mut add| self.0.add(&mut add)), || {
-            ops::binary::add_i8(op, a, b, output)
-        })
-    }
-}
-
-/// What a convolution in one group wants.
-pub(crate) fn conv(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
-    conv::wish(input, output, window)
-}
-
-/// What a depthwise convolution wants.
-pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
-    depthwise::wish(input, output, window)
-}
-
-/// What a fully connected layer wants.
-pub(crate) fn fully_connected_i8(depth: u32, outputs: u32) -> Option<Wish> {
-    fully_connected::wish(depth, outputs)
-}
+pub(crate) use avx2::{Avx2, AvxVnni};
+pub(crate) use avx512::Avx512;
+pub(crate) use sse41::Sse41;

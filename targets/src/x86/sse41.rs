@@ -2,19 +2,20 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::Lanes;
-use super::tile::{BLOCK, GROUP, Sixteen};
+use crate::lanes::{BLOCK, GROUP, Sixteen, Vectors};
 
 /// SSE4.1.
 #[derive(Debug)]
-pub(super) struct Sse41;
+pub(crate) struct Sse41;
 
-impl Lanes for Sse41 {
+impl Vectors for Sse41 {
     /// Widened to int16, two lanes in each.
     type Group = [__m128i; 8];
     /// Two sums of each of two lanes in each.
     type Sums = [__m128i; 8];
+    type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = false;
+    const PAIRS: bool = false;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m128i; 8] {
@@ -60,6 +61,11 @@ impl Lanes for Sse41 {
     }
 
     #[inline(always)]
+    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
+        to
+    }
+
+    #[inline(always)]
     unsafe fn finish(sums: [__m128i; 8], to: &Sixteen<'_>) -> [i8; BLOCK] {
         let mut results = [0; BLOCK];
         let [bias, multipliers] = [to.bias, to.multipliers].map(|array| array.as_chunks::<4>().0);
@@ -91,7 +97,7 @@ impl Lanes for Sse41 {
     }
 }
 
-/// See [`Lanes::interleave`]; SSE2 is part of x86-64.
+/// See [`Vectors::interleave`]; SSE2 is part of x86-64.
 ///
 /// # Safety
 /// Sixteen bytes of each row may be read.

@@ -40,18 +40,23 @@ impl Batch {
 
     /// Runs files, each with the arena that it starts from.
     pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Ran> {
-        let mut input = Vec::new();
-        for (file, arena) in files {
-            for len in [file.len(), arena.len()] {
-                input.extend((len as u32).to_le_bytes());
-            }
-            input.extend_from_slice(file);
-            input.extend_from_slice(arena);
-        }
-        let counted = emulator::run(&self.firmware, Some(&input), LIMIT)?;
+        let counted = emulator::run(&self.firmware, Some(&input(files)), LIMIT)?;
         let folder = self.firmware.folder.path();
         let stack = fs::read(folder.join("stack.bin"))?;
         let stack = stack.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)).context("no stack was written")?;
         Ok(Ran { counted, arenas: fs::read(folder.join("output.bin"))?, stack })
     }
+}
+
+/// Files and the arenas that they start from, as the firmware reads them.
+pub(super) fn input<'f>(files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Vec<u8> {
+    let mut input = Vec::new();
+    for (file, arena) in files {
+        for len in [file.len(), arena.len()] {
+            input.extend((len as u32).to_le_bytes());
+        }
+        input.extend_from_slice(file);
+        input.extend_from_slice(arena);
+    }
+    input
 }

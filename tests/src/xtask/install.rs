@@ -29,7 +29,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -66,6 +66,11 @@ const TOOLS: [Tool; 11] = [
         purpose: "the emulator of Linux boards",
         present: || Ok(linux::has_emulators()),
         source: Source::Apt(&["qemu-user"]),
+    },
+    Tool {
+        purpose: "a JavaScript engine",
+        present: || Ok(paths::program("node").is_some()),
+        source: Source::Apt(&["nodejs"]),
     },
     Tool {
         purpose: "fuzzing",

@@ -1,7 +1,7 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`, `linux`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `profile`, `mca`),
+//! `bare_metal`, `linux`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `processors`, `wasm`, `profile`, `mca`),
 //! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
 
 use std::process::ExitCode;
@@ -28,6 +28,7 @@ mod onnx;
 mod paths;
 mod plugin;
 mod process;
+mod processors;
 mod profile;
 mod python;
 mod qemu;
@@ -35,6 +36,7 @@ mod sizes;
 mod steps;
 mod sysroot;
 mod test;
+mod wasm;
 
 /// The project's own commands.
 #[derive(Parser)]
@@ -52,6 +54,8 @@ enum Task {
     Test(test::Args),
     /// Run a model on an emulated board and measure it
     Qemu(qemu::Args),
+    /// Run a model on an emulated processor of Linux boards and count its instructions
+    Processor(processors::Args),
     /// Measure models on microcontrollers, beside what others need and our goals
     BenchMcu(bench::Args),
     /// Measure models on this machine, beside other engines
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Task::Install => install::command(),
         Task::Test(args) => test::command(&args),
         Task::Qemu(args) => qemu::command(&args),
+        Task::Processor(args) => processors::command(&args),
         Task::BenchMcu(args) => bench::command(&args),
         Task::BenchHost(args) => host::command(&args),
         Task::Sizes(args) => sizes::command(&args),

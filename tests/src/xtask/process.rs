@@ -1,7 +1,7 @@
 //! Running other programs.
 
 use std::env;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -27,6 +27,30 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// As [`run`], of a program that prints what failed among much else: the error says that again.
+pub(super) fn run_tests(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    eprintln!("$ {shown}");
+    let (reader, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
+    // The command has ends of the pipe, without which it is read to its end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut failures = Vec::new();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        eprintln!("{line}");
+        if line.ends_with(" FAILED") || line.contains(" panicked at ") || line.starts_with("error") {
+            failures.push(line);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})\n{}", failures.join("\n"));
     }
     Ok(())
 }
@@ -109,6 +133,14 @@ mod tests {
         assert_eq!(output(&mut shell("echo yes")).expect("echo"), "yes\n");
         let error = output(&mut shell("echo no >&2; exit 3")).expect_err("status 3");
         assert!(error.to_string().ends_with(": no"), "{error}");
+    }
+
+    #[test]
+    fn what_failed_among_the_tests_is_said_again() {
+        run_tests(&mut shell("echo error; exit 0")).expect("status 0");
+        let script = "echo test a ... ok; echo test b ... FAILED >&2; exit 101";
+        let error = run_tests(&mut shell(script)).expect_err("status 101").to_string();
+        assert!(error.ends_with("\ntest b ... FAILED"), "{error}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 13] = [
+pub(super) const STEPS: [Step; 15] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -47,6 +47,8 @@ pub(super) const STEPS: [Step; 13] = [
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("records", "random records on boards with kernels of their own", records::step),
+    step("processors", "random records on processors of Linux boards", records::processors),
+    step("wasm", "random records in a JavaScript engine", records::wasm),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
@@ -54,7 +56,8 @@ pub(super) const STEPS: [Step; 13] = [
 ];
 
 /// Packages outside the workspace.
-const FIRMWARE: [&str; 3] = ["tests/firmware", "tests/no-panic", "firmware-examples/qemu-mps2-an386-classify"];
+const FIRMWARE: [&str; 5] =
+    ["tests/firmware", "tests/linux", "tests/no-panic", "tests/wasm", "firmware-examples/qemu-mps2-an386-classify"];
 
 fn workspace(arguments: &[&str]) -> Command {
     let mut cargo = process::cargo(&paths::root());
@@ -87,9 +90,9 @@ fn doc() -> Result<Outcome> {
 }
 
 fn tests() -> Result<Outcome> {
-    process::run(&mut workspace(&["test", "--workspace"]))?;
+    process::run_tests(&mut workspace(&["test", "--workspace", "--no-fail-fast"]))?;
     // Within the workspace the converter turns features on; here none is.
-    process::run(&mut workspace(&["test", "--package", "lacewing"]))?;
+    process::run_tests(&mut workspace(&["test", "--package", "lacewing"]))?;
     Ok(Outcome::Passed)
 }
 

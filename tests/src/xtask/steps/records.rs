@@ -1,4 +1,4 @@
-//! Random records on emulated boards whose target has kernels of its own: the suite of `tests/tests/kernels.rs` for their assembly.
+//! Random records on emulated boards and processors whose target has kernels of its own: the suite of `tests/tests/kernels.rs` for their assembly.
 
 use anyhow::{Context, Result, ensure};
 use lacewing::{Model, Opcode, Portable};
@@ -11,6 +11,8 @@ use proptest::test_runner::TestRunner;
 use super::{Outcome, missing_for_boards};
 use crate::records::{self, Case};
 use crate::xtask::batch::Batch;
+use crate::xtask::processors::{self, PROCESSORS};
+use crate::xtask::wasm;
 
 /// RAM that the firmware needs. A board with less has the processor of another one.
 const RAM: u32 = 512 * 1024;
@@ -40,22 +42,49 @@ pub(super) fn step() -> Result<Outcome> {
     }
     let own = |board: &&Board| target(board.target).is_some_and(|target| target.kernels != Family::Portable);
     let roomy = |board: &&Board| board.ram.len >= RAM;
-    let mut runner = TestRunner::deterministic();
-    let cases = OPERATIONS.iter().flat_map(|opcode| (0..COUNT).map(|_| records::of(*opcode)));
-    let cases: Vec<Case> = cases
-        .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
-        .collect::<Result<_>>()?;
+    let cases = cases()?;
     for board in emulated().filter(own).filter(roomy) {
-        check(board, &cases).with_context(|| format!("records on {}", board.name))?;
+        let batch = Batch::build(board)?;
+        check(&cases, |files| Ok(batch.run(files)?.arenas)).with_context(|| format!("records on {}", board.name))?;
     }
     Ok(Outcome::Passed)
 }
 
-fn check(board: &'static Board, cases: &[Case]) -> Result<()> {
+/// The same on the processors of Linux boards.
+pub(super) fn processors() -> Result<Outcome> {
+    if let Some(missing) = processors::missing()? {
+        return Ok(Outcome::NotInstalled(missing));
+    }
+    let cases = cases()?;
+    for processor in &PROCESSORS {
+        let name = processor.name;
+        check(&cases, |files| Ok(processor.run(files)?.arenas)).with_context(|| format!("records on {name}"))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The same in a JavaScript engine.
+pub(super) fn wasm() -> Result<Outcome> {
+    if let Some(missing) = wasm::missing()? {
+        return Ok(Outcome::NotInstalled(missing));
+    }
+    check(&cases()?, |files| wasm::run(files)).context("records in node")?;
+    Ok(Outcome::Passed)
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let mut runner = TestRunner::deterministic();
+    let cases = OPERATIONS.iter().flat_map(|opcode| (0..COUNT).map(|_| records::of(*opcode)));
+    cases
+        .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
+        .collect()
+}
+
+/// Compares the arenas that `run` leaves of the cases' files with those of the portable kernels.
+fn check(cases: &[Case], run: impl FnOnce(Vec<(&[u8], &[u8])>) -> Result<Vec<u8>>) -> Result<()> {
     let arena = |case: &Case| Ok(case.arena(model(case)?.arena_len()));
     let arenas: Vec<_> = cases.iter().map(arena).collect::<Result<_>>()?;
-    let files = cases.iter().zip(&arenas).map(|(case, arena)| (&case.file[..], &arena[..]));
-    let left = Batch::build(board)?.run(files)?.arenas;
+    let left = run(cases.iter().zip(&arenas).map(|(case, arena)| (&case.file[..], &arena[..])).collect())?;
     let mut rest = &left[..];
     for case in cases {
         let (arena, after) = rest.split_at_checked(model(case)?.arena_len()).context("the output ends early")?;

@@ -46,7 +46,7 @@ pub(super) fn run(present: Present, op: &DepthwiseI8, constants: Constants<'_>, 
     layer.weights = weights;
     layer.groups = image.kernel[0].div_ceil(4).checked_mul(image.kernel[1])?;
     layer.steps = [layer.blocks().checked_mul(GROUP)?, GROUP];
-    layer.bias = present.raised_bias(&layer, constants.get(op.bias).ok()?, sums);
+    present.prepare(&mut layer, constants.get(op.bias).ok()?, sums);
     rows(present, (image, width), layer, (work.rows.clone(), &mut *work.output), scratch)
 }
 

@@ -4,9 +4,9 @@ use lacewing::arena::Constants;
 use lacewing::format::{Requant, Span};
 
 /// Outputs, or channels, in a block: one for each lane.
-pub(super) const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 /// Bytes of a group: four numbers for each lane.
-pub(super) const GROUP: usize = 4 * BLOCK;
+pub(crate) const GROUP: usize = 4 * BLOCK;
 
 /// The constants of a layer, in blocks of sixteen outputs.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Layer<'a> {
     pub(super) groups: usize,
     /// Bytes from a group to the next one of its block, and from a block to the next.
     pub(super) steps: [usize; 2],
+    /// Whether no weight is −128, where that helps.
+    pub(super) pairs: bool,
     /// The bias of each lane, for as many blocks as there are.
     pub(super) bias: &'a [[i32; BLOCK]],
     /// The multiplier of each lane of full blocks; none if all outputs have one.
@@ -33,15 +35,15 @@ pub(super) struct Layer<'a> {
 
 /// What brings sixteen sums to int8: `q = clamp(zero + ((sum + bias)·m + 2^31 >> 32), lo, hi)`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sixteen<'a> {
+pub(crate) struct Sixteen<'a> {
     /// A bias for each lane.
-    pub(super) bias: &'a [i32; BLOCK],
+    pub(crate) bias: &'a [i32; BLOCK],
     /// `m` of each lane.
-    pub(super) multipliers: &'a [i32; BLOCK],
+    pub(crate) multipliers: &'a [i32; BLOCK],
     /// The output's zero point.
-    pub(super) zero: i8,
+    pub(crate) zero: i8,
     /// Smallest and largest result.
-    pub(super) limits: [i8; 2],
+    pub(crate) limits: [i8; 2],
 }
 
 impl<'a> Layer<'a> {
@@ -61,6 +63,7 @@ impl<'a> Layer<'a> {
             weights: constants.get(weights).ok()?,
             groups: 0,
             steps: [0; 2],
+            pairs: false,
             bias: &[],
             multipliers,
             last,
@@ -94,7 +97,7 @@ impl<'a> Layer<'a> {
 
     /// Writes the results of a block into the outputs of a pixel.
     #[inline(always)]
-    fn put(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
+    pub(super) fn put(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
         let first = block.wrapping_mul(BLOCK);
         let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
         let Some(y) = y.get_mut(start..) else { return };
@@ -134,12 +137,6 @@ impl Square<'_> {
         let inside = end.is_some_and(|end| end <= x.len());
         len.is_multiple_of(4) && inside && runs.len().checked_mul(*len / 4) == Some(layer.groups) && layer.fits()
     }
-
-    /// Writes the results of a block of a pixel.
-    #[inline(always)]
-    pub(super) fn put(&mut self, pixel: usize, block: usize, results: &[i8; BLOCK]) {
-        self.layer.put(self.y, [pixel, block], results);
-    }
 }
 
 /// Pixels of a depthwise convolution, whose input rows were interleaved by fours.
@@ -168,12 +165,6 @@ impl Depth<'_> {
         let [rows, pixel, tap] = *steps;
         let end = reach([(taps[0], rows), (*count, pixel), (taps[1], tap), (layer.blocks(), GROUP)], GROUP);
         end.is_some_and(|end| end <= x.len()) && taps[0].checked_mul(taps[1]) == Some(layer.groups) && layer.fits()
-    }
-
-    /// Writes the results of a block of a pixel.
-    #[inline(always)]
-    pub(super) fn put(&mut self, pixel: usize, block: usize, results: &[i8; BLOCK]) {
-        self.layer.put(self.y, [pixel, block], results);
     }
 }
 

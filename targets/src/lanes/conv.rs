@@ -63,7 +63,7 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
         widen(layer.weights, [runs, len], weights)?;
         (layer.weights, scratch) = (weights, rest);
     }
-    layer.bias = present.raised_bias(&layer, constants.get(op.bias).ok()?, sums);
+    present.prepare(&mut layer, constants.get(op.bias).ok()?, sums);
     let mut plane = Plane { present, layer, len: len.next_multiple_of(4), y: work.output };
     match image.as_line(&work.rows, width) {
         Some((line, pixels, _)) if line.channels.is_multiple_of(4) => plane.line(&line, pixels, scratch),

@@ -9,13 +9,17 @@ use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square};
 /// What an instruction set does with sixteen lanes.
 ///
 /// Every method may be called only on a processor that has the instruction set.
-pub(super) trait Lanes {
+pub(crate) trait Vectors: Sized {
     /// 64 numbers, four for each lane.
     type Group: Copy;
     /// A sum for each lane.
     type Sums: Copy;
+    /// What brings sums to int8, as it is kept while the results of a block are made.
+    type Rounding<'a>;
     /// Whether one factor of each product must be unsigned: it is then the number + 128.
     const UNSIGNED: bool;
+    /// Whether it helps to know that no weight is −128.
+    const PAIRS: bool;
 
     /// The 64 bytes from `at` on, which may be read.
     unsafe fn group(at: *const i8) -> Self::Group;
@@ -29,10 +33,69 @@ pub(super) trait Lanes {
     unsafe fn dot(sums: Self::Sums, a: Self::Group, b: Self::Group) -> Self::Sums;
     /// The sums as they are.
     unsafe fn sums(sums: Self::Sums) -> [i32; BLOCK];
+    /// What brings the sums of a block to int8.
+    unsafe fn rounding(to: Sixteen<'_>) -> Self::Rounding<'_>;
     /// The sums with their biases as int8.
-    unsafe fn finish(sums: Self::Sums, to: &Sixteen<'_>) -> [i8; BLOCK];
+    unsafe fn finish(sums: Self::Sums, to: &Self::Rounding<'_>) -> [i8; BLOCK];
     /// Sixteen numbers of each of four rows, which may be read, side by side: `to[4·i + r] = rows[r][i]`.
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]);
+
+    /// Adds the products of a run to the sums of `P` pixels by `V` blocks. Of activations and weights those are raised that `W` says: weights if
+    /// it is true, and here; activations otherwise, and before. `_pairs` says that no weight is −128. All that [`Run`] tells may be read.
+    #[inline(always)]
+    unsafe fn run<const P: usize, const V: usize, const W: bool>(
+        sums: &mut [[Self::Sums; V]; P],
+        run: Run,
+        _pairs: bool,
+    ) {
+        // SAFETY: as the caller says.
+        unsafe { fours::<Self, P, V, W>(sums, run) }
+    }
+}
+
+/// What the pixels of a tile read one after another, and the weights that it meets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// Where the first pixel's bytes are.
+    pub(crate) x: *const i8,
+    /// From one pixel's bytes to those of the next.
+    pub(crate) step: usize,
+    /// Bytes of each pixel, a multiple of 4.
+    pub(crate) len: usize,
+    /// The group of the first block that the first four bytes meet.
+    pub(crate) weights: *const i8,
+    /// From a group to the next one of its block, and from a block to the next.
+    pub(crate) steps: [usize; 2],
+}
+
+/// See [`Vectors::run`]: a group at a time.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize, const W: bool>(
+    sums: &mut [[L::Sums; V]; P],
+    run: Run,
+) {
+    let Run { x: mut at, step, len, mut weights, steps: [group_step, block_step] } = run;
+    // SAFETY: the caller says that all of it may be read.
+    unsafe {
+        let end = at.add(len);
+        while at < end {
+            let mut b = [L::group(weights); V];
+            for (v, b) in b.iter_mut().enumerate() {
+                let group = L::group(weights.add(v.wrapping_mul(block_step)));
+                *b = if W { L::raised(group) } else { group };
+            }
+            for (p, sums) in sums.iter_mut().enumerate() {
+                let a = L::four(at.add(p.wrapping_mul(step)));
+                for (sums, b) in sums.iter_mut().zip(b) {
+                    *sums = if W { L::dot(*sums, b, a) } else { L::dot(*sums, a, b) };
+                }
+            }
+            (at, weights) = (at.add(4), weights.add(group_step));
+        }
+    }
 }
 
 /// See [`Square`]: up to `P` pixels at a time meet up to `16·V` outputs. Of activations and weights those are raised that `W` says: weights if
@@ -41,7 +104,7 @@ pub(super) trait Lanes {
 /// # Safety
 /// The processor has the instruction set, and [`Square::fits`].
 #[inline(always)]
-pub(super) unsafe fn square<L: Lanes, const P: usize, const V: usize, const W: bool>(square: &mut Square<'_>) {
+pub(super) unsafe fn square<L: Vectors, const P: usize, const V: usize, const W: bool>(square: &mut Square<'_>) {
     let mut first = 0;
     while first < square.count {
         let left = square.count.wrapping_sub(first);
@@ -60,7 +123,7 @@ pub(super) unsafe fn square<L: Lanes, const P: usize, const V: usize, const W: b
 
 /// All outputs of `P` pixels; gives `P`.
 #[inline(always)]
-unsafe fn pixels<L: Lanes, const P: usize, const V: usize, const W: bool>(
+unsafe fn pixels<L: Vectors, const P: usize, const V: usize, const W: bool>(
     square: &mut Square<'_>,
     first: usize,
 ) -> usize {
@@ -82,44 +145,32 @@ unsafe fn pixels<L: Lanes, const P: usize, const V: usize, const W: bool>(
 
 /// `P` pixels by `V` blocks; gives `V`.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const P: usize, const V: usize, const W: bool>(
+unsafe fn tile<L: Vectors, const P: usize, const V: usize, const W: bool>(
     square: &mut Square<'_>,
     [first, block]: [usize; 2],
 ) -> usize {
     let Square { x, step, runs, len, ref layer, .. } = *square;
-    let [group_step, block_step] = layer.steps;
     // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in each
     // block.
     let sums = unsafe {
         let mut sums = [[L::zero(); V]; P];
-        let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(block_step));
+        let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
         let start = x.as_ptr().add(first.wrapping_mul(step));
         for run in runs {
-            let mut at = start.add(*run);
-            let end = at.add(len);
-            while at < end {
-                let mut b = [L::group(weights); V];
-                for (v, b) in b.iter_mut().enumerate() {
-                    let group = L::group(weights.add(v.wrapping_mul(block_step)));
-                    *b = if W { L::raised(group) } else { group };
-                }
-                for (p, sums) in sums.iter_mut().enumerate() {
-                    let a = L::four(at.add(p.wrapping_mul(step)));
-                    for (sums, b) in sums.iter_mut().zip(b) {
-                        *sums = if W { L::dot(*sums, b, a) } else { L::dot(*sums, a, b) };
-                    }
-                }
-                (at, weights) = (at.add(4), weights.add(group_step));
-            }
+            let run = Run { x: start.add(*run), step, len, weights, steps: layer.steps };
+            L::run::<P, V, W>(&mut sums, run, layer.pairs);
+            weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
         }
         sums
     };
-    for (p, sums) in sums.iter().enumerate() {
-        for (v, sums) in sums.iter().enumerate() {
-            let block = block.wrapping_add(v);
-            // SAFETY: as the caller says.
-            let results = unsafe { L::finish(*sums, &square.layer.sixteen(block)) };
-            square.put(first.wrapping_add(p), block, &results);
+    for v in 0..V {
+        let block = block.wrapping_add(v);
+        // SAFETY: as the caller says.
+        let to = unsafe { L::rounding(square.layer.sixteen(block)) };
+        for (p, sums) in sums.iter().enumerate() {
+            // SAFETY: the same.
+            let results = unsafe { L::finish(sums[v], &to) };
+            square.layer.put(square.y, [first.wrapping_add(p), block], &results);
         }
     }
     V
@@ -130,7 +181,7 @@ unsafe fn tile<L: Lanes, const P: usize, const V: usize, const W: bool>(
 /// # Safety
 /// The processor has the instruction set, and [`Depth::fits`].
 #[inline(always)]
-pub(super) unsafe fn depth<L: Lanes>(depth: &mut Depth<'_>) {
+pub(super) unsafe fn depth<L: Vectors>(depth: &mut Depth<'_>) {
     for block in 0..depth.layer.blocks() {
         // SAFETY: as the caller says.
         unsafe {
@@ -144,8 +195,8 @@ pub(super) unsafe fn depth<L: Lanes>(depth: &mut Depth<'_>) {
 
 /// Sixteen channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
 #[inline(always)]
-unsafe fn channels<L: Lanes, const T: usize>(depth: &mut Depth<'_>, block: usize) {
-    let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], ref layer, .. } = *depth;
+unsafe fn channels<L: Vectors, const T: usize>(depth: &mut Depth<'_>, block: usize) {
+    let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], ref layer, ref mut y } = *depth;
     let ([group_step, block_step], from) = (layer.steps, block.wrapping_mul(GROUP));
     // SAFETY: `fits` says that all groups of weights of the block are there.
     let weight = |g: usize| unsafe {
@@ -154,6 +205,8 @@ unsafe fn channels<L: Lanes, const T: usize>(depth: &mut Depth<'_>, block: usize
     };
     let mut kept = [weight(0); T];
     kept.iter_mut().enumerate().for_each(|(g, kept)| *kept = weight(g));
+    // SAFETY: as the caller says.
+    let to = unsafe { L::rounding(layer.sixteen(block)) };
     for p in 0..count {
         // SAFETY: `fits` says that what all taps of all pixels read lies in `x`.
         let results = unsafe {
@@ -169,10 +222,16 @@ unsafe fn channels<L: Lanes, const T: usize>(depth: &mut Depth<'_>, block: usize
                     sums = L::dot(sums, L::group(start.add(at)), weight(g));
                 }
             }
-            L::finish(sums, &depth.layer.sixteen(block))
+            L::finish(sums, &to)
         };
-        depth.put(p, block, &results);
+        layer.put(y, [p, block], &results);
     }
+}
+
+/// Whether no weight is −128; not looked for where it does not help.
+#[inline(always)]
+pub(super) fn pairs<L: Vectors>(weights: &[i8]) -> bool {
+    L::PAIRS && weights.iter().fold(0, |least, w| least.min(*w)) > i8::MIN
 }
 
 /// Writes what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`; 0 where nothing is raised.
@@ -180,7 +239,7 @@ unsafe fn channels<L: Lanes, const T: usize>(depth: &mut Depth<'_>, block: usize
 /// # Safety
 /// The processor has the instruction set.
 #[inline(always)]
-pub(super) unsafe fn surplus<L: Lanes>(layer: &Layer<'_>, to: &mut [[i32; BLOCK]]) {
+pub(super) unsafe fn surplus<L: Vectors>(layer: &Layer<'_>, to: &mut [[i32; BLOCK]]) {
     let [group_step, block_step] = layer.steps;
     for (block, to) in to.iter_mut().enumerate() {
         // SAFETY: as the caller says; 64 bytes may be read of each array.
@@ -201,7 +260,7 @@ pub(super) unsafe fn surplus<L: Lanes>(layer: &Layer<'_>, to: &mut [[i32; BLOCK]
 /// # Safety
 /// The processor has the instruction set.
 #[inline(always)]
-pub(super) unsafe fn interleave<L: Lanes>(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
+pub(super) unsafe fn interleave<L: Vectors>(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
     let [a, b, c, d] = rows;
     for ((((a, b), c), d), to) in a.iter().zip(b).zip(c).zip(d).zip(to) {
         // SAFETY: as the caller says; sixteen numbers of each row may be read.

@@ -1,16 +1,18 @@
 //! Sixteen lanes in plain Rust: for processors without one of the instruction sets, and what those are tested against.
 
-use super::lanes::Lanes;
+use super::loops::Vectors;
 use super::tile::{BLOCK, GROUP, Sixteen};
 
 /// No vectors.
 #[derive(Debug)]
 pub(super) struct Plain;
 
-impl Lanes for Plain {
+impl Vectors for Plain {
     type Group = [i8; GROUP];
     type Sums = [i32; BLOCK];
+    type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = false;
+    const PAIRS: bool = false;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [i8; GROUP] {
@@ -49,6 +51,11 @@ impl Lanes for Plain {
     #[inline(always)]
     unsafe fn sums(sums: [i32; BLOCK]) -> [i32; BLOCK] {
         sums
+    }
+
+    #[inline(always)]
+    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
+        to
     }
 
     #[inline(always)]

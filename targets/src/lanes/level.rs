@@ -1,30 +1,37 @@
 //! The instruction sets, and the loops compiled for each.
 
-use super::lanes;
+use super::loops;
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
 use crate::add::Add;
 
-/// An instruction set of the kernels for x86-64.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An instruction set that [`Lanes`](super::Lanes) has loops for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Level {
-    /// None that is used: plain Rust.
+    /// None: plain Rust, on any processor.
     #[default]
     Plain,
-    /// SSE4.1.
+    /// x86-64 with SSE4.1.
     Sse41,
-    /// AVX2.
+    /// x86-64 with AVX2.
     Avx2,
-    /// AVX2 and AVX-VNNI.
+    /// x86-64 with AVX2 and AVX-VNNI.
     AvxVnni,
-    /// AVX-512 F, BW, VL and VNNI.
+    /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512,
+    /// AArch64.
+    Neon,
+    /// AArch64 with dot products.
+    Dot,
+    /// WebAssembly with fixed-width SIMD, which a module has for all engines or for none.
+    Simd128,
 }
 
 impl Level {
-    /// All levels, the slowest first.
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512];
+    /// All levels, of each processor family the slowest first.
+    pub const ALL: [Self; 8] =
+        [Self::Plain, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Neon, Self::Dot, Self::Simd128];
 }
 
 /// A level that this processor has; the proof that its loops may be called.
@@ -53,6 +60,15 @@ macro_rules! call {
             // SAFETY: the same.
             #[cfg(target_arch = "x86_64")]
             Level::Sse41 => unsafe { sse41::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Level::Dot => unsafe { dot::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Level::Neon => unsafe { neon::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Level::Simd128 => unsafe { simd128::$name($($arg),*) },
             // SAFETY: plain Rust needs no instruction set; what the loop reads was checked.
             _ => unsafe { plain::$name($($arg),*) },
         }
@@ -61,25 +77,8 @@ macro_rules! call {
 
 impl Present {
     /// The level, if this processor has it.
-    #[cfg(all(target_arch = "x86_64", feature = "std"))]
     pub(super) fn new(level: Level) -> Option<Self> {
-        macro_rules! all {
-            ($($feature:tt),*) => { true $(&& std::is_x86_feature_detected!($feature))* };
-        }
-        let has = match level {
-            Level::Plain => true,
-            Level::Sse41 => all!("sse4.1"),
-            Level::Avx2 => all!("avx2"),
-            Level::AvxVnni => all!("avx2", "avxvnni"),
-            Level::Avx512 => all!("avx512f", "avx512bw", "avx512vl", "avx512vnni"),
-        };
-        has.then_some(Self(level))
-    }
-
-    /// Plain Rust, where nothing else can be known to be there.
-    #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-    pub(super) fn new(level: Level) -> Option<Self> {
-        (level == Level::Plain).then_some(Self(level))
+        has(level).then_some(Self(level))
     }
 
     /// The level.
@@ -93,16 +92,47 @@ impl Present {
     }
 }
 
+/// Whether this processor has a level. Without the feature `std` only that is known which the program is compiled for.
+fn has(level: Level) -> bool {
+    /// Whether it has all of these features.
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+    macro_rules! all {
+        ($detected:ident: $($feature:tt),*) => {{
+            #[cfg(feature = "std")]
+            { true $(&& std::arch::$detected!($feature))* }
+            #[cfg(not(feature = "std"))]
+            cfg!(all($(target_feature = $feature),*))
+        }};
+    }
+    match level {
+        Level::Plain => true,
+        #[cfg(target_arch = "x86_64")]
+        Level::Sse41 => all!(is_x86_feature_detected: "sse4.1"),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => all!(is_x86_feature_detected: "avx2"),
+        #[cfg(target_arch = "x86_64")]
+        Level::AvxVnni => all!(is_x86_feature_detected: "avx2", "avxvnni"),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => all!(is_x86_feature_detected: "avx512f", "avx512bw", "avx512vl", "avx512vnni"),
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        Level::Neon => true,
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        Level::Dot => all!(is_aarch64_feature_detected: "dotprod"),
+        Level::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
+        _ => false,
+    }
+}
+
 /// The loops, compiled for one level.
 macro_rules! compiled {
-    ($level:ident, $lanes:ty, $pixels:literal, $blocks:literal $(, $features:literal)?) => {
+    ($level:ident: $lanes:ty, $pixels:literal by $blocks:literal, one by $vector:literal $(, $features:literal)?) => {
         mod $level {
             use super::*;
 
             /// # Safety
             /// None is needed; all functions of a level are called alike.
             pub(super) unsafe fn raises() -> bool {
-                <$lanes as lanes::Lanes>::UNSIGNED
+                <$lanes as loops::Vectors>::UNSIGNED
             }
 
             /// # Safety
@@ -110,7 +140,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn square(square: &mut Square<'_>) {
                 // SAFETY: as the caller says.
-                unsafe { lanes::square::<$lanes, $pixels, $blocks, false>(square) }
+                unsafe { loops::square::<$lanes, $pixels, $blocks, false>(square) }
             }
 
             /// # Safety
@@ -118,7 +148,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn vector(square: &mut Square<'_>) {
                 // SAFETY: as the caller says.
-                unsafe { lanes::square::<$lanes, 1, { if $blocks > 1 { 8 } else { 1 } }, true>(square) }
+                unsafe { loops::square::<$lanes, 1, $vector, true>(square) }
             }
 
             /// # Safety
@@ -126,7 +156,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn depth(depth: &mut Depth<'_>) {
                 // SAFETY: as the caller says.
-                unsafe { lanes::depth::<$lanes>(depth) }
+                unsafe { loops::depth::<$lanes>(depth) }
             }
 
             /// # Safety
@@ -134,7 +164,14 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn surplus(layer: &Layer<'_>, sums: &mut [[i32; BLOCK]]) {
                 // SAFETY: as the caller says.
-                unsafe { lanes::surplus::<$lanes>(layer, sums) }
+                unsafe { loops::surplus::<$lanes>(layer, sums) }
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn pairs(weights: &[i8]) -> bool {
+                loops::pairs::<$lanes>(weights)
             }
 
             /// # Safety
@@ -149,21 +186,27 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn interleave(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
                 // SAFETY: as the caller says.
-                unsafe { lanes::interleave::<$lanes>(rows, to) }
+                unsafe { loops::interleave::<$lanes>(rows, to) }
             }
         }
     };
 }
 
-compiled!(plain, Plain, 1, 1);
+compiled!(plain: Plain, 1 by 1, one by 1);
 #[cfg(target_arch = "x86_64")]
-compiled!(sse41, crate::x86::sse41::Sse41, 1, 1, "sse4.1");
+compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1, "sse4.1");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, crate::x86::avx2::Avx2, 2, 1, "avx2");
+compiled!(avx2: crate::x86::Avx2, 2 by 1, one by 1, "avx2");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx_vnni, crate::x86::avx2::AvxVnni, 6, 1, "avx2,avxvnni");
+compiled!(avx_vnni: crate::x86::AvxVnni, 6 by 1, one by 1, "avx2,avxvnni");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512, crate::x86::avx512::Avx512, 12, 4, "avx512f,avx512bw,avx512vl,avx512vnni");
+compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8, "avx512f,avx512bw,avx512vl,avx512vnni");
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2);
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+compiled!(dot: crate::aarch64::Dot, 4 by 1, one by 4, "dotprod");
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+compiled!(simd128: crate::wasm::Simd128, 1 by 1, one by 1);
 
 impl Present {
     /// Pixels by all outputs of a layer; see [`Square`].
@@ -181,17 +224,14 @@ impl Present {
         depth.fits().then(|| call!(self, depth(depth)))
     }
 
-    /// The biases less what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`.
-    pub(super) fn raised_bias<'s>(
-        self,
-        layer: &Layer<'_>,
-        bias: &[i32],
-        sums: &'s mut [[i32; BLOCK]],
-    ) -> &'s [[i32; BLOCK]] {
+    /// Looks through the weights of a layer: takes what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`, off the biases,
+    /// and finds out whether products can be added in pairs.
+    pub(super) fn prepare<'s>(self, layer: &mut Layer<'s>, bias: &[i32], sums: &'s mut [[i32; BLOCK]]) {
         call!(self, surplus(layer, sums));
-        let sums = sums.as_flattened_mut();
-        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
-        sums.as_chunks().0
+        let lanes = sums.as_flattened_mut().iter_mut();
+        lanes.zip(bias).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
+        layer.bias = sums;
+        layer.pairs = call!(self, pairs(layer.weights));
     }
 
     /// A sum of two tensors.

@@ -1,0 +1,130 @@
+//! What the vectors of AArch64 do with sixteen lanes.
+//!
+//! SDOT makes four products in each of four lanes and adds them to their sums. Without it SMULL makes eight products of 16 bits, and SADALP adds
+//! two and two of them to the sums. Between both SMLAL adds a second product of eight others, where no weight is −128: 2·127·128 is less than 2^15.
+
+mod dot;
+mod neon;
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+
+pub(crate) use dot::Dot;
+pub(crate) use neon::Neon;
+
+use crate::lanes::{BLOCK, GROUP, Run, Sixteen};
+
+/// Four lanes in each: the bytes of a group, or the sums.
+pub(crate) type Four<T> = [T; 4];
+
+/// See [`Vectors::group`](crate::lanes::Vectors::group).
+///
+/// # Safety
+/// 64 bytes may be read.
+#[inline(always)]
+unsafe fn group(at: *const i8) -> Four<int8x16_t> {
+    // SAFETY: as the caller says.
+    unsafe { [vld1q_s8(at), vld1q_s8(at.add(16)), vld1q_s8(at.add(32)), vld1q_s8(at.add(48))] }
+}
+
+/// See [`Vectors::four`](crate::lanes::Vectors::four). The compiler is not told that all parts are alike: it would no longer find the
+/// instructions for high halves.
+///
+/// # Safety
+/// Four bytes may be read.
+#[inline(always)]
+unsafe fn four(at: *const i8) -> int8x16_t {
+    let four;
+    // SAFETY: as the caller says; the instruction writes the register that is named.
+    unsafe {
+        asm!("ld1r {{{four:v}.4s}}, [{at}]", four = lateout(vreg) four, at = in(reg) at,
+            options(pure, readonly, nostack, preserves_flags));
+    }
+    four
+}
+
+/// Sixteen numbers, one for each lane.
+#[inline(always)]
+fn numbers(from: &[i32; BLOCK]) -> Four<int32x4_t> {
+    let at = from.as_ptr();
+    // SAFETY: the array has 64 bytes.
+    unsafe { [vld1q_s32(at), vld1q_s32(at.add(4)), vld1q_s32(at.add(8)), vld1q_s32(at.add(12))] }
+}
+
+/// What follows the first `groups` groups.
+///
+/// # Safety
+/// There are so many.
+#[inline(always)]
+unsafe fn after(run: Run, groups: usize) -> Run {
+    let bytes = groups.wrapping_mul(4);
+    // SAFETY: as the caller says.
+    let (x, weights) = unsafe { (run.x.add(bytes), run.weights.add(groups.wrapping_mul(run.steps[0]))) };
+    Run { x, weights, len: run.len.wrapping_sub(bytes), ..run }
+}
+
+/// See [`Vectors::sums`](crate::lanes::Vectors::sums).
+#[inline(always)]
+fn stored(sums: Four<int32x4_t>) -> [i32; BLOCK] {
+    let mut numbers = [0; BLOCK];
+    for (to, sums) in numbers.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+        // SAFETY: each part has 16 bytes.
+        unsafe { vst1q_s32(to.as_mut_ptr(), sums) };
+    }
+    numbers
+}
+
+/// What brings sums to int8, in registers.
+#[derive(Debug)]
+pub(crate) struct Rounding {
+    bias: Four<int32x4_t>,
+    /// Half of the multipliers.
+    halves: Four<int32x4_t>,
+    zero: int16x8_t,
+    limits: [int8x16_t; 2],
+}
+
+impl Rounding {
+    #[inline(always)]
+    fn new(to: Sixteen<'_>) -> Self {
+        let (bias, [a, b, c, d]) = (numbers(to.bias), numbers(to.multipliers));
+        // SAFETY: NEON is part of AArch64.
+        unsafe {
+            let halves = [vshrq_n_s32::<1>(a), vshrq_n_s32::<1>(b), vshrq_n_s32::<1>(c), vshrq_n_s32::<1>(d)];
+            let limits = [vdupq_n_s8(to.limits[0]), vdupq_n_s8(to.limits[1])];
+            Self { bias, halves, zero: vdupq_n_s16(to.zero.into()), limits }
+        }
+    }
+
+    /// See [`Vectors::finish`](crate::lanes::Vectors::finish). SQRDMULH gives `(2·a·b + 2^31) >> 32`, so that `b = m / 2`: multipliers are even.
+    #[inline(always)]
+    fn finish(&self, mut sums: Four<int32x4_t>) -> [i8; BLOCK] {
+        for ((sums, bias), half) in sums.iter_mut().zip(self.bias).zip(self.halves) {
+            // SAFETY: NEON is part of AArch64.
+            *sums = unsafe { vqrdmulhq_s32(vaddq_s32(*sums, bias), half) };
+        }
+        let ([a, b, c, d], mut results) = (sums, [0; BLOCK]);
+        // SAFETY: NEON is part of AArch64; the results have 16 bytes.
+        unsafe {
+            let low = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(a), b), self.zero);
+            let high = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(c), d), self.zero);
+            let q = vqmovn_high_s16(vqmovn_s16(low), high);
+            let [lo, hi] = self.limits;
+            vst1q_s8(results.as_mut_ptr(), vminq_s8(vmaxq_s8(q, lo), hi));
+        }
+        results
+    }
+}
+
+/// See [`Vectors::interleave`](crate::lanes::Vectors::interleave).
+///
+/// # Safety
+/// Sixteen bytes of each row may be read.
+#[inline(always)]
+unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
+    // SAFETY: as the caller says; `to` has 64 bytes.
+    unsafe {
+        let [a, b, c, d] = rows;
+        vst4q_s8(to.as_mut_ptr(), int8x16x4_t(vld1q_s8(a), vld1q_s8(b), vld1q_s8(c), vld1q_s8(d)));
+    }
+}

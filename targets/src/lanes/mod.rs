@@ -1,0 +1,112 @@
+//! Kernels for processors that have sixteen lanes in their vectors, in one or in several: x86-64, AArch64, WebAssembly.
+//!
+//! The loops are written once, over what the vectors of an instruction set do ([`Vectors`]), which its own folder has. They are compiled for
+//! each [`Level`], and which one is there is found out when a program starts. One order of weights serves all.
+//!
+//! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
+
+mod conv;
+mod depthwise;
+mod fully_connected;
+mod level;
+mod loops;
+mod plain;
+mod ring;
+mod tile;
+
+use lacewing::arena::{Constants, Operand};
+use lacewing::format::{Tensor, Window};
+use lacewing::ops::{AddI8, ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::rows::Work;
+use lacewing::{Fault, Kernels, ops};
+
+pub use level::Level;
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub(crate) use loops::Vectors;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+pub(crate) use loops::{Run, fours};
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub(crate) use tile::{BLOCK, GROUP, Sixteen};
+
+use crate::add::Add;
+use crate::fallback::or_portable;
+use crate::wish::Wish;
+use level::Present;
+
+/// Kernels for x86-64, AArch64 and WebAssembly, at the level of an instruction set.
+///
+/// `lacewing convert --target x86-64`, `aarch64` and `wasm32` write files for them, the same for all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lanes(Present);
+
+impl Lanes {
+    /// At the highest level that this processor has. Without the feature `std` it is the highest that the program is compiled for.
+    #[must_use]
+    pub fn detect() -> Self {
+        Level::ALL.into_iter().rev().find_map(Self::at).unwrap_or_default()
+    }
+
+    /// At a level, if this processor has it.
+    #[must_use]
+    pub fn at(level: Level) -> Option<Self> {
+        Present::new(level).map(Self)
+    }
+
+    /// The level.
+    #[must_use]
+    pub fn level(self) -> Level {
+        self.0.level()
+    }
+}
+
+impl Kernels for Lanes {
+    fn conv_i8(&self, op: &ConvI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(conv::run(self.0, op, c, &mut work), || ops::conv::run::<_, i8, _>(self, op, c, work))
+    }
+
+    fn depthwise_i8(&self, op: &DepthwiseI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(depthwise::run(self.0, op, c, &mut work), || ops::depthwise::run::<_, i8>(op, c, work))
+    }
+
+    fn fully_connected_i8(
+        &self,
+        op: &FullyConnectedI8,
+        c: Constants<'_>,
+        input: &[i8],
+        output: &mut [i8],
+        scratch: &mut [u8],
+    ) -> Result<(), Fault> {
+        or_portable(fully_connected::run(self.0, op, c, (input, output, scratch)), || {
+            ops::fully_connected::run::<_, i8, _>(self, op, c, input, output)
+        })
+    }
+
+    fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
+        or_portable(Add::new(op, [a, b], output).map(|mut add| self.0.add(&mut add)), || {
+            ops::binary::add_i8(op, a, b, output)
+        })
+    }
+}
+
+/// What a convolution in one group wants.
+pub(crate) fn conv(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    conv::wish(input, output, window)
+}
+
+/// What a depthwise convolution wants.
+pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    depthwise::wish(input, output, window)
+}
+
+/// What a fully connected layer wants.
+pub(crate) fn fully_connected_i8(depth: u32, outputs: u32) -> Option<Wish> {
+    fully_connected::wish(depth, outputs)
+}

@@ -1,0 +1,108 @@
+//! Files on emulated processors of Linux boards: `tests/linux`, run under QEMU's user mode.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lacewing::format::Span;
+use lacewing_targets::pack;
+
+use super::linux::AARCH64;
+use super::model::ModelFile;
+use super::plugin::{self, Counted};
+use super::{batch, paths, process, qemu};
+use crate::generator::Generator;
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A processor that QEMU's user mode has.
+#[derive(Debug)]
+pub(super) struct Processor {
+    /// What QEMU calls it.
+    pub(super) name: &'static str,
+    /// The level of the kernels that is found there.
+    level: &'static str,
+}
+
+/// One for each level of the kernels.
+pub(super) const PROCESSORS: [Processor; 2] =
+    [Processor { name: AARCH64.cpu, level: "Neon" }, Processor { name: "cortex-a76", level: "Dot" }];
+
+/// Run a model on an emulated processor of Linux boards and count its instructions
+///
+/// Any file is packed for the kernels first. Instructions are not cycles.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The processor, cortex-a53 or cortex-a76
+    #[arg(long, value_parser = parse)]
+    cpu: &'static Processor,
+    /// The model's .lace file
+    #[arg(long)]
+    model: PathBuf,
+}
+
+fn parse(name: &str) -> Result<&'static Processor, String> {
+    let names = || PROCESSORS.each_ref().map(|processor| processor.name).join(", ");
+    PROCESSORS.iter().find(|processor| processor.name == name).ok_or_else(|| format!("the processors are {}", names()))
+}
+
+/// Feeds the bytes of a fixed generator, compares the outputs with the host's and prints the count.
+pub(super) fn command(args: &Args) -> Result<()> {
+    let file = ModelFile::open(&args.model)?;
+    let expected = file.run(1, &mut Generator::default())?;
+    let packed = match pack(&file.model()?)? {
+        Some(packed) => ModelFile::new(&packed)?,
+        None => file,
+    };
+    let model = packed.model()?;
+    ensure!(model.frame().is_none(), "the input goes in row by row: convert without --input-rows");
+    let (mut arena, mut bytes) = (vec![0; model.arena_len()], Generator::default());
+    model.reset(&mut arena)?;
+    let spans = |span: Option<Span>| span.and_then(Span::range).context("a tensor has no place");
+    for input in model.inputs() {
+        arena[spans(input.tensor.span())?].fill_with(|| bytes.next().unwrap_or_default());
+    }
+    let Ran { counted, arenas } = args.cpu.run([(packed.bytes(), &arena[..])])?;
+    let outputs = model.outputs().map(|output| Ok(&arenas[spans(output.tensor.span())?]));
+    ensure!(outputs.collect::<Result<Vec<_>>>()?.concat() == expected, "otherwise than on the host");
+    println!("{} instructions, output {}", counted.instructions, qemu::sha256(&expected));
+    Ok(())
+}
+
+/// What is missing for [`PROCESSORS`], if anything is.
+pub(super) fn missing() -> Result<Option<String>> {
+    match paths::program("gcc") {
+        Some(_) => AARCH64.missing(),
+        None => Ok(Some("no gcc".into())),
+    }
+}
+
+/// What was counted, and the arenas that the files left, one behind the other.
+pub(super) struct Ran {
+    pub(super) counted: Counted,
+    pub(super) arenas: Vec<u8>,
+}
+
+impl Processor {
+    /// Runs files, each with the arena that it starts from.
+    pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Ran> {
+        let (program, folder) = (build()?, tempfile::tempdir()?);
+        fs::write(folder.path().join("input.bin"), batch::input(files))?;
+        let mut qemu = AARCH64.emulated(self.name);
+        qemu.current_dir(&folder).arg("-plugin");
+        qemu.arg(format!("{},out=counts.txt", plugin::provide()?.display())).arg(program);
+        let ended = process::within(LIMIT, &mut qemu)?;
+        let said = ended.stderr.trim();
+        ensure!(ended.status.is_some_and(|status| status.success()), "{}: {said}", self.name);
+        ensure!(said == self.level, "{} has {said} instead of {}", self.name, self.level);
+        let counted = plugin::read(&folder.path().join("counts.txt"))?;
+        Ok(Ran { counted, arenas: fs::read(folder.path().join("output.bin"))? })
+    }
+}
+
+fn build() -> Result<PathBuf> {
+    let mut cargo = AARCH64.cargo(&paths::root().join("tests/linux"), "build")?;
+    process::run(cargo.args(["--release", "--quiet"]))?;
+    AARCH64.executable("lacewing-linux")
+}
