@@ -3,7 +3,7 @@
 
     python peer.py litert|onnxruntime|openvino|ncnn MODEL --threads N --seconds S
 
-Prints one JSON object: `load_us` until the engine could run, `first_us` until the first result from the start of loading, `min_us` and
+Prints one JSON object: `load_us` until the engine could run, `first_us` of the first run, `min_us` and
 `median_us` of the runs after it, `runs`, and `peak_memory_bytes` of the process, Python's own share included. Loading begins when the engine's
 package has been imported.
 """
@@ -132,7 +132,7 @@ def main():
         json.dumps(
             {
                 "load_us": (ready - start) * 1e6,
-                "first_us": (first - start) * 1e6,
+                "first_us": (first - ready) * 1e6,
                 "min_us": min(times) * 1e6,
                 "median_us": statistics.median(times) * 1e6,
                 "runs": len(times),

@@ -26,7 +26,7 @@ Examples:
   cargo xtask bench-host --model own_qdq.onnx --precision int8 --engine lacewing,onnxruntime --json
 Columns:
   fastest, median  one inference, in microseconds
-  load, first      from opening the file until the engine could run, and until the first result
+  load, first      from opening the file until the engine could run, and the first inference after it
   memory           the most that the process had; of the engines in Python with Python's own
   ×peer            our fastest beside the best peer's, ×goal beside our goal: below 1 is better")]
 pub(super) struct Args {

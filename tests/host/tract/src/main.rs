@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::json;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::{Factoid, ShapeFactoid};
+use tract_onnx::tract_hir::internal::DimLike;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -24,7 +26,7 @@ fn main() -> Result<()> {
         "{}",
         json!({
             "load_us": us(load),
-            "first_us": us(first),
+            "first_us": us(first - load),
             "min_us": us(times[0]),
             "median_us": us(times[times.len() / 2]),
             "runs": times.len(),
@@ -39,8 +41,9 @@ fn load(path: &str) -> Result<Arc<TypedRunnableModel>> {
     let mut model = tract_onnx::onnx().model_for_path(path)?;
     for input in 0..model.inputs.len() {
         let mut fact = model.input_fact(input)?.clone();
-        let dims: Vec<_> = fact.shape.dims().map(|dim| dim.concretize().and_then(|dim| dim.to_usize().ok()).unwrap_or(1)).collect();
-        fact.shape = ShapeFactoid::from_iter(dims);
+        let known = |dim: Option<TDim>| dim.and_then(|dim| dim.to_usize().ok()).unwrap_or(1);
+        let dims: Vec<usize> = fact.shape.dims().map(|dim| known(dim.concretize())).collect();
+        fact.shape = dims.into_iter().collect::<ShapeFactoid>();
         model.set_input_fact(input, fact)?;
     }
     model.into_optimized()?.into_runnable()

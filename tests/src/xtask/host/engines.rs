@@ -49,7 +49,7 @@ impl Engine {
 pub(super) struct Measured {
     /// Until it could run.
     pub(super) load_us: Option<f64>,
-    /// From there, until the first result.
+    /// The first run.
     pub(super) first_us: Option<f64>,
     /// The fastest run.
     pub(super) min_us: f64,
