@@ -130,7 +130,7 @@ impl Args {
 
     fn line(&self, set: &Engines, engines: &[Engine], job: &Job) -> Line {
         let mut commands = set.commands(engines, job);
-        let mut outcomes = BTreeMap::new();
+        let mut outcomes: BTreeMap<Engine, Outcome> = BTreeMap::new();
         for round in 1..=self.rounds {
             eprintln!("{} in {}: turn {round} of {}", job.name, job.precision.name(), self.rounds);
             for (engine, command) in &mut commands {
@@ -139,7 +139,6 @@ impl Args {
                     Err(error) => Err(anyhow::anyhow!("{error:#}")),
                 };
                 let outcome = match outcomes.remove(engine) {
-                    Some(Outcome::Failed { error }) => Outcome::Failed { error },
                     Some(outcome) => outcome.and(turn),
                     None => turn.map_or_else(|error| Outcome::failed(&error), Outcome::Measured),
                 };

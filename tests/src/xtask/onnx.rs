@@ -79,8 +79,6 @@ fn source() -> PathBuf {
     paths::root().join("tests/onnx")
 }
 
-/// Named after what is in it, so that another version gets another folder.
 fn folder() -> Result<PathBuf> {
-    let name = python::digest(&["make.py", "requirements.txt"].map(|name| source().join(name)))?;
-    Ok(paths::cache_dir().join(format!("onnx-suite-{name}")))
+    python::made("onnx-suite", &source())
 }

@@ -30,8 +30,14 @@ pub(super) fn environment(requirements: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The folder for what `make.py` writes, named after it and what it requires, so that another version gets another folder.
+pub(super) fn made(name: &str, source: &Path) -> Result<PathBuf> {
+    let digest = digest(&["make.py", "requirements.txt"].map(|file| source.join(file)))?;
+    Ok(paths::cache_dir().join(format!("{name}-{digest}")))
+}
+
 /// A short name for what files hold.
-pub(super) fn digest(files: &[impl AsRef<Path>]) -> Result<String> {
+fn digest(files: &[impl AsRef<Path>]) -> Result<String> {
     let mut hash = Sha256::new();
     for path in files.iter().map(AsRef::as_ref) {
         hash.update(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);

@@ -161,8 +161,7 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
 
 /// Models that no folder has, made once.
 pub(super) fn made() -> Result<PathBuf> {
-    let name = python::digest(&["make.py", "requirements.txt"].map(|name| source().join(name)))?;
-    let folder = paths::cache_dir().join(format!("host-models-{name}"));
+    let folder = python::made("host-models", &source())?;
     if !folder.join("mobilenet_v2_qdq.onnx").is_file() {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let mut make = Command::new(interpreter()?);
