@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The root of the repository.
 pub(super) fn root() -> PathBuf {
@@ -30,6 +32,19 @@ pub(super) fn cache_dir() -> PathBuf {
         .or_else(|| Some(named("XDG_CACHE_HOME")?.join("lacewing")))
         .or_else(|| Some(named("HOME")?.join(".cache/lacewing")))
         .unwrap_or_else(|| target_dir().join("cache"))
+}
+
+/// The tables `[[model]]` of a file of the repository.
+pub(super) fn models<T: DeserializeOwned>(path: &str) -> Result<Vec<T>> {
+    #[derive(Deserialize)]
+    struct Table<T> {
+        model: Vec<T>,
+    }
+    let path = root().join(path);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table: Table<T> =
+        toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))?;
+    Ok(table.model)
 }
 
 /// The file called `name` in one of the folders of `PATH`.

@@ -1,9 +1,8 @@
 //! `tests/mcu.toml`: the models, what their peers need, what we want to need.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::xtask::paths;
@@ -36,17 +35,9 @@ pub(super) struct Figures {
     pub(super) stack: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Table {
-    model: Vec<Known>,
-}
-
 /// All models of the table.
 pub(in crate::xtask) fn known() -> Result<Vec<Known>> {
-    let path = paths::root().join("tests/mcu.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let table: Table = toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))?;
-    Ok(table.model)
+    paths::models("tests/mcu.toml")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `tests/host/models.toml`: the models, and files that are given.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -48,11 +47,6 @@ struct Known {
     name: String,
     int8: Files,
     f32: Files,
-}
-
-#[derive(Deserialize)]
-struct Table {
-    model: Vec<Known>,
 }
 
 /// A model to measure.
@@ -107,15 +101,13 @@ pub(super) fn given(path: &Path, precision: Precision) -> Result<Job> {
 }
 
 fn table() -> Result<Vec<Known>> {
-    let path = paths::root().join("tests/host/models.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let table: Table = toml::from_str(&text).with_context(|| format!("{} is not as it should be", path.display()))?;
-    Ok(table.model)
+    paths::models("tests/host/models.toml")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn every_model_of_the_table_has_a_file_and_a_goal() {
