@@ -2,8 +2,6 @@
 
 pub mod numbers;
 
-use std::borrow::Cow;
-
 use lacewing::Int;
 use lacewing::format::encode::Builder;
 use lacewing::format::metadata::{self, Item, Layer};
@@ -163,22 +161,14 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
     values.iter().map(port).collect()
 }
 
-/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding; for [`Layout::PAIRS`] none of an odd output is −128.
-fn reorder(weights: &[i8], outputs: u32, layout: Layout) -> Cow<'_, [i8]> {
-    if layout == Layout::PLAIN {
-        return weights.into();
-    }
+/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
+fn reorder<W: Copy + Default>(weights: &[W], outputs: u32, layout: Layout) -> Vec<W> {
     let depth = weights.len() as u32 / outputs;
-    let mut ordered = vec![0; layout.len(outputs, depth).unwrap_or(0) as usize];
+    let mut ordered = vec![W::default(); layout.len(outputs, depth).unwrap_or(0) as usize];
     for (i, weight) in (0..).zip(weights) {
         ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
     }
-    if layout == Layout::PAIRS {
-        for [even, odd] in ordered.as_chunks_mut().0 {
-            *odd -= i8::from(*even < 0);
-        }
-    }
-    ordered.into()
+    ordered
 }
 
 /// The value's place in the arena.
@@ -301,9 +291,13 @@ impl Writer<'_> {
 
     /// The order of the node's weights that the target's kernels want, or else, and if they do not round like that, `usual`.
     pub(crate) fn layout<T: Int>(&self, usual: Layout, requant: &Requant<T>) -> Layout {
+        if rounds(requant) { self.layout_f32(usual) } else { usual }
+    }
+
+    /// The same where nothing is rounded.
+    pub(crate) fn layout_f32(&self, usual: Layout) -> Layout {
         let Context { graph, quantization, kernels, .. } = self.context;
-        let wish = wish(graph, quantization, self.node, (*kernels, false)).filter(|_| rounds(requant));
-        wish.map_or(usual, |wish| wish.layout)
+        wish(graph, quantization, self.node, (*kernels, false)).map_or(usual, |wish| wish.layout)
     }
 
     /// The bytes where the node adds up rows.
@@ -316,15 +310,26 @@ impl Writer<'_> {
         self.context.plan.scratch(self.node)
     }
 
-    /// Row-major `[o][k]` weights among the constants in the order of `layout`, those of int4 two in a byte, the first in the low half.
+    /// Row-major `[o][k]` weights among the constants in the order of `layout`, those of int4 two in a byte, the first in the low half;
+    /// for [`Layout::PAIRS`] none of an odd output is −128.
     pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8], layout: Layout) -> Span {
-        let outputs = self.output().shape[3];
-        let weights = &reorder(weights, outputs, layout);
+        let mut weights = reorder(weights, self.output().shape[3], layout);
+        if layout == Layout::PAIRS {
+            for [even, odd] in weights.as_chunks_mut().0 {
+                *odd -= i8::from(*even < 0);
+            }
+        }
         let pair = |pair: &[i8]| pair[0] & 15 | pair.get(1).copied().unwrap_or_default() << 4;
         match bits {
-            Bits::Eight => self.constant(weights),
+            Bits::Eight => self.constant(&weights),
             Bits::Four => self.constant(&weights.chunks(2).map(pair).collect::<Vec<i8>>()),
         }
+    }
+
+    /// The node's weights in f32 among the constants in the order of `layout`.
+    pub(crate) fn float_weights(&mut self, layout: Layout) -> Span {
+        let weights = reorder(&self.floats(1, 0), self.output().shape[3], layout);
+        self.constant(&weights)
     }
 
     /// A constant operand in f32: weights, a bias; `len` zeros if the node has no such operand.

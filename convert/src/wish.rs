@@ -8,8 +8,7 @@ use crate::graph::{Graph, Node, NodeId, Op, ValueId};
 use crate::ops::{is_depthwise, window_of};
 use crate::quantize::{Bits, Quantization, Width};
 
-/// The wish for a node, as a whole or row by row in a band, in int8 with int8 or int4 weights, or in int16; `None` for any other, and where the kernels
-/// have none.
+/// The wish for a node, as a whole or row by row in a band; `None` for one without weights, and where the kernels have none.
 pub(crate) fn wish(
     graph: &Graph,
     quantization: &Quantization,
@@ -17,15 +16,33 @@ pub(crate) fn wish(
     (kernels, banded): (Family, bool),
 ) -> Option<Wish> {
     let node = &graph.nodes[id.0];
-    let weights = quantization.weights(id)?;
     let width = |value: ValueId| quantization.params(value).map(|params| params.width);
-    let width = width(node.inputs[0]).filter(|input| Some(*input) == width(node.outputs[0]))?;
+    let [input, output] = [node.inputs[0], node.outputs[0]].map(width);
+    if [input, output] == [None; 2] {
+        return of_reals(graph, node, kernels);
+    }
+    let weights = quantization.weights(id)?;
+    let width = input.filter(|input| Some(*input) == output)?;
     if !weights.zeros.is_empty() {
         return None;
     }
     // Pairs have no room for a weight of -128 beside a negative one.
     let fits = |wish: &Wish| wish.layout != Layout::PAIRS || weights.ints.iter().all(|w| *w > i8::MIN);
     of(graph, node, (width, weights.bits), (kernels, banded)).filter(fits)
+}
+
+/// The same in f32.
+fn of_reals(graph: &Graph, node: &Node, kernels: Family) -> Option<Wish> {
+    let tensor = |value: ValueId| Tensor::new(Place::Arena, DType::F32, 0, shape4(graph.shape(value)));
+    let (input, output) = (tensor(*node.inputs.first()?), tensor(node.outputs[0]));
+    match &node.op {
+        Op::Conv { window, groups } if is_depthwise(*groups, &input) => {
+            kernels.depthwise_f32(&input, &output, &window_of(window))
+        }
+        Op::Conv { window, groups: 1 } => kernels.conv_f32(&input, &window_of(window)),
+        Op::FullyConnected => kernels.fully_connected_f32(),
+        _ => None,
+    }
 }
 
 fn of(graph: &Graph, node: &Node, (width, bits): (Width, Bits), (kernels, banded): (Family, bool)) -> Option<Wish> {

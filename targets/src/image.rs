@@ -13,8 +13,8 @@ pub(crate) fn product(a: usize, b: usize) -> Option<usize> {
 
 /// An image under a window.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Image<'a> {
-    pub(crate) rows: Rows<'a, i8>,
+pub(crate) struct Image<'a, T = i8> {
+    pub(crate) rows: Rows<'a, T>,
     pub(crate) height: usize,
     pub(crate) width: usize,
     pub(crate) channels: usize,
@@ -23,21 +23,15 @@ pub(crate) struct Image<'a> {
     pub(crate) dilation: [usize; 2],
     pub(crate) pad: [usize; 2],
     /// What stands outside.
-    pub(crate) zero: i8,
+    pub(crate) zero: T,
 }
 
-impl<'a> Image<'a> {
-    pub(crate) fn new(rows: Rows<'a, i8>, input: &Tensor, window: &Window, zero: i8) -> Self {
+impl<'a, T: Copy> Image<'a, T> {
+    pub(crate) fn new(rows: Rows<'a, T>, input: &Tensor, window: &Window, zero: T) -> Self {
         let [_, height, width, channels] = input.shape.map(|dim| dim as usize);
         let pair = |pair: [u32; 2]| pair.map(|x| x as usize);
         let [kernel, stride, dilation, pad] = [window.kernel, window.stride, window.dilation, window.pad].map(pair);
         Self { rows, height, width, channels, kernel, stride, dilation, pad, zero }
-    }
-
-    /// An image in int16, 0 outside, as one of its bytes, of twice as many channels.
-    pub(crate) fn of_i16(rows: &Rows<'a, i16>, input: &Tensor, window: &Window) -> Self {
-        let image = Self::new(rows.bytes(), input, window, 0);
-        Self { channels: image.channels.wrapping_mul(2), ..image }
     }
 
     /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
@@ -96,7 +90,7 @@ impl<'a> Image<'a> {
     }
 
     /// The rows that output rows read, which all have the same taps inside.
-    pub(crate) fn lines(&self, rows: Range<usize>) -> Lines<'a> {
+    pub(crate) fn lines(&self, rows: Range<usize>) -> Lines<'a, T> {
         let taps = self.taps(0, rows.start);
         let first = self.position(0, rows.start, taps.start);
         let last = self.position(0, rows.end.wrapping_sub(1), taps.end.wrapping_sub(1));
@@ -108,12 +102,12 @@ impl<'a> Image<'a> {
     /// Computes output rows of `len` numbers, as many at a time as [`Self::lines_alike`] gives: `compute` has what they read, how many they
     /// are, and the outputs.
     #[inline(always)]
-    pub(crate) fn rows_alike<T>(
+    pub(crate) fn rows_alike<Y>(
         &self,
         rows: &Range<u32>,
         len: usize,
-        output: &mut [T],
-        mut compute: impl FnMut(&Lines<'a>, usize, &mut [T]) -> Option<()>,
+        output: &mut [Y],
+        mut compute: impl FnMut(&Lines<'a, T>, usize, &mut [Y]) -> Option<()>,
     ) -> Option<()> {
         let (mut y, end) = (rows.start as usize, rows.end as usize);
         let mut rest = output;
@@ -129,7 +123,7 @@ impl<'a> Image<'a> {
 
     /// The rows that output rows from `y` on read, as many before `end` as have the same taps inside and read one slice, or one row; and
     /// their end.
-    fn lines_alike(&self, y: usize, end: usize) -> (Lines<'a>, usize) {
+    fn lines_alike(&self, y: usize, end: usize) -> (Lines<'a, T>, usize) {
         let alike = self.alike(0, y, end);
         let lines = self.lines(y..alike);
         let next = y.wrapping_add(1);
@@ -137,10 +131,18 @@ impl<'a> Image<'a> {
     }
 }
 
+impl<'a> Image<'a> {
+    /// An image in int16, 0 outside, as one of its bytes, of twice as many channels.
+    pub(crate) fn of_i16(rows: &Rows<'a, i16>, input: &Tensor, window: &Window) -> Self {
+        let image = Self::new(rows.bytes(), input, window, 0);
+        Self { channels: image.channels.wrapping_mul(2), ..image }
+    }
+}
+
 /// The rows inside that output rows with the same taps read.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines<'a> {
-    rows: Rows<'a, i8>,
+pub(crate) struct Lines<'a, T = i8> {
+    rows: Rows<'a, T>,
     /// The row that the first tap inside of the first output row reads.
     first: usize,
     dilation: usize,
@@ -148,12 +150,12 @@ pub(crate) struct Lines<'a> {
     /// The taps inside.
     pub(crate) taps: Range<usize>,
     /// From the first row to the last as one slice, with those between; `None` if there are none, or they are not one after another.
-    pub(crate) block: Option<&'a [i8]>,
+    pub(crate) block: Option<&'a [T]>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a, T> Lines<'a, T> {
     /// The row that a tap inside of the first output row reads, and in the block what follows it.
-    pub(crate) fn from(&self, tap: usize) -> Option<&'a [i8]> {
+    pub(crate) fn from(&self, tap: usize) -> Option<&'a [T]> {
         let down = tap.checked_sub(self.taps.start)?.wrapping_mul(self.dilation);
         match self.block {
             Some(block) => block.get(down.wrapping_mul(self.row_len)..),

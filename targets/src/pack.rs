@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use lacewing::Model;
-use lacewing::arena::Constants;
+use lacewing::arena::{Constants, Pod};
 use lacewing::format::encode::{Builder, TooLarge};
 use lacewing::format::{ALIGN, Layout, Op, Span};
 
@@ -60,16 +60,21 @@ impl Packer<'_> {
     /// Changes a record that is not as it is wished for.
     fn pack(&mut self, op: &mut Op) {
         let Some(wished) = Wished::of(op, NATIVE).filter(|wished| !wished.is_met()) else { return };
-        let Wished { wish: Wish { layout, scratch, .. }, weights, size, .. } = wished;
+        let Wished { wish: Wish { layout, scratch, .. }, weights, size, real, .. } = wished;
         if *wished.layout != layout {
-            let Some(ordered) = reordered(self.model.constants(), *weights, [*wished.layout, layout], size) else {
-                return;
+            let (constants, layouts) = (self.model.constants(), [*wished.layout, layout]);
+            let ordered = match real {
+                true => reordered::<f32>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
+                false => reordered::<i8>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
             };
-            (*weights, *wished.layout) = (self.builder.constant(&ordered), layout);
+            let Some(ordered) = ordered else { return };
+            (*weights, *wished.layout) = (ordered, layout);
         }
-        let offset = (self.model.arena_len() as u32).next_multiple_of(ALIGN as u32);
-        *wished.scratch = Span { offset, len: scratch };
-        self.scratch = self.scratch.max(scratch);
+        if let Some(span) = wished.scratch {
+            let offset = (self.model.arena_len() as u32).next_multiple_of(ALIGN as u32);
+            *span = Span { offset, len: scratch };
+            self.scratch = self.scratch.max(scratch);
+        }
     }
 
     fn finish(mut self) -> Result<Vec<u8>, TooLarge> {
@@ -80,21 +85,40 @@ impl Packer<'_> {
     }
 }
 
-/// Weights of one byte each in another order; `None` for what the other order has no place for.
-fn reordered(
+/// Weights in another order; `None` for what the other order has no place for.
+fn reordered<W: Weight>(
     constants: Constants<'_>,
     weights: Span,
     [from, to]: [Layout; 2],
     [outputs, depth]: [u32; 2],
-) -> Option<Vec<i8>> {
-    let weights = constants.get::<i8>(weights).ok()?;
+) -> Option<Vec<W>> {
+    let weights = constants.get::<W>(weights).ok()?;
     let at = |o: u32, k: u32| weights.get(from.index(o, k, depth) as usize).copied();
-    let mut ordered = vec![0; to.len(outputs, depth)? as usize];
+    let mut ordered = vec![W::default(); to.len(outputs, depth)? as usize];
     for o in 0..outputs {
         for k in 0..depth {
-            let carry = from.carries(o) && at(o.checked_sub(1)?, k)? < 0;
-            *ordered.get_mut(to.index(o, k, depth) as usize)? = at(o, k)?.wrapping_add(i8::from(carry));
+            let carries = from.carries(o) && at(o.checked_sub(1)?, k)? < W::default();
+            *ordered.get_mut(to.index(o, k, depth) as usize)? = if carries { at(o, k)?.carried() } else { at(o, k)? };
         }
     }
     Some(ordered)
+}
+
+/// A weight of int8 or f32.
+trait Weight: Pod + Default + PartialOrd {
+    /// The weight of an element to which 1 must be added.
+    fn carried(self) -> Self;
+}
+
+impl Weight for i8 {
+    fn carried(self) -> Self {
+        self.wrapping_add(1)
+    }
+}
+
+/// No order of theirs has one.
+impl Weight for f32 {
+    fn carried(self) -> Self {
+        self
+    }
 }

@@ -41,10 +41,12 @@ pub struct Wished<'a> {
     pub wish: Wish,
     /// Order of the weights.
     pub layout: &'a mut Layout,
-    /// The weights, of int8 or two of int4 in a byte.
+    /// The weights: of int8, two of int4 in a byte, or of f32.
     pub weights: &'a mut Span,
-    /// Bytes to work in.
-    pub scratch: &'a mut Span,
+    /// Whether they are of f32.
+    pub real: bool,
+    /// Bytes to work in; `None` where no kernels want any.
+    pub scratch: Option<&'a mut Span>,
     /// Outputs, and weights of each.
     pub size: [u32; 2],
 }
@@ -54,12 +56,22 @@ impl<'a> Wished<'a> {
     pub fn of(op: &'a mut Op, kernels: Family) -> Option<Self> {
         macro_rules! wished {
             ($op:expr, $wish:expr, $size:expr) => {
+                wished!(
+                    $op,
+                    $wish.filter(|_| rounds(&$op.requant)),
+                    $size,
+                    real: false,
+                    scratch: Some(&mut $op.scratch)
+                )
+            };
+            ($op:expr, $wish:expr, $size:expr, real: $real:expr, scratch: $scratch:expr) => {
                 Some(Self {
-                    wish: $wish.filter(|_| rounds(&$op.requant))?,
+                    wish: $wish?,
                     size: $size,
                     layout: &mut $op.layout,
                     weights: &mut $op.weights,
-                    scratch: &mut $op.scratch,
+                    real: $real,
+                    scratch: $scratch,
                 })
             };
         }
@@ -93,6 +105,20 @@ impl<'a> Wished<'a> {
                 let size = [op.output.shape[3], op.input.shape[3]];
                 wished!(op, kernels.fully_connected_w4(size[1]), size)
             }
+            Op::ConvF32(op) if op.groups == 1 => {
+                let size = [op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?];
+                let wish = kernels.conv_f32(&op.input, &op.window);
+                wished!(op, wish, size, real: true, scratch: Some(&mut op.scratch))
+            }
+            Op::DepthwiseF32(op) => {
+                let wish = kernels.depthwise_f32(&op.input, &op.output, &op.window);
+                let size = [op.output.shape[3], taps(&op.window)?];
+                wished!(op, wish, size, real: true, scratch: Some(&mut op.scratch))
+            }
+            Op::FullyConnectedF32(op) => {
+                let size = [op.output.shape[3], op.input.shape[3]];
+                wished!(op, kernels.fully_connected_f32(), size, real: true, scratch: None)
+            }
             _ => None,
         }
     }
@@ -100,7 +126,7 @@ impl<'a> Wished<'a> {
     /// Whether the order of weights and the least scratch are as wished for.
     #[must_use]
     pub fn is_met(&self) -> bool {
-        self.wish.layout == *self.layout && self.wish.least <= self.scratch.len
+        self.wish.layout == *self.layout && self.wish.least <= self.scratch.as_ref().map_or(0, |scratch| scratch.len)
     }
 }
 
@@ -248,6 +274,24 @@ impl Family {
             Self::Armv7em => crate::armv7em::fully_connected_w4(depth),
             Self::Armv81m | Self::Scalar => Some(FULLY_CONNECTED_W4),
         }
+    }
+
+    /// What a convolution in one group, in f32, wants.
+    #[must_use]
+    pub fn conv_f32(self, input: &Tensor, window: &Window) -> Option<Wish> {
+        crate::lanes::conv_f32(input, window).filter(|_| self == Self::Lanes)
+    }
+
+    /// What a depthwise convolution in f32 wants.
+    #[must_use]
+    pub fn depthwise_f32(self, input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+        crate::lanes::depthwise_f32(input, output, window).filter(|_| self == Self::Lanes)
+    }
+
+    /// What a fully connected layer in f32 wants.
+    #[must_use]
+    pub fn fully_connected_f32(self) -> Option<Wish> {
+        (self == Self::Lanes).then(crate::lanes::fully_connected_f32)
     }
 
     /// What a fully connected layer in int8 of `depth` inputs and so many outputs wants.

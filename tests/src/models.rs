@@ -213,11 +213,12 @@ fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
     chain.push(PadF32 { input: image.last(), output: padded, before: [0, 1, 1, 0], value: 0.0 });
     let [conv, depthwise] = [(); 2].map(|()| chain.f32([1, 6, 6, 8]));
     let (weights, bias) = (chain.weights_f32(8 * 18), chain.weights_f32(8));
+    let (layout, scratch) = (Layout::PLAIN, Span::EMPTY);
     let (input, output) = (padded.last(), conv);
-    chain.push(ConvF32 { input, output, window: window(3, 1, 0), groups: 2, weights, bias, lo, hi });
+    chain.push(ConvF32 { input, output, window: window(3, 1, 0), groups: 2, weights, layout, bias, lo, hi, scratch });
     let (weights, bias) = (chain.weights_f32(8 * 9), chain.weights_f32(8));
-    let window = self::window(3, 1, 1);
-    chain.push(DepthwiseF32 { input: conv, output: depthwise, window, weights, bias, lo, hi });
+    let (window, layout) = (self::window(3, 1, 1), Layout::channels_last(8));
+    chain.push(DepthwiseF32 { input: conv, output: depthwise, window, weights, layout, bias, lo, hi, scratch });
     let weights = chain.weights_f32(8);
     let channels = Tensor::new(Place::Constant, DType::F32, weights.offset, [1, 1, 1, 8]);
     chain.push(AddF32 { inputs: [conv.last(), channels], output: conv, lo, hi });
@@ -238,7 +239,7 @@ fn float(chain: &mut Chain, image: Tensor) -> (Tensor, Tensor) {
     let flat = Tensor::new(Place::Arena, DType::F32, turned.offset, [1, 1, 1, 144]);
     let logits = chain.f32([1, 1, 1, 10]);
     let (weights, bias) = (chain.weights_f32(1440), chain.weights_f32(10));
-    chain.push(FullyConnectedF32 { input: flat.last(), output: logits, weights, bias, lo, hi });
+    chain.push(FullyConnectedF32 { input: flat.last(), output: logits, weights, layout: Layout::PLAIN, bias, lo, hi });
     let normal = chain.f32([1, 1, 1, 10]);
     let (factors, bias, centered, epsilon) = (chain.weights_f32(10), chain.weights_f32(10), false, 1e-3);
     chain.push(NormalizeF32 { input: logits.last(), output: normal, factors, bias, centered, epsilon });

@@ -170,15 +170,18 @@ fn encode_integers<T: Numbers + Pushed<Conv<T>>>(
 fn encode_f32(window: &Window, groups: usize, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let outputs = to.output().shape[3] as usize;
     let (lo, hi) = to.clamp();
+    let layout = to.layout_f32(Layout::PLAIN);
     let record = ConvF32 {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
         groups: groups as u32,
-        weights: to.float_constant(1, 0),
+        weights: to.float_weights(layout),
+        layout,
         bias: to.float_constant(2, outputs),
         lo,
         hi,
+        scratch: to.scratch(),
     };
     to.push(record)
 }

@@ -19,7 +19,7 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, bias, requant, .. } = sums::<T>(input, output, to)?;
     let outputs = to.output().shape[3];
-    let layout = to.layout(u16::try_from(outputs).map(Layout::channels_last).unwrap_or(Layout::PLAIN), &requant);
+    let layout = to.layout(usual(outputs), &requant);
     let record = Depthwise {
         input: to.input(0),
         output: to.output(),
@@ -38,18 +38,22 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
 pub(super) fn encode_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let outputs = to.output().shape[3];
     let (lo, hi) = to.clamp();
-    let floats: Vec<f32> = to.floats(1, 0);
-    let taps = floats.len() / outputs as usize;
-    let last: Vec<f32> =
-        (0..floats.len()).map(|i| floats[i % outputs as usize * taps + i / outputs as usize]).collect();
+    let layout = to.layout_f32(usual(outputs));
     let record = DepthwiseF32 {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        weights: to.constant(&last),
+        weights: to.float_weights(layout),
+        layout,
         bias: to.float_constant(2, outputs as usize),
         lo,
         hi,
+        scratch: to.scratch(),
     };
     to.push(record)
+}
+
+/// Channels last, if a layout can say so many.
+fn usual(outputs: u32) -> Layout {
+    u16::try_from(outputs).map_or(Layout::PLAIN, Layout::channels_last)
 }

@@ -139,10 +139,12 @@ fn encode_integers<T: Numbers + Pushed<FullyConnected<T>>>(
 fn encode_f32(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let outputs = to.output().shape[3] as usize;
     let (lo, hi) = to.clamp();
+    let layout = to.layout_f32(Layout::PLAIN);
     let record = FullyConnectedF32 {
         input: to.input(0),
         output: to.output(),
-        weights: to.float_constant(1, 0),
+        weights: to.float_weights(layout),
+        layout,
         bias: to.float_constant(2, outputs),
         lo,
         hi,

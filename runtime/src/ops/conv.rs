@@ -9,7 +9,7 @@
 use core::ops::Range;
 
 use super::spatial::{Axis, check as check_window, each_image, rows_mut};
-use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
+use super::weights::{Dot, Matrix, Reals, W4, Weight, check_zeros, packed};
 use super::{clamp, steps};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
@@ -60,17 +60,21 @@ pub struct ConvF32 {
     pub window: Window,
     /// Groups; both channel counts are multiples.
     pub groups: u32,
-    /// `f32` weights `[o][kh][kw][c / groups]`.
+    /// `f32` weights `[o][kh][kw][c / groups]`, ordered by `layout`.
     pub weights: Span,
+    /// Order of the weights, as in integers; not [`Layout::PAIRS`].
+    pub layout: Layout,
     /// `f32` bias for each output channel.
     pub bias: Span,
     /// Smallest result.
     pub lo: f32,
     /// Largest result.
     pub hi: f32,
+    /// Arena bytes that a fast kernel asked for; the portable one uses none.
+    pub scratch: Span,
 }
 
-decode!(ConvF32 { input, output, window, groups, weights, bias, lo, hi });
+decode!(ConvF32 { input, output, window, groups, weights, layout, bias, lo, hi, scratch });
 
 /// Convolution in int8.
 pub type ConvI8 = Conv<i8>;
@@ -171,6 +175,10 @@ impl Record for ConvF32 {
         Turns::of_window(&self.input, &self.output, &self.window)
     }
 
+    fn scratch(&self) -> Span {
+        self.scratch
+    }
+
     fn macs(&self) -> u64 {
         macs(&self.input, &self.output, &self.window, self.groups)
     }
@@ -178,15 +186,14 @@ impl Record for ConvF32 {
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window, self.groups)?;
-        let len = outputs.checked_mul(depth).ok_or(Flaw::Shape)?;
-        constants.check::<f32>(self.weights, len)?;
+        Reals::check(constants, self.weights, (self.layout, outputs, depth))?;
         constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
+        each_image(memory, &self.input, &self.output, &self.window, self.scratch, &mut |work| {
             kernels.conv_f32(self, constants, work)
         })
     }
@@ -248,15 +255,13 @@ pub fn run_f32<K: Kernels + ?Sized>(
     constants: Constants<'_>,
     work: Work<'_, f32>,
 ) -> Result<(), Fault> {
-    let weights = constants.get::<f32>(op.weights)?;
     let bias = constants.get::<f32>(op.bias)?;
     let shape = Shape::new(&op.input, &op.output, &op.window, op.groups).ok_or(Fault)?;
+    let weights = Reals::new(constants, op.weights, (op.layout, shape.depth))?;
     each_output(&shape, work, |patch, o| {
         let mut sum = bias.get(o as usize).copied().ok_or(Fault)?;
         patch.inside(o, |k, input| {
-            let start = o.wrapping_mul(shape.depth).wrapping_add(k) as usize;
-            let row = weights.get(start..start.wrapping_add(input.len())).ok_or(Fault)?;
-            sum += kernels.dot_f32(row, input);
+            sum += weights.dot(kernels, o, k, input)?;
             Ok(())
         })?;
         Ok(clamp(sum, op.lo, op.hi))

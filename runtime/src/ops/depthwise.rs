@@ -6,7 +6,7 @@
 
 use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
-use super::weights::{W4, Weight, packed};
+use super::weights::{Reals, W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
@@ -50,17 +50,21 @@ pub struct DepthwiseF32 {
     pub output: Tensor,
     /// Taps, strides, dilation, padding.
     pub window: Window,
-    /// `f32` weights `[kh][kw][o]`.
+    /// `f32` weights, ordered by `layout`; `[kh][kw][o]` is `Layout::channels_last`.
     pub weights: Span,
+    /// Order of the weights, with `k = ky·kw + kx`.
+    pub layout: Layout,
     /// `f32` bias for each output channel.
     pub bias: Span,
     /// Smallest result.
     pub lo: f32,
     /// Largest result.
     pub hi: f32,
+    /// Arena bytes that a fast kernel asked for; the portable one uses none.
+    pub scratch: Span,
 }
 
-decode!(DepthwiseF32 { input, output, window, weights, bias, lo, hi });
+decode!(DepthwiseF32 { input, output, window, weights, layout, bias, lo, hi, scratch });
 
 /// Depthwise convolution in int8.
 pub type DepthwiseI8 = Depthwise<i8>;
@@ -161,6 +165,10 @@ impl Record for DepthwiseF32 {
         Turns::of_window(&self.input, &self.output, &self.window)
     }
 
+    fn scratch(&self) -> Span {
+        self.scratch
+    }
+
     fn macs(&self) -> u64 {
         taps(&self.output, &self.window)
     }
@@ -168,14 +176,14 @@ impl Record for DepthwiseF32 {
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
         let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        constants.check::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        Reals::check(constants, self.weights, (self.layout, outputs, depth))?;
         constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
 
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
         let constants = memory.constants;
-        each_image(memory, &self.input, &self.output, &self.window, Span::EMPTY, &mut |work| {
+        each_image(memory, &self.input, &self.output, &self.window, self.scratch, &mut |work| {
             kernels.depthwise_f32(self, constants, work)
         })
     }
@@ -192,6 +200,12 @@ fn matrix(input: &Tensor, output: &Tensor, window: &Window) -> Result<(u32, u32)
     }
 }
 
+/// The weights that a tap has in a channels-last layout; `None` in another.
+fn line(layout: Layout, outputs: u32) -> Option<u32> {
+    let line = u32::from(layout.outputs);
+    (line >= outputs && layout.depth == 1).then_some(line)
+}
+
 /// Channels that are summed at once.
 pub(super) const BLOCK: usize = 16;
 
@@ -204,10 +218,10 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
     let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
-    let last = u32::from(op.layout.outputs) >= outputs && op.layout.depth == 1;
-    let weights = |o: u32, k: u32| match last {
-        true => W::block(weights, k.wrapping_mul(u32::from(op.layout.outputs)).wrapping_add(o)),
-        false => gather(|i| W::at(weights, op.layout.index(o.wrapping_add(i), k, taps) as usize)),
+    let line = line(op.layout, outputs);
+    let weights = |o: u32, k: u32| match line {
+        Some(line) => W::block(weights, k.wrapping_mul(line).wrapping_add(o)),
+        None => gather(|i| W::at(weights, op.layout.index(o.wrapping_add(i), k, taps) as usize)),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
@@ -230,12 +244,16 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
 pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
     let weights = constants.get::<f32>(op.weights)?;
     let bias = constants.get::<f32>(op.bias)?;
-    let (outputs, _) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
+    let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
+    let line = line(op.layout, outputs);
+    let weights = |o: u32, k: u32| match line {
+        Some(line) => block(weights, k.wrapping_mul(line).wrapping_add(o)),
+        None => gather(|i| weights.get(op.layout.index(o.wrapping_add(i), k, taps) as usize).copied()),
+    };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
         patch.each(o, 0.0, |k, x| {
-            let weights = block(weights, k.wrapping_mul(outputs).wrapping_add(o));
-            for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x) {
+            for ((sum, w), x) in sums.iter_mut().zip(weights(o, k)).zip(x) {
                 *sum += w * x;
             }
         })?;

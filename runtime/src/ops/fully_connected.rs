@@ -4,7 +4,7 @@
 //!
 //! int8: `b` holds `−zero · Σ w` too, `y` is requantized; `w − z[o]` stands for `w` where the weights have zero points `z`. f32: `y` is clamped to `lo..=hi`.
 
-use super::weights::{Dot, Matrix, W4, Weight, check_zeros, packed};
+use super::weights::{Dot, Matrix, Reals, W4, Weight, check_zeros, packed};
 use super::{clamp, steps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
@@ -45,8 +45,10 @@ pub struct FullyConnectedF32 {
     pub input: Tensor,
     /// `[..][o]`.
     pub output: Tensor,
-    /// `f32` weights `[o][k]`.
+    /// `f32` weights `[o][k]`, ordered by `layout`.
     pub weights: Span,
+    /// Order of the weights; not [`Layout::PAIRS`].
+    pub layout: Layout,
     /// `f32` bias for each output.
     pub bias: Span,
     /// Smallest result.
@@ -55,7 +57,7 @@ pub struct FullyConnectedF32 {
     pub hi: f32,
 }
 
-decode!(FullyConnectedF32 { input, output, weights, bias, lo, hi });
+decode!(FullyConnectedF32 { input, output, weights, layout, bias, lo, hi });
 
 /// Fully connected layer in int8.
 pub type FullyConnectedI8 = FullyConnected<i8>;
@@ -143,7 +145,7 @@ impl Record for FullyConnectedF32 {
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         let (outputs, depth) = matrix(&self.input, &self.output, Some(DType::F32))?;
-        constants.check::<f32>(self.weights, outputs.checked_mul(depth).ok_or(Flaw::Shape)?)?;
+        Reals::check(constants, self.weights, (self.layout, outputs, depth))?;
         constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
@@ -207,11 +209,9 @@ pub fn run_f32<K: Kernels + ?Sized>(
 ) -> Result<(), Fault> {
     let (outputs, depth) = matrix(&op.input, &op.output, Some(DType::F32)).map_err(|_| Fault)?;
     let bias = constants.get::<f32>(op.bias)?;
-    let weights = constants.get::<f32>(op.weights)?;
+    let weights = Reals::new(constants, op.weights, (op.layout, depth))?;
     each_vector(input, output, depth, outputs, |o, x| {
-        let start = o.wrapping_mul(depth) as usize;
-        let row = weights.get(start..start.wrapping_add(depth as usize)).ok_or(Fault)?;
-        let sum = kernels.dot_f32(row, x) + bias.get(o as usize).ok_or(Fault)?;
+        let sum = weights.dot(kernels, o, 0, x)? + bias.get(o as usize).ok_or(Fault)?;
         Ok(clamp(sum, op.lo, op.hi))
     })
 }

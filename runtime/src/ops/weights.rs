@@ -210,6 +210,44 @@ impl<'a, W: Weight> Matrix<'a, W> {
     }
 }
 
+/// Weights in f32 of any layout.
+pub(super) struct Reals<'a> {
+    weights: &'a [f32],
+    layout: Layout,
+    depth: u32,
+}
+
+impl<'a> Reals<'a> {
+    /// Checks that as many are there as the layout has for `outputs × depth` weights.
+    pub(super) fn check(
+        constants: Constants<'_>,
+        span: Span,
+        (layout, outputs, depth): (Layout, u32, u32),
+    ) -> Result<(), Flaw> {
+        let len = layout.len(outputs, depth).filter(|_| layout != Layout::PAIRS);
+        constants.check::<f32>(span, len.ok_or(Flaw::Parameter)?)?;
+        Ok(())
+    }
+
+    pub(super) fn new(constants: Constants<'a>, span: Span, (layout, depth): (Layout, u32)) -> Result<Self, Fault> {
+        Ok(Self { weights: constants.get(span)?, layout, depth })
+    }
+
+    /// `Σ w[o][k + i] · input[i]`.
+    #[inline(always)]
+    pub(super) fn dot<K: Kernels + ?Sized>(&self, kernels: &K, o: u32, k: u32, input: &[f32]) -> Result<f32, Fault> {
+        if self.layout == Layout::PLAIN {
+            let start = o.wrapping_mul(self.depth).wrapping_add(k) as usize;
+            let row = self.weights.get(start..start.wrapping_add(input.len())).ok_or(Fault)?;
+            return Ok(kernels.dot_f32(row, input));
+        }
+        (k..).zip(input).try_fold(0.0, |sum, (k, x)| {
+            let w = self.weights.get(self.layout.index(o, k, self.depth) as usize).ok_or(Fault)?;
+            Ok(sum + w * x)
+        })
+    }
+}
+
 fn sum<T: Int>(input: &[T]) -> T::Sum {
     input.iter().fold(T::Sum::default(), |sum, x| sum.plus(T::Sum::from((*x).into())))
 }

@@ -5,12 +5,14 @@
 
 mod dot;
 mod neon;
+mod reals;
 
 use core::arch::aarch64::*;
 use core::arch::asm;
 
 pub(crate) use dot::Dot;
 pub(crate) use neon::Neon;
+pub(crate) use reals::NeonReals;
 
 use crate::lanes::{BLOCK, GROUP, Run, Sixteen};
 

@@ -11,16 +11,13 @@ use lacewing::ops::ConvI8;
 use lacewing::rows::Work;
 
 use super::level::Present;
-use super::ring::{self, Ring};
+use super::ring::{self, RUNS, Ring, Taps, runs};
 use super::tile::{BLOCK, GROUP, Layer, Square};
 use crate::image::Image;
 use crate::wish::Wish;
 
 /// The order of weights, of convolutions and of fully connected layers.
 pub(super) const LAYOUT: Layout = Layout { outputs: BLOCK as u16, depth: 4 };
-
-/// The most runs of bytes that a pixel reads.
-const RUNS: usize = 64;
 
 /// Bytes of activations that are copied at a time for a pointwise convolution: a part of the first cache.
 const CHUNK: usize = 12 << 10;
@@ -69,16 +66,6 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
         Some((line, pixels, _)) if line.channels.is_multiple_of(4) => plane.line(&line, pixels, scratch),
         _ => plane.rows(image, width, work.rows.clone(), scratch),
     }
-}
-
-/// How many runs of bytes a pixel reads, and how long each is.
-fn runs(image: &Image<'_>) -> Option<(usize, usize)> {
-    let ([kh, kw], [_, dx]) = (image.kernel, image.dilation);
-    let (count, len) = match dx {
-        1 => (kh, kw.checked_mul(image.channels)?),
-        _ => (kh.checked_mul(kw)?, image.channels),
-    };
-    ((1..=RUNS).contains(&count) && len > 0).then_some((count, len))
 }
 
 /// Room for a number for each lane, at the start of the scratch.
@@ -132,19 +119,13 @@ impl Plane<'_> {
 
     /// Whole rows of outputs.
     fn rows(&mut self, image: Image<'_>, width: usize, rows: Range<u32>, scratch: &mut [i8]) -> Option<()> {
-        let step = image.stride[1].checked_mul(image.channels)?;
-        let ([kh, kw], across) = (image.kernel, image.dilation[1].wrapping_mul(image.channels));
-        let (mut ring, _) = Ring::new(image, width, self.present.flip(), scratch)?;
+        let (step, flip) = (image.stride[1].checked_mul(image.channels)?, self.present.flip());
+        let (mut ring, _) = Ring::new(image, width, |x| x ^ flip, scratch)?;
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
-            let (mut runs, mut count) = ([0; RUNS], 0);
-            for ky in 0..kh {
-                for kx in 0..if image.dilation[1] == 1 { 1 } else { kw } {
-                    *runs.get_mut(count)? = ring.start(y, ky).wrapping_add(kx.wrapping_mul(across));
-                    count = count.wrapping_add(1);
-                }
-            }
-            self.pixels(ring.bytes(), step, width, runs.get(..count)?)?;
+            let mut places = [0; RUNS];
+            let runs = ring.starts(y, Taps::of(&image), &mut places)?;
+            self.pixels(ring.numbers(), step, width, runs)?;
         }
         Some(())
     }

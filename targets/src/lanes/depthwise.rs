@@ -98,7 +98,8 @@ fn rows(
     scratch: &mut [i8],
 ) -> Option<()> {
     let ([kh, kw], [_, across], [_, dx]) = (image.kernel, image.stride, image.dilation);
-    let (mut ring, scratch) = Ring::new(image, width, present.flip(), scratch)?;
+    let flip = present.flip();
+    let (mut ring, scratch) = Ring::new(image, width, |x| x ^ flip, scratch)?;
     let (fours, chunks) = (kh.div_ceil(4), ring.row.div_ceil(BLOCK));
     let row_len = chunks.checked_mul(GROUP)?;
     let x = scratch.get_mut(..row_len.checked_mul(fours)?.checked_add(GROUP)?)?;
@@ -109,7 +110,7 @@ fn rows(
         for (four, to) in x.chunks_exact_mut(row_len).enumerate() {
             // Rows behind the last one meet zeros.
             let row = |r: usize| ring.start(y, four.wrapping_mul(4).wrapping_add(r).min(kh.wrapping_sub(1)));
-            let chunk = |r: usize| ring.bytes().get(row(r)..).map(|row| row.as_chunks::<BLOCK>().0);
+            let chunk = |r: usize| ring.numbers().get(row(r)..).map(|row| row.as_chunks::<BLOCK>().0);
             present.interleave([chunk(0)?, chunk(1)?, chunk(2)?, chunk(3)?], to.as_chunks_mut().0);
         }
         let (y, after) = rest.split_at_mut_checked(width.checked_mul(layer.outputs)?)?;

@@ -1,8 +1,8 @@
 //! The instruction sets, and the loops compiled for each.
 
-use super::loops;
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
+use super::{loops, reals};
 use crate::add::Add;
 
 /// An instruction set that [`Lanes`](super::Lanes) has loops for.
@@ -14,9 +14,9 @@ pub enum Level {
     Plain,
     /// x86-64 with SSE4.1.
     Sse41,
-    /// x86-64 with AVX2.
+    /// x86-64 with AVX2 and FMA.
     Avx2,
-    /// x86-64 with AVX2 and AVX-VNNI.
+    /// x86-64 with AVX2, FMA and AVX-VNNI.
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512,
@@ -109,9 +109,9 @@ fn has(level: Level) -> bool {
         #[cfg(target_arch = "x86_64")]
         Level::Sse41 => all!(is_x86_feature_detected: "sse4.1"),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => all!(is_x86_feature_detected: "avx2"),
+        Level::Avx2 => all!(is_x86_feature_detected: "avx2", "fma"),
         #[cfg(target_arch = "x86_64")]
-        Level::AvxVnni => all!(is_x86_feature_detected: "avx2", "avxvnni"),
+        Level::AvxVnni => all!(is_x86_feature_detected: "avx2", "fma", "avxvnni"),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => all!(is_x86_feature_detected: "avx512f", "avx512bw", "avx512vl", "avx512vnni"),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -125,7 +125,8 @@ fn has(level: Level) -> bool {
 
 /// The loops, compiled for one level.
 macro_rules! compiled {
-    ($level:ident: $lanes:ty, $pixels:literal by $blocks:literal, one by $vector:literal $(, $features:literal)?) => {
+    ($level:ident: $lanes:ty, $pixels:literal by $blocks:literal, one by $vector:literal;
+     $reals:ty, $real_pixels:literal by $real_blocks:literal, one by $real_vector:literal $(, $features:literal)?) => {
         mod $level {
             use super::*;
 
@@ -157,6 +158,30 @@ macro_rules! compiled {
             pub(super) unsafe fn depth(depth: &mut Depth<'_>) {
                 // SAFETY: as the caller says.
                 unsafe { loops::depth::<$lanes>(depth) }
+            }
+
+            /// # Safety
+            /// The processor has the level, and [`reals::Square::fits`].
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn real_square(square: &mut reals::Square<'_>) {
+                // SAFETY: as the caller says.
+                unsafe { reals::square::<$reals, $real_pixels, $real_blocks>(square) }
+            }
+
+            /// # Safety
+            /// The processor has the level, and [`reals::Square::fits`].
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn real_vector(square: &mut reals::Square<'_>) {
+                // SAFETY: as the caller says.
+                unsafe { reals::square::<$reals, 1, $real_vector>(square) }
+            }
+
+            /// # Safety
+            /// The processor has the level, and [`reals::Depth::fits`].
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn real_depth(depth: &mut reals::Depth<'_>) {
+                // SAFETY: as the caller says.
+                unsafe { reals::depth::<$reals>(depth) }
             }
 
             /// # Safety
@@ -192,21 +217,21 @@ macro_rules! compiled {
     };
 }
 
-compiled!(plain: Plain, 1 by 1, one by 1);
+compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 #[cfg(target_arch = "x86_64")]
-compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1, "sse4.1");
+compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1; crate::x86::Reals128, 2 by 1, one by 2, "sse4.1");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2: crate::x86::Avx2, 2 by 1, one by 1, "avx2");
+compiled!(avx2: crate::x86::Avx2, 2 by 1, one by 1; crate::x86::Reals256, 6 by 1, one by 4, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx_vnni: crate::x86::AvxVnni, 6 by 1, one by 1, "avx2,avxvnni");
+compiled!(avx_vnni: crate::x86::AvxVnni, 6 by 1, one by 1; crate::x86::Reals256, 6 by 1, one by 4, "avx2,fma,avxvnni");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8, "avx512f,avx512bw,avx512vl,avx512vnni");
+compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8; crate::x86::Reals512, 12 by 4, one by 8, "avx512f,avx512bw,avx512vl,avx512vnni");
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2);
+compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2; crate::aarch64::NeonReals, 6 by 1, one by 4);
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-compiled!(dot: crate::aarch64::Dot, 4 by 1, one by 4, "dotprod");
+compiled!(dot: crate::aarch64::Dot, 4 by 1, one by 4; crate::aarch64::NeonReals, 6 by 1, one by 4, "dotprod");
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-compiled!(simd128: crate::wasm::Simd128, 1 by 1, one by 1);
+compiled!(simd128: crate::wasm::Simd128, 1 by 1, one by 1; crate::wasm::SimdReals, 2 by 1, one by 2);
 
 impl Present {
     /// Pixels by all outputs of a layer; see [`Square`].
@@ -217,6 +242,21 @@ impl Present {
     /// The same for one pixel, whose activations are not raised.
     pub(super) fn vector(self, square: &mut Square<'_>) -> Option<()> {
         square.fits().then(|| call!(self, vector(square)))
+    }
+
+    /// The same in f32; see [`reals::Square`].
+    pub(super) fn real_square(self, square: &mut reals::Square<'_>) -> Option<()> {
+        square.fits().then(|| call!(self, real_square(square)))
+    }
+
+    /// The same for one pixel.
+    pub(super) fn real_vector(self, square: &mut reals::Square<'_>) -> Option<()> {
+        square.fits().then(|| call!(self, real_vector(square)))
+    }
+
+    /// Pixels of a depthwise convolution in f32; see [`reals::Depth`].
+    pub(super) fn real_depth(self, depth: &mut reals::Depth<'_>) -> Option<()> {
+        depth.fits().then(|| call!(self, real_depth(depth)))
     }
 
     /// Pixels of a depthwise convolution; see [`Depth`].

@@ -4,6 +4,9 @@
 //! another. In a convolution one is weights and the other the same four activations in every lane; in a depthwise convolution lanes are
 //! channels. A tile of pixels by blocks of outputs keeps its sums in registers, and each group that is loaded is used several times.
 
+use core::marker::PhantomData;
+
+use super::grid::{self, Grid};
 use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square};
 
 /// What an instruction set does with sixteen lanes.
@@ -105,75 +108,54 @@ pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize, const W: 
 /// The processor has the instruction set, and [`Square::fits`].
 #[inline(always)]
 pub(super) unsafe fn square<L: Vectors, const P: usize, const V: usize, const W: bool>(square: &mut Square<'_>) {
-    let mut first = 0;
-    while first < square.count {
-        let left = square.count.wrapping_sub(first);
-        // SAFETY: as the caller says; so many pixels are left.
-        first = first.wrapping_add(unsafe {
-            match left {
-                _ if P >= 12 && left >= 12 && square.layer.blocks() == 1 => pixels::<L, 12, 1, W>(square, first),
-                _ if P >= 6 && left >= 6 => pixels::<L, 6, V, W>(square, first),
-                _ if P >= 4 && left >= 4 => pixels::<L, 4, V, W>(square, first),
-                _ if P >= 2 && left >= 2 => pixels::<L, 2, V, W>(square, first),
-                _ => pixels::<L, 1, V, W>(square, first),
-            }
-        });
-    }
+    // SAFETY: as the caller says.
+    unsafe { grid::all::<_, P, V>(&mut Products::<L, W> { square, vectors: PhantomData }) }
 }
 
-/// All outputs of `P` pixels; gives `P`.
-#[inline(always)]
-unsafe fn pixels<L: Vectors, const P: usize, const V: usize, const W: bool>(
-    square: &mut Square<'_>,
-    first: usize,
-) -> usize {
-    let (mut block, blocks) = (0, square.layer.blocks());
-    while block < blocks {
-        let left = blocks.wrapping_sub(block);
-        // SAFETY: as the caller says; so many blocks are left.
-        block = block.wrapping_add(unsafe {
-            match left {
-                _ if V >= 8 && left >= 8 => tile::<L, P, 8, W>(square, [first, block]),
-                _ if V >= 4 && left >= 4 => tile::<L, P, 4, W>(square, [first, block]),
-                _ if V >= 2 && left >= 2 => tile::<L, P, 2, W>(square, [first, block]),
-                _ => tile::<L, P, 1, W>(square, [first, block]),
-            }
-        });
-    }
-    P
+/// A square with what computes it.
+struct Products<'s, 'a, L, const W: bool> {
+    square: &'s mut Square<'a>,
+    vectors: PhantomData<L>,
 }
 
-/// `P` pixels by `V` blocks; gives `V`.
-#[inline(always)]
-unsafe fn tile<L: Vectors, const P: usize, const V: usize, const W: bool>(
-    square: &mut Square<'_>,
-    [first, block]: [usize; 2],
-) -> usize {
-    let Square { x, step, runs, len, ref layer, .. } = *square;
-    // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in each
-    // block.
-    let sums = unsafe {
-        let mut sums = [[L::zero(); V]; P];
-        let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
-        let start = x.as_ptr().add(first.wrapping_mul(step));
-        for run in runs {
-            let run = Run { x: start.add(*run), step, len, weights, steps: layer.steps };
-            L::run::<P, V, W>(&mut sums, run, layer.pairs);
-            weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
-        }
-        sums
-    };
-    for v in 0..V {
-        let block = block.wrapping_add(v);
-        // SAFETY: as the caller says.
-        let to = unsafe { L::rounding(square.layer.sixteen(block)) };
-        for (p, sums) in sums.iter().enumerate() {
-            // SAFETY: the same.
-            let results = unsafe { L::finish(sums[v], &to) };
-            square.layer.put(square.y, [first.wrapping_add(p), block], &results);
+impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.square.count
+    }
+
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.square.layer.blocks()
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const P: usize, const V: usize>(&mut self, [first, block]: [usize; 2]) {
+        let Square { x, step, runs, len, ref layer, .. } = *self.square;
+        // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in
+        // each block.
+        let sums = unsafe {
+            let mut sums = [[L::zero(); V]; P];
+            let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
+            let start = x.as_ptr().add(first.wrapping_mul(step));
+            for run in runs {
+                let run = Run { x: start.add(*run), step, len, weights, steps: layer.steps };
+                L::run::<P, V, W>(&mut sums, run, layer.pairs);
+                weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
+            }
+            sums
+        };
+        for v in 0..V {
+            let block = block.wrapping_add(v);
+            // SAFETY: as the caller says.
+            let to = unsafe { L::rounding(self.square.layer.sixteen(block)) };
+            for (p, sums) in sums.iter().enumerate() {
+                // SAFETY: the same.
+                let results = unsafe { L::finish(sums[v], &to) };
+                self.square.layer.put(self.square.y, [first.wrapping_add(p), block], &results);
+            }
         }
     }
-    V
 }
 
 /// See [`Depth`].

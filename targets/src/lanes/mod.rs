@@ -7,16 +7,19 @@
 
 mod conv;
 mod depthwise;
+mod float;
 mod fully_connected;
+mod grid;
 mod level;
 mod loops;
 mod plain;
+mod reals;
 mod ring;
 mod tile;
 
 use lacewing::arena::{Constants, Operand};
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{AddI8, ConvI8, DepthwiseI8, FullyConnectedI8};
+use lacewing::ops::{AddI8, ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8};
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
@@ -29,6 +32,12 @@ pub use level::Level;
 pub(crate) use loops::Vectors;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 pub(crate) use loops::{Run, fours};
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+pub(crate) use reals::Reals;
 #[cfg(any(
     target_arch = "x86_64",
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -89,6 +98,26 @@ impl Kernels for Lanes {
         })
     }
 
+    fn conv_f32(&self, op: &ConvF32, c: Constants<'_>, mut work: Work<'_, f32>) -> Result<(), Fault> {
+        or_portable(float::conv(self.0, op, c, &mut work), || ops::conv::run_f32(self, op, c, work))
+    }
+
+    fn depthwise_f32(&self, op: &DepthwiseF32, c: Constants<'_>, mut work: Work<'_, f32>) -> Result<(), Fault> {
+        or_portable(float::depthwise(self.0, op, c, &mut work), || ops::depthwise::run_f32(op, c, work))
+    }
+
+    fn fully_connected_f32(
+        &self,
+        op: &FullyConnectedF32,
+        c: Constants<'_>,
+        input: &[f32],
+        output: &mut [f32],
+    ) -> Result<(), Fault> {
+        or_portable(float::fully_connected(self.0, op, c, (input, output)), || {
+            ops::fully_connected::run_f32(self, op, c, input, output)
+        })
+    }
+
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
         or_portable(Add::new(op, [a, b], output).map(|mut add| self.0.add(&mut add)), || {
             ops::binary::add_i8(op, a, b, output)
@@ -109,4 +138,19 @@ pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Opt
 /// What a fully connected layer wants.
 pub(crate) fn fully_connected_i8(depth: u32, outputs: u32) -> Option<Wish> {
     fully_connected::wish(depth, outputs)
+}
+
+/// What a convolution in one group, in f32, wants.
+pub(crate) fn conv_f32(input: &Tensor, window: &Window) -> Option<Wish> {
+    float::conv_wish(input, window)
+}
+
+/// What a depthwise convolution in f32 wants.
+pub(crate) fn depthwise_f32(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
+    float::depthwise_wish(input, output, window)
+}
+
+/// What a fully connected layer in f32 wants.
+pub(crate) fn fully_connected_f32() -> Wish {
+    float::fully_connected_wish()
 }

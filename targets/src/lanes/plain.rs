@@ -1,6 +1,7 @@
 //! Sixteen lanes in plain Rust: for processors without one of the instruction sets, and what those are tested against.
 
 use super::loops::Vectors;
+use super::reals::Reals;
 use super::tile::{BLOCK, GROUP, Sixteen};
 
 /// No vectors.
@@ -76,5 +77,31 @@ impl Vectors for Plain {
             // SAFETY: the caller says that sixteen numbers of each row may be read.
             *to = rows.map(|row| unsafe { row.add(i).read() });
         }
+    }
+}
+
+impl Reals for Plain {
+    type Sixteen = [f32; BLOCK];
+
+    #[inline(always)]
+    unsafe fn load(at: *const f32) -> [f32; BLOCK] {
+        // SAFETY: the caller says that sixteen numbers may be read.
+        unsafe { at.cast::<[f32; BLOCK]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> [f32; BLOCK] {
+        [x; BLOCK]
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(mut sums: [f32; BLOCK], a: [f32; BLOCK], b: [f32; BLOCK]) -> [f32; BLOCK] {
+        sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += a * b);
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn numbers(sixteen: [f32; BLOCK]) -> [f32; BLOCK] {
+        sixteen
     }
 }

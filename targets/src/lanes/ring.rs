@@ -4,24 +4,27 @@ use lacewing::format::{Tensor, Window};
 
 use crate::image::Image;
 
-/// Bytes behind the last row that may be read: what a vector takes beyond what it needs.
+/// Numbers behind the last row that may be read: what a vector takes beyond what it needs.
 const SLACK: usize = 64;
 
-/// Rows of the padded image, each `row` bytes, in `slots` slots; row `r` is in slot `r mod slots`.
+/// The most places where what a pixel reads begins.
+pub(super) const RUNS: usize = 64;
+
+/// Rows of the padded image, each `row` numbers, in `slots` slots; row `r` is in slot `r mod slots`.
 #[derive(Debug)]
-pub(super) struct Ring<'a> {
-    image: Image<'a>,
-    /// The bits that change in each number.
-    flip: i8,
-    bytes: &'a mut [i8],
+pub(super) struct Ring<'a, T, F> {
+    image: Image<'a, T>,
+    /// What a number becomes.
+    map: F,
+    numbers: &'a mut [T],
     slots: usize,
-    /// Bytes of a row.
+    /// Numbers of a row.
     pub(super) row: usize,
     /// The next row to be written.
     next: usize,
 }
 
-/// Bytes of a row and of a ring that are enough for any rows of outputs whose windows begin in the image or in front of it.
+/// Numbers of a row and of a ring that are enough for any rows of outputs whose windows begin in the image or in front of it.
 pub(super) fn sizes(input: &Tensor, window: &Window) -> Option<[u32; 2]> {
     let [rows, columns] = [0, 1].map(|axis| window.kernel[axis].checked_sub(1)?.checked_mul(window.dilation[axis]));
     let [_, _, width, channels] = input.shape;
@@ -34,15 +37,15 @@ fn slots(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }
 
-impl<'a> Ring<'a> {
-    /// For rows of `width` outputs. Gives the bytes that are left too; `None` if there are too few.
-    pub(super) fn new(image: Image<'a>, width: usize, flip: i8, bytes: &'a mut [i8]) -> Option<(Self, &'a mut [i8])> {
+impl<'a, T: Copy, F: Fn(T) -> T> Ring<'a, T, F> {
+    /// For rows of `width` outputs. Gives the numbers that are left too; `None` if there are too few.
+    pub(super) fn new(image: Image<'a, T>, width: usize, map: F, numbers: &'a mut [T]) -> Option<(Self, &'a mut [T])> {
         let [slots, columns] = [0, 1].map(|axis| slots(image.kernel[axis], image.dilation[axis]));
         let (slots, columns) = slots.zip(columns)?;
         let columns = width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?;
         let row = columns.checked_mul(image.channels)?;
-        let (bytes, rest) = bytes.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
-        Some((Self { image, flip, bytes, slots, row, next: 0 }, rest))
+        let (numbers, rest) = numbers.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
+        Some((Self { image, map, numbers, slots, row, next: 0 }, rest))
     }
 
     /// Brings in the rows that output row `y` reads; none of them before one that was brought in for an earlier one.
@@ -55,15 +58,27 @@ impl<'a> Ring<'a> {
         Some(())
     }
 
-    /// All bytes.
-    pub(super) fn bytes(&self) -> &[i8] {
-        self.bytes
+    /// All numbers.
+    pub(super) fn numbers(&self) -> &[T] {
+        self.numbers
     }
 
     /// Where the row starts that tap row `ky` of output row `y` reads.
     pub(super) fn start(&self, y: usize, ky: usize) -> usize {
         let row = y.wrapping_mul(self.image.stride[0]).wrapping_add(ky.wrapping_mul(self.image.dilation[0]));
         self.slot(row)
+    }
+
+    /// Where the first pixel of output row `y` reads: its taps begin at so many places, all of a row at one or each at its own.
+    pub(super) fn starts<'s>(&self, y: usize, taps: Taps, to: &'s mut [usize; RUNS]) -> Option<&'s [usize]> {
+        let ([kh, kw], across) = (self.image.kernel, self.image.dilation[1].wrapping_mul(self.image.channels));
+        let kw = if taps == Taps::Each { kw } else { 1 };
+        let to = to.get_mut(..kh.checked_mul(kw)?)?;
+        for (tap, to) in to.iter_mut().enumerate() {
+            let column = tap.checked_rem(kw)?.wrapping_mul(across);
+            *to = self.start(y, tap.checked_div(kw)?).wrapping_add(column);
+        }
+        Some(to)
     }
 
     fn slot(&self, row: usize) -> usize {
@@ -74,9 +89,9 @@ impl<'a> Ring<'a> {
     fn fill(&mut self, row: usize) -> Option<()> {
         let Image { channels, pad: [top, left], height, .. } = self.image;
         let start = self.slot(row);
-        let to = self.bytes.get_mut(start..start.checked_add(self.row)?)?;
-        let flip = self.flip;
-        let outside = self.image.zero ^ flip;
+        let to = self.numbers.get_mut(start..start.checked_add(self.row)?)?;
+        let map = &self.map;
+        let outside = map(self.image.zero);
         let Some(y) = row.checked_sub(top).filter(|y| *y < height) else {
             to.fill(outside);
             return Some(());
@@ -85,8 +100,34 @@ impl<'a> Ring<'a> {
         let (before, rest) = to.split_at_mut_checked(left.checked_mul(channels)?.min(to.len()))?;
         let (inside, after) = rest.split_at_mut_checked(from.len().min(rest.len()))?;
         before.fill(outside);
-        inside.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ flip);
+        inside.iter_mut().zip(from).for_each(|(to, from)| *to = map(*from));
         after.fill(outside);
         Some(())
     }
+}
+
+/// How the taps of a row are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taps {
+    /// As one run.
+    Joined,
+    /// Each by itself.
+    Each,
+}
+
+impl Taps {
+    /// Those that stand side by side are one run.
+    pub(super) fn of<T>(image: &Image<'_, T>) -> Self {
+        if image.dilation[1] == 1 { Self::Joined } else { Self::Each }
+    }
+}
+
+/// How many runs a pixel reads, and how many numbers each has.
+pub(super) fn runs<T>(image: &Image<'_, T>) -> Option<(usize, usize)> {
+    let [kh, kw] = image.kernel;
+    let (count, len) = match Taps::of(image) {
+        Taps::Joined => (kh, kw.checked_mul(image.channels)?),
+        Taps::Each => (kh.checked_mul(kw)?, image.channels),
+    };
+    ((1..=RUNS).contains(&count) && len > 0).then_some((count, len))
 }

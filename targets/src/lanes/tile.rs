@@ -169,6 +169,6 @@ impl Depth<'_> {
 }
 
 /// The end of `len` bytes that are reached by steps, each so often less one; `None` if there are none.
-fn reach<const N: usize>(steps: [(usize, usize); N], len: usize) -> Option<usize> {
+pub(super) fn reach<const N: usize>(steps: [(usize, usize); N], len: usize) -> Option<usize> {
     steps.iter().try_fold(len, |end, (count, step)| end.checked_add(count.checked_sub(1)?.checked_mul(*step)?))
 }

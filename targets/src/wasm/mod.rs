@@ -1,7 +1,11 @@
 //! What the vectors of WebAssembly do with sixteen lanes: I32X4.DOT_I16X8_S makes products of int16 and adds two and two, so each lane has two
 //! sums. The relaxed dot products of bytes are not exact, and not used.
 
+mod reals;
+
 use core::arch::wasm32::*;
+
+pub(crate) use reals::SimdReals;
 
 use crate::lanes::{BLOCK, GROUP, Sixteen, Vectors};
 

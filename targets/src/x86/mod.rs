@@ -6,8 +6,10 @@
 
 mod avx2;
 mod avx512;
+mod reals;
 mod sse41;
 
 pub(crate) use avx2::{Avx2, AvxVnni};
 pub(crate) use avx512::Avx512;
+pub(crate) use reals::{Reals128, Reals256, Reals512};
 pub(crate) use sse41::Sse41;

@@ -6,7 +6,7 @@ use lacewing::ops::depthwise::Depthwise;
 use lacewing::ops::fully_connected::FullyConnected;
 use lacewing::ops::{ConvF32, DepthwiseF32, FullyConnectedF32};
 
-use super::position::{dims, index, positions, taps, unpack};
+use super::position::{dims, index, positions, taps, unpack, unpack_tiles};
 use super::requant::{Integer, channel};
 use super::values::{Answer, Constants, Near, Values};
 
@@ -29,9 +29,10 @@ pub(super) fn conv_int<T: Integer>(op: &Conv<T>, w: Vec<i8>, constants: Constant
 pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Answer {
     let depth = conv_depth(&op.input, &op.window, op.groups);
     let (w, bias) = (constants.f32(op.weights), constants.f32(op.bias));
+    let w = unpack_tiles(&w, op.layout, dims(&op.output)[3], depth);
     let value = |at: [usize; 4]| {
         let terms = conv(&op.input, &op.output, &op.window, op.groups, at);
-        sum_f32(bias[at[3]], |k| w[at[3] * depth + k], x, &terms).clamp(op.lo, op.hi)
+        sum_f32(bias[at[3]], |k| w[at[3]][k], x, &terms).clamp(op.lo, op.hi)
     };
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
@@ -52,9 +53,10 @@ pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, w: Vec<i8>, constants
 pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f32]) -> Answer {
     let [.., outputs] = dims(&op.output);
     let (w, bias) = (constants.f32(op.weights), constants.f32(op.bias));
+    let w = unpack_tiles(&w, op.layout, outputs, (op.window.kernel[0] * op.window.kernel[1]) as usize);
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
-        sum_f32(bias[at[3]], |k| w[k * outputs + at[3]], x, &terms).clamp(op.lo, op.hi)
+        sum_f32(bias[at[3]], |k| w[at[3]][k], x, &terms).clamp(op.lo, op.hi)
     };
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }
@@ -77,11 +79,12 @@ pub(super) fn fully_connected_int<T: Integer>(
 }
 
 pub(super) fn fully_connected_f32(op: &FullyConnectedF32, constants: Constants<'_>, x: &[f32]) -> Answer {
-    let [.., depth] = dims(&op.input);
+    let ([.., depth], [.., outputs]) = (dims(&op.input), dims(&op.output));
     let (w, bias) = (constants.f32(op.weights), constants.f32(op.bias));
+    let w = unpack_tiles(&w, op.layout, outputs, depth);
     let value = |at: [usize; 4]| {
         let terms = fully_connected(&op.input, at);
-        sum_f32(bias[at[3]], |k| w[at[3] * depth + k], x, &terms).clamp(op.lo, op.hi)
+        sum_f32(bias[at[3]], |k| w[at[3]][k], x, &terms).clamp(op.lo, op.hi)
     };
     Answer::Near(positions(dims(&op.output)).into_iter().map(value).collect())
 }

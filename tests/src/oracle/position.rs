@@ -53,16 +53,27 @@ pub(super) fn unpack(stored: &[i8], layout: Layout, outputs: usize, depth: usize
     if layout == Layout::PAIRS {
         return unpack_pairs(stored, outputs, depth);
     }
+    let weights = unpack_tiles(stored, layout, outputs, depth);
+    weights.into_iter().map(|row| row.into_iter().map(i32::from).collect()).collect()
+}
+
+/// The weights `[o][k]` of any other layout.
+pub(super) fn unpack_tiles<W: Copy + Default>(
+    stored: &[W],
+    layout: Layout,
+    outputs: usize,
+    depth: usize,
+) -> Vec<Vec<W>> {
     let (tile, group) = (usize::from(layout.outputs), usize::from(layout.depth));
     let mut stored = stored.iter();
-    let mut weights = vec![vec![0; depth]; outputs];
+    let mut weights = vec![vec![W::default(); depth]; outputs];
     for block in 0..outputs.div_ceil(tile) {
         for first in (0..depth).step_by(group) {
             for o in block * tile..(block + 1) * tile {
                 for k in first..first + group {
                     let weight = *stored.next().expect("the layout's length");
                     if let Some(place) = weights.get_mut(o).and_then(|row| row.get_mut(k)) {
-                        *place = weight.into();
+                        *place = weight;
                     }
                 }
             }

@@ -53,6 +53,14 @@ fn wanted<T: Element>(bits: u32) -> &'static [(u16, u8)] {
 /// What they want of a depthwise convolution, if it is neither plain nor channels last.
 const DEPTHWISE: &[(u16, u8)] = &[(16, 1)];
 
+/// What they want in f32.
+const REALS: &[(u16, u8)] = &[(16, 1)];
+
+/// An order of weights in f32.
+fn reals(order: Order, outputs: u32) -> Layout {
+    Some(order.layout(outputs)).filter(|layout| *layout != Layout::PAIRS).unwrap_or(Layout::PLAIN)
+}
+
 /// Bytes to work in: none, an odd few, as many as fast kernels may want.
 fn scratch() -> impl Strategy<Value = u32> {
     prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => (10u32..500).prop_map(|words| 4 * words), 2 => (500u32..4000).prop_map(|words| 4 * words)]
@@ -120,21 +128,24 @@ fn conv_of<T: Element>(bits: u32, record: fn(Conv<T>) -> Op) -> BoxedStrategy<Ca
 }
 
 pub(super) fn conv_f32() -> BoxedStrategy<Case> {
-    (geometry(), channels(), range_f32(), setting(apart()))
-        .prop_map(|(geometry, [groups, c, o], [lo, hi], (fill, source))| {
+    (geometry(), channels(), (order(REALS), range_f32(), scratch()), setting(apart()))
+        .prop_map(|(geometry, [groups, c, o], (order, [lo, hi], scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(groups * c), groups * o);
+            let layout = reals(order, outputs);
             let depth = geometry.window.kernel.iter().product::<u32>() * c;
-            let values = Values::F32(scene.f32(shape.iter().product()));
+            let values = Values::F32(scene.eighths(shape.iter().product()));
             let op = ConvF32 {
                 input: scene.input(source, values, shape),
                 output: scene.output(DType::F32, geometry.output(outputs)),
                 window: geometry.window,
                 groups,
-                weights: scene.weights_f32(outputs * depth),
-                bias: scene.weights_f32(outputs),
+                weights: scene.weights_eighths(layout.len(outputs, depth).expect("a small layout")),
+                layout,
+                bias: scene.weights_eighths(outputs),
                 lo,
                 hi,
+                scratch: scene.scratch(scratch),
             };
             scene.finish(op)
         })
@@ -157,7 +168,7 @@ fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedS
         .prop_map(move |(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
-            let layout = Some(order.layout(outputs)).filter(|layout| *layout != Layout::PAIRS).unwrap_or(Layout::PLAIN);
+            let layout = reals(order, outputs);
             let depth = geometry.window.kernel.iter().product();
             let values = scene.values(dtype::<T>(), shape.iter().product());
             let op = Depthwise {
@@ -177,19 +188,23 @@ fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedS
 }
 
 pub(super) fn depthwise_f32() -> BoxedStrategy<Case> {
-    (geometry(), depthwise_channels(), range_f32(), setting(apart()))
-        .prop_map(|(geometry, [c, m], [lo, hi], (fill, source))| {
+    (geometry(), depthwise_channels(), (order(REALS), range_f32(), scratch()), setting(apart()))
+        .prop_map(|(geometry, [c, m], (order, [lo, hi], scratch), (fill, source))| {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
-            let values = Values::F32(scene.f32(shape.iter().product()));
+            let layout = reals(order, outputs);
+            let depth = geometry.window.kernel.iter().product();
+            let values = Values::F32(scene.eighths(shape.iter().product()));
             let op = DepthwiseF32 {
                 input: scene.input(source, values, shape),
                 output: scene.output(DType::F32, geometry.output(outputs)),
                 window: geometry.window,
-                weights: scene.weights_f32(outputs * geometry.window.kernel.iter().product::<u32>()),
-                bias: scene.weights_f32(outputs),
+                weights: scene.weights_eighths(layout.len(outputs, depth).expect("a small layout")),
+                layout,
+                bias: scene.weights_eighths(outputs),
                 lo,
                 hi,
+                scratch: scene.scratch(scratch),
             };
             scene.finish(op)
         })
@@ -236,15 +251,17 @@ fn fully_connected_of<T: Element>(bits: u32, record: fn(FullyConnected<T>) -> Op
 }
 
 pub(super) fn fully_connected_f32() -> BoxedStrategy<Case> {
-    (matrix(), range_f32(), setting(apart()))
-        .prop_map(|(([n, h, w], depth, outputs), [lo, hi], (fill, source))| {
+    (matrix(), (order(REALS), range_f32()), setting(apart()))
+        .prop_map(|(([n, h, w], depth, outputs), (order, [lo, hi]), (fill, source))| {
             let mut scene = Scene::new(fill);
-            let values = Values::F32(scene.f32(n * h * w * depth));
+            let layout = reals(order, outputs);
+            let values = Values::F32(scene.eighths(n * h * w * depth));
             let op = FullyConnectedF32 {
                 input: scene.input(source, values, [n, h, w, depth]),
                 output: scene.output(DType::F32, [n, h, w, outputs]),
-                weights: scene.weights_f32(outputs * depth),
-                bias: scene.weights_f32(outputs),
+                weights: scene.weights_eighths(layout.len(outputs, depth).expect("a small layout")),
+                layout,
+                bias: scene.weights_eighths(outputs),
                 lo,
                 hi,
             };

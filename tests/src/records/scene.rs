@@ -125,6 +125,16 @@ impl Scene {
         self.next().f32(len as usize, 4.0)
     }
 
+    /// Eighths between −4 and 4, no −0: sums of some thousand products are the same bits in any order.
+    pub(super) fn eighths(&mut self, len: u32) -> Vec<f32> {
+        self.f32(len).into_iter().map(|x| (8.0 * x).round() / 8.0 + 0.0).collect()
+    }
+
+    pub(super) fn weights_eighths(&mut self, len: u32) -> Span {
+        let weights = self.eighths(len);
+        self.builder.constant(&weights)
+    }
+
     pub(super) fn weights_i8(&mut self, len: u32) -> Span {
         let weights = self.i8(len);
         self.builder.constant(&weights)

@@ -181,7 +181,21 @@ impl Maker {
         let [input, output] = shape.tensors::<f32>(shape.outputs, &mut layer);
         let (weights, bias) = layer.floats(shape.outputs, shape.depth());
         let [lo, hi] = [f32::NEG_INFINITY, f32::INFINITY];
-        layer.finish(ConvF32 { input, output, window: shape.window, groups: 1, weights, bias, lo, hi }.into())
+        layer.finish(
+            ConvF32 {
+                input,
+                output,
+                window: shape.window,
+                groups: 1,
+                weights,
+                layout: Layout::PLAIN,
+                bias,
+                lo,
+                hi,
+                scratch: Span::EMPTY,
+            }
+            .into(),
+        )
     }
 
     fn depthwise_f32(&mut self, shape: &Shape) -> Result<Loaded> {
@@ -189,7 +203,20 @@ impl Maker {
         let [input, output] = shape.tensors::<f32>(shape.channels, &mut layer);
         let (weights, bias) = layer.floats(shape.channels, shape.window.kernel.iter().product());
         let [lo, hi] = [f32::NEG_INFINITY, f32::INFINITY];
-        layer.finish(DepthwiseF32 { input, output, window: shape.window, weights, bias, lo, hi }.into())
+        layer.finish(
+            DepthwiseF32 {
+                input,
+                output,
+                window: shape.window,
+                weights,
+                layout: Layout::channels_last(shape.channels as u16),
+                bias,
+                lo,
+                hi,
+                scratch: Span::EMPTY,
+            }
+            .into(),
+        )
     }
 
     fn fully_connected_f32(&mut self, shape: &Shape) -> Result<Loaded> {
@@ -198,7 +225,7 @@ impl Maker {
         let [input, output] = layer.tensors(DType::F32, [[1, 1, 1, depth], [1, 1, 1, outputs]]);
         let (weights, bias) = layer.floats(outputs, depth);
         let [lo, hi] = [f32::NEG_INFINITY, f32::INFINITY];
-        layer.finish(FullyConnectedF32 { input, output, weights, bias, lo, hi }.into())
+        layer.finish(FullyConnectedF32 { input, output, weights, layout: Layout::PLAIN, bias, lo, hi }.into())
     }
 }
 

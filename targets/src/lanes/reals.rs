@@ -1,0 +1,254 @@
+//! The loops in f32: sixteen outputs at a time, whose weights stand side by side, meet one number of a pixel.
+//!
+//! A sum starts with its bias and takes its products in the order of the weights, rounded once each where the instruction set fuses products
+//! and sums, else twice: results do not depend on how work is cut.
+
+use super::grid::{self, Grid};
+use super::tile::{BLOCK, reach};
+
+/// What an instruction set does with sixteen numbers in f32.
+///
+/// Every method may be called only on a processor that has the instruction set.
+pub(crate) trait Reals {
+    /// Sixteen numbers.
+    type Sixteen: Copy;
+
+    /// The sixteen numbers from `at` on, which may be read.
+    unsafe fn load(at: *const f32) -> Self::Sixteen;
+    /// The number sixteen times.
+    unsafe fn splat(x: f32) -> Self::Sixteen;
+    /// `sums[i] + a[i]·b[i]`.
+    unsafe fn add_product(sums: Self::Sixteen, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
+    /// The numbers.
+    unsafe fn numbers(sixteen: Self::Sixteen) -> [f32; BLOCK];
+}
+
+/// The constants of a layer, in blocks of sixteen outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer<'a> {
+    /// `[block][k][16]`.
+    pub(super) weights: &'a [f32],
+    /// Weights of each output.
+    pub(super) depth: usize,
+    /// One for each output.
+    pub(super) bias: &'a [f32],
+    /// Smallest and largest result.
+    pub(super) limits: [f32; 2],
+    /// Outputs in all.
+    pub(super) outputs: usize,
+}
+
+impl Layer<'_> {
+    /// Blocks, the last one maybe not full.
+    fn blocks(&self) -> usize {
+        self.outputs.div_ceil(BLOCK)
+    }
+
+    /// Whether there are weights of all blocks.
+    fn fits(&self) -> bool {
+        let len = self.blocks().checked_mul(BLOCK).and_then(|outputs| outputs.checked_mul(self.depth));
+        len.is_some_and(|len| len <= self.weights.len())
+    }
+
+    /// Where the weights of a block start.
+    fn at(&self, block: usize) -> usize {
+        block.wrapping_mul(self.depth).wrapping_mul(BLOCK)
+    }
+
+    /// The biases of a block, zeros behind the last.
+    #[inline(always)]
+    fn bias(&self, block: usize) -> [f32; BLOCK] {
+        let from = self.bias.get(block.wrapping_mul(BLOCK)..).unwrap_or_default();
+        if let Some(whole) = from.first_chunk() {
+            return *whole;
+        }
+        let mut bias = [0.0; BLOCK];
+        bias.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        bias
+    }
+
+    /// Writes the results of a block, between the limits, into the outputs of a pixel.
+    #[inline(always)]
+    fn put(&self, y: &mut [f32], [pixel, block]: [usize; 2], sums: &[f32; BLOCK]) {
+        let ([lo, hi], first) = (self.limits, block.wrapping_mul(BLOCK));
+        let results = sums.map(|sum| {
+            if sum < lo {
+                lo
+            } else if sum > hi {
+                hi
+            } else {
+                sum
+            }
+        });
+        let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
+        let Some(y) = y.get_mut(start..) else { return };
+        match y.first_chunk_mut() {
+            Some(y) if self.outputs.wrapping_sub(first) >= BLOCK => *y = results,
+            _ => y.iter_mut().zip(results).take(self.outputs.wrapping_sub(first)).for_each(|(to, from)| *to = from),
+        }
+    }
+}
+
+/// Pixels by all outputs of a layer; each pixel reads some runs of numbers.
+///
+/// `y[p·O + o] = clamp(b[o] + Σ_r Σ_k w[o][r·len + k] · x[p·step + runs[r] + k])`
+#[derive(Debug)]
+pub(super) struct Square<'a> {
+    /// What the pixels read.
+    pub(super) x: &'a [f32],
+    /// From what one pixel reads to what the next one reads.
+    pub(super) step: usize,
+    /// Pixels.
+    pub(super) count: usize,
+    /// Where the runs of the first pixel start.
+    pub(super) runs: &'a [usize],
+    /// Numbers of a run.
+    pub(super) len: usize,
+    /// The constants.
+    pub(super) layer: Layer<'a>,
+    /// The outputs of the pixels.
+    pub(super) y: &'a mut [f32],
+}
+
+impl Square<'_> {
+    /// Whether all that the loops read is there.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, step, count, runs, len, layer, .. } = self;
+        let end = reach([(*count, *step)], *len).zip(runs.iter().max()).and_then(|(end, run)| end.checked_add(*run));
+        let inside = end.is_some_and(|end| end <= x.len());
+        inside && runs.len().checked_mul(*len) == Some(layer.depth) && layer.fits()
+    }
+}
+
+/// See [`Square`].
+///
+/// # Safety
+/// The processor has the instruction set, and [`Square::fits`].
+#[inline(always)]
+pub(super) unsafe fn square<R: Reals, const P: usize, const V: usize>(square: &mut Square<'_>) {
+    // SAFETY: as the caller says.
+    unsafe { grid::all::<_, P, V>(&mut Products { square, reals: core::marker::PhantomData::<R> }) }
+}
+
+/// A square with what computes it.
+struct Products<'s, 'a, R> {
+    square: &'s mut Square<'a>,
+    reals: core::marker::PhantomData<R>,
+}
+
+impl<R: Reals> Grid for Products<'_, '_, R> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.square.count
+    }
+
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.square.layer.blocks()
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const P: usize, const V: usize>(&mut self, [first, block]: [usize; 2]) {
+        let Square { x, step, runs, len, layer, .. } = *self.square;
+        let of_block = layer.at(1);
+        // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that each block has sixteen weights for every number of the runs.
+        let sums = unsafe {
+            let mut sums = [[R::splat(0.0); V]; P];
+            for v in 0..V {
+                let bias = R::load(layer.bias(block.wrapping_add(v)).as_ptr());
+                sums.iter_mut().for_each(|sums| sums[v] = bias);
+            }
+            let mut weights = layer.weights.as_ptr().add(layer.at(block));
+            let start = x.as_ptr().add(first.wrapping_mul(step));
+            for run in runs {
+                let mut at = start.add(*run);
+                let end = at.add(len);
+                while at < end {
+                    let mut w = [R::load(weights); V];
+                    w.iter_mut().enumerate().for_each(|(v, w)| *w = R::load(weights.add(v.wrapping_mul(of_block))));
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let x = R::splat(at.add(p.wrapping_mul(step)).read());
+                        sums.iter_mut().zip(w).for_each(|(sums, w)| *sums = R::add_product(*sums, x, w));
+                    }
+                    (at, weights) = (at.add(1), weights.add(BLOCK));
+                }
+            }
+            sums
+        };
+        for (p, sums) in sums.into_iter().enumerate() {
+            for (v, sums) in sums.into_iter().enumerate() {
+                // SAFETY: the processor has the instruction set, as the caller says.
+                let results = unsafe { R::numbers(sums) };
+                layer.put(self.square.y, [first.wrapping_add(p), block.wrapping_add(v)], &results);
+            }
+        }
+    }
+}
+
+/// Pixels of a depthwise convolution.
+///
+/// `y[p·C + c] = clamp(b[c] + Σ_t w[t][c] · x[p·step + taps[t] + c])`
+#[derive(Debug)]
+pub(super) struct Depth<'a> {
+    /// What the pixels read, and behind it as much as fills a block.
+    pub(super) x: &'a [f32],
+    /// From what one pixel reads to what the next one reads.
+    pub(super) step: usize,
+    /// Pixels.
+    pub(super) count: usize,
+    /// What each tap of the first pixel reads.
+    pub(super) taps: &'a [usize],
+    /// The constants.
+    pub(super) layer: Layer<'a>,
+    /// The outputs of the pixels.
+    pub(super) y: &'a mut [f32],
+}
+
+impl Depth<'_> {
+    /// Whether all that the loop reads is there.
+    pub(super) fn fits(&self) -> bool {
+        let Self { x, step, count, taps, layer, .. } = self;
+        let end = reach([(*count, *step), (layer.blocks(), BLOCK)], BLOCK);
+        let end = end.zip(taps.iter().max()).and_then(|(end, tap)| end.checked_add(*tap));
+        end.is_some_and(|end| end <= x.len()) && taps.len() == layer.depth && layer.fits()
+    }
+}
+
+/// See [`Depth`].
+///
+/// # Safety
+/// The processor has the instruction set, and [`Depth::fits`].
+#[inline(always)]
+pub(super) unsafe fn depth<R: Reals>(depth: &mut Depth<'_>) {
+    for block in 0..depth.layer.blocks() {
+        // SAFETY: as the caller says.
+        unsafe {
+            match depth.taps.len() {
+                9 => channels::<R, 9>(depth, block),
+                _ => channels::<R, 0>(depth, block),
+            }
+        }
+    }
+}
+
+/// Sixteen channels of all pixels; `T` taps whose weights stay in registers, or any number if it is 0.
+#[inline(always)]
+unsafe fn channels<R: Reals, const T: usize>(depth: &mut Depth<'_>, block: usize) {
+    let Depth { x, step, count, taps, layer, ref mut y } = *depth;
+    // SAFETY: `fits` says that the block has sixteen weights for each tap, and that what all taps of all pixels read lies in `x`.
+    unsafe {
+        let weights = layer.weights.as_ptr().add(layer.at(block));
+        let mut kept = [R::splat(0.0); T];
+        kept.iter_mut().enumerate().for_each(|(t, w)| *w = R::load(weights.add(t.wrapping_mul(BLOCK))));
+        let bias = R::load(layer.bias(block).as_ptr());
+        for p in 0..count {
+            let start = x.as_ptr().add(p.wrapping_mul(step).wrapping_add(block.wrapping_mul(BLOCK)));
+            let mut sums = bias;
+            for (t, tap) in taps.iter().enumerate() {
+                let w = if T > 0 { kept[t % T.max(1)] } else { R::load(weights.add(t.wrapping_mul(BLOCK))) };
+                sums = R::add_product(sums, R::load(start.add(*tap)), w);
+            }
+            layer.put(y, [p, block], &R::numbers(sums));
+        }
+    }
+}
