@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use lacewing::format::{DType, Op, Port};
 use lacewing::{Model, Ran, ReadError, RunError};
-use lacewing_targets::{DoorError, Loaded, Session, host};
+use lacewing_targets::{DoorError, Loaded, Session, Threads, host};
 use ndarray::ArrayD;
 
 /// A file, and its arena packed for this machine.
@@ -50,6 +50,12 @@ impl Runner {
         file.model().verify()?;
         let ops = file.model().ops().collect();
         Ok(Self { session: file.packed().session(), file, ops })
+    }
+
+    /// Has large layers computed by these threads together. The output bits are the same.
+    #[must_use]
+    pub fn on(self, threads: &Threads) -> Self {
+        Self { session: self.session.on(threads), ..self }
     }
 
     /// Starts a stream anew: gives the model's states their first value.

@@ -4,23 +4,32 @@
 //! copy of them that is compiled with this crate, at its optimization level; so do they with what passes the doors.
 
 use lacewing::arena::{Pod, cast, cast_mut};
-use lacewing::format::{DType, Span};
+use lacewing::format::DType;
 use lacewing::ops::quantize::{dequantize, quantize};
-use lacewing::profile::After;
-use lacewing::{Model, Ran, RunError};
+#[cfg(feature = "std")]
+use lacewing::{Model, Ran, RunError, profile::After};
 
+#[cfg(feature = "std")]
 use crate::native;
+#[cfg(feature = "std")]
+use crate::threads::{Split, Threads};
 
-/// As [`Model::run_with`], with [`native`] kernels. `rows` are the bytes of an
+/// As [`Model::run_with`], with [`native`] kernels, on these threads or on one. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
 /// As [`Model::run`] and [`Model::push_row`].
-pub fn run(model: &Model<'_>, arena: &mut [u8], rows: &[u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
-    let kernels = native();
+#[cfg(feature = "std")]
+pub fn run(
+    model: &Model<'_>,
+    threads: Option<&Threads>,
+    (arena, rows): (&mut [u8], &[u8]),
+    after: &mut dyn FnMut(Ran<'_>),
+) -> Result<(), RunError> {
+    let kernels = Split::new(native(), threads);
     let Some(mut frame) = model.frame() else { return model.run_with(&kernels, arena, after) };
     let mut rows = rows;
-    while let Some(range) = frame.row().and_then(Span::range) {
+    while let Some(range) = frame.row().and_then(lacewing::format::Span::range) {
         let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;
         let needed = model.header().arena_len;
         arena.get_mut(range).ok_or(RunError::ArenaTooSmall { needed })?.copy_from_slice(row);

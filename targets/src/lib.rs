@@ -45,6 +45,8 @@ mod riscv_v;
 mod round;
 mod scalar;
 mod squares;
+#[cfg(feature = "std")]
+mod threads;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
 mod wide;
@@ -63,6 +65,8 @@ pub use load::{Door, DoorError, LoadError, Loaded, Session, load};
 pub use pack::pack;
 pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
+#[cfg(feature = "std")]
+pub use threads::{Split, Threads};
 
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]

@@ -1,6 +1,6 @@
 //! Every `Kernels` against the naive oracle, with random records of every operation.
 //!
-//! `PROPTEST_CASES` sets the number of records for each operation, 1,000 if it is not set.
+//! `PROPTEST_CASES` sets the number of records for each operation, 300 if it is not set.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use lacewing::rows::{Rows, Work};
 use lacewing::{Arena, Flaw, Kernels, Model, Opcode, Portable};
 use lacewing_targets::cost::Kind;
 use lacewing_targets::wish::Family;
-use lacewing_targets::{Lanes, Level};
+use lacewing_targets::{Lanes, Level, Native, Split, Threads, native};
 use lacewing_tests::oracle::{self, Constants, Values};
 use lacewing_tests::records::{self, Case, constants};
 use proptest::prelude::*;
@@ -64,6 +64,17 @@ every_kernels! {
     lanes_dot = lanes(Level::Dot),
     lanes_simd128 = lanes(Level::Simd128),
     riscv_v = lacewing_targets::RiscvV,
+    threads = threads(),
+}
+
+/// This processor's kernels on three threads, however small a record is; three for each test.
+fn threads() -> Split<'static, Native> {
+    thread_local! {
+        static THREADS: &'static Threads = Box::leak(Box::new(Threads::new(3).expect("the system starts threads")));
+    }
+    let threads = THREADS.with(|threads| *threads);
+    threads.reserve(1 << 20);
+    Split::new(native(), Some(threads)).from_products(0)
 }
 
 /// The kernels of a level, or where this processor has not got it, and says so, those in plain Rust.
@@ -128,7 +139,7 @@ fn each_operation(check: impl Fn(&Case) -> Result<(), TestCaseError>) {
 }
 
 fn operation(opcode: Opcode, check: impl Fn(&Case) -> Result<(), TestCaseError>) -> Result<(), String> {
-    let cases = std::env::var("PROPTEST_CASES").map_or(1000, |cases| cases.parse().expect("a number"));
+    let cases = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse().expect("a number"));
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&records::of(opcode), |case| check(&case));
     run.map_err(|error| format!("{}: {error}", opcode.name()))

@@ -7,7 +7,7 @@ use std::{fs, thread};
 
 use lacewing::Model;
 use lacewing::owned::Aligned;
-use lacewing_targets::{DoorError, Loaded, Session, load};
+use lacewing_targets::{DoorError, Loaded, Session, Threads, load};
 use lacewing_tests::generator::Generator;
 use lacewing_tests::models;
 use ndarray::arr2;
@@ -124,10 +124,12 @@ fn threads_share_a_model() {
     let model = load(example()).expect("the example");
     let images: Vec<_> = (0..8).map(pixels).collect();
     let want: Vec<_> = images.iter().map(|image| scores(&mut model.session(), image)).collect();
+    // Each also has the others' help, when they want none themselves.
+    let helpers = Threads::new(3).expect("two threads");
     let workers: Vec<_> = images
         .into_iter()
         .map(|image| {
-            let mut session = model.session();
+            let mut session = model.session().on(&helpers);
             thread::spawn(move || (0..20).map(|_| scores(&mut session, &image)).collect::<Vec<_>>())
         })
         .collect();
@@ -157,7 +159,8 @@ fn an_input_that_goes_in_row_by_row_is_filled_whole() {
 
 #[test]
 fn a_run_allocates_nothing() {
-    let (mut session, image) = (load(example()).expect("the example").session(), [0.5; 28 * 28]);
+    let threads = Threads::new(2).expect("a thread");
+    let (mut session, image) = (load(example()).expect("the example").session().on(&threads), [0.5; 28 * 28]);
     let mut reals = [0.0; 10];
     let before = ALLOCATIONS.with(Cell::get);
     for _ in 0..3 {

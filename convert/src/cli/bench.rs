@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lacewing::format::DType;
-use lacewing_targets::{Loaded, Session};
+use lacewing_targets::{Loaded, Session, Threads};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -21,11 +21,15 @@ use super::terminal::{Paint, Terminal};
 pub(super) struct Args {
     /// The model
     model: PathBuf,
+    /// Threads that share each large layer
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    threads: u8,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   lacewing bench model.lace
+  lacewing bench model.lace --threads 2
   lacewing bench model.lace --json";
 
 /// How long is measured.
@@ -63,7 +67,11 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let macs = program::macs(&program::steps(&session.model()));
     let rate = macs as f64 / timing.min_us * 1e6;
     let (peak, arena) = (peak_memory(), session.model().arena_len());
-    let mut table = terminal.table(["one inference, one thread", ""], 1..2);
+    let title = match args.threads {
+        1 => "one inference, one thread".to_string(),
+        threads => format!("one inference, {threads} threads"),
+    };
+    let mut table = terminal.table([title.as_str(), ""], 1..2);
     table.add_row([terminal.cell("median", Paint::Bold), terminal.cell(duration(timing.median_us), Paint::Bold)]);
     table.add_row(["fastest".to_string(), duration(timing.min_us)]);
     table.add_row(["runs".to_string(), grouped(timing.runs as u64)]);
@@ -86,7 +94,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
         "read_us": us(loading.read),
         "pack_us": us(loading.pack),
         "first_us": us(first),
-        "threads": 1,
+        "threads": args.threads,
         "runs": timing.runs,
         "macs": macs,
         "macs_per_second": rate,
@@ -98,12 +106,13 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
 
 /// The file as it is, and a session of what runs.
 fn load(args: &Args) -> Result<(Loaded, Session, Loading), Failure> {
+    let threads = (args.threads > 1).then(|| Threads::new(args.threads.into())).transpose()?;
     let start = Instant::now();
     let file = Loaded::open(&args.model)?;
     let read = start.elapsed();
     let packed = file.packed();
     let pack = start.elapsed() - read;
-    let session = packed.session();
+    let session = threads.iter().fold(packed.session(), Session::on);
     Ok((file, session, Loading { read, pack, ready: start.elapsed() }))
 }
 

@@ -9,6 +9,7 @@ use lacewing_convert::oracle::Oracle;
 use lacewing_convert::parallel;
 use lacewing_convert::runner::Runner;
 use lacewing_convert::verify;
+use lacewing_targets::Threads;
 use ndarray::ArrayD;
 use serde_json::Value;
 
@@ -38,6 +39,16 @@ impl Engine {
             Ok(Engine::Lace(Box::new(Runner::new(bytes)?)))
         } else {
             Ok(Engine::Onnx(Box::new(Oracle::new(bytes, import)?)))
+        }
+    }
+
+    /// With so many threads for each large layer, if it is the runtime that runs.
+    pub(super) fn on(self, threads: u8) -> Result<Engine, Failure> {
+        match self {
+            Engine::Lace(runner) if threads > 1 => {
+                Ok(Engine::Lace(Box::new(runner.on(&Threads::new(threads.into())?))))
+            }
+            other => Ok(other),
         }
     }
 

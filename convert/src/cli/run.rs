@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Where the outputs go: .npz takes all of them by name, .npy the only one
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Threads that share each large layer of a .lace file; tract's are its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    threads: u8,
     #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
@@ -51,7 +54,7 @@ struct Output {
 }
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let mut engine = Engine::open(&args.model, &args.import.options())?;
+    let mut engine = Engine::open(&args.model, &args.import.options())?.on(args.threads)?;
     check_output(args.output.as_deref(), engine.outputs().len())?;
     let (samples, data) = engine.samples(&args.input, &args.args, false, terminal)?;
     let (outputs, sha256) = results(&mut engine, &samples, terminal)?;

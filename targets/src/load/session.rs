@@ -10,7 +10,7 @@ use lacewing::{Model, Ran, RunError};
 
 use super::door::find;
 use super::{Door, DoorError, Loaded};
-use crate::host;
+use crate::{Threads, host};
 
 /// A model and the memory of one stream of runs. Inputs are filled before each run, which consumes them.
 #[derive(Clone, Debug)]
@@ -19,15 +19,23 @@ pub struct Session {
     arena: Aligned,
     /// All rows of an input that goes in row by row.
     rows: Aligned,
+    threads: Option<Threads>,
 }
 
 impl Session {
     pub(super) fn new(model: Loaded) -> Self {
         let rows = model.model().inputs().filter(by_row).find_map(|port| port.tensor.bytes());
         let (arena, rows) = (Aligned::zeroed(model.model().arena_len()), Aligned::zeroed(rows.unwrap_or(0) as usize));
-        let mut session = Self { model, arena, rows };
+        let mut session = Self { model, arena, rows, threads: None };
         session.reset();
         session
+    }
+
+    /// Has large layers computed by these threads together. The output bits are the same.
+    #[must_use]
+    pub fn on(self, threads: &Threads) -> Self {
+        threads.reserve(self.model().ops().map(|op| op.scratch().len).max().unwrap_or(0) as usize);
+        Self { threads: Some(threads.clone()), ..self }
     }
 
     /// The model.
@@ -57,7 +65,8 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn run_with(&mut self, after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
-        host::run(&self.model.model(), &mut self.arena, &self.rows, after)
+        let memory = (&mut self.arena[..], &self.rows[..]);
+        host::run(&self.model.model(), self.threads.as_ref(), memory, after)
     }
 
     /// The numbers of an input, to be filled.

@@ -141,7 +141,7 @@ impl Engines {
         }
         process::output(&mut convert)?;
         let mut command = Command::new(&self.lacewing);
-        command.arg("bench").arg(lace).arg("--json");
+        command.arg("bench").arg(lace).args(["--threads", &self.threads.to_string(), "--json"]);
         Ok(command)
     }
 
