@@ -11,12 +11,24 @@ use lacewing::{Model, Ran, RunError};
 
 use crate::native;
 
+/// The operations that are linked: without the feature `float` those in integers.
+#[cfg(feature = "float")]
+pub type Linked = lacewing::AllOps;
+/// The operations that are linked: without the feature `float` those in integers.
+#[cfg(not(feature = "float"))]
+pub type Linked = lacewing::Int8Ops;
+
 /// As [`Model::run_with`], with [`native`] kernels. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
 /// As [`Model::run`] and [`Model::push_row`].
-pub fn run(model: &Model<'_>, arena: &mut [u8], rows: &[u8], after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
+pub fn run(
+    model: &Model<'_, Linked>,
+    arena: &mut [u8],
+    rows: &[u8],
+    after: &mut dyn FnMut(Ran<'_>),
+) -> Result<(), RunError> {
     let kernels = native();
     let Some(mut frame) = model.frame() else { return model.run_with(&kernels, arena, after) };
     let mut rows = rows;

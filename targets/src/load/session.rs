@@ -1,7 +1,7 @@
 //! A loaded model with an arena of its own.
 
-use std::vec;
-use std::vec::Vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::{DType, Place, Port};
@@ -10,7 +10,7 @@ use lacewing::{Model, Ran, RunError};
 
 use super::door::find;
 use super::{Door, DoorError, Loaded};
-use crate::host;
+use crate::host::{self, Linked};
 
 /// A model and the memory of one stream of runs. Inputs are filled before each run, which consumes them.
 #[derive(Clone, Debug)]
@@ -32,16 +32,14 @@ impl Session {
 
     /// The model.
     #[must_use]
-    pub fn model(&self) -> Model<'_> {
+    pub fn model(&self) -> Model<'_, Linked> {
         self.model.model()
     }
 
     /// Starts a sequence anew: gives the model's states their first value. Nothing for a model without.
-    ///
-    /// # Panics
-    /// Never: the arena is the model's.
     pub fn reset(&mut self) {
-        self.model.model().reset(&mut self.arena).expect("the arena is the model's");
+        // The arena is the model's, so there is no error.
+        self.model.model().reset(&mut self.arena).unwrap_or_default();
     }
 
     /// Runs the model once, with [`native`](crate::native) kernels.
