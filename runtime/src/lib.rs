@@ -46,7 +46,7 @@ pub mod int;
 mod kernels;
 mod model;
 pub mod ops;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "encode", feature = "std"))]
 pub mod owned;
 pub mod profile;
 pub mod requant;
@@ -54,7 +54,7 @@ pub mod rows;
 
 pub use arena::Arena;
 pub use error::{Fault, Flaw, ReadError, RunError};
-pub use format::{AllOps, OpSet, Opcode, Ops};
+pub use format::{AllOps, Int8Ops, OpSet, Opcode, Ops};
 pub use int::Int;
 pub use kernels::{Kernels, Portable};
 pub use model::{Frame, MAX_LIVE, Model, Ran, Session};

@@ -12,8 +12,8 @@ use crate::arena::{Constants, Ram, cast};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Opcode, Ops, Port, Reader, Segment, Words, dispatch,
-    regions,
+    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Words,
+    dispatch, regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
@@ -277,7 +277,12 @@ impl<'m, O: Ops> Model<'m, O> {
     }
 
     /// The operations, in order, for tools.
-    pub fn ops(&self) -> impl Iterator<Item = crate::format::Op> + use<'m, O> {
+    pub fn ops(&self) -> impl Iterator<Item = Op> + use<'m, O> {
+        self.records().map(|(op, _)| op)
+    }
+
+    /// The operations, and the bytes of each.
+    pub fn records(&self) -> impl Iterator<Item = (Op, &'m [u8])> + use<'m, O> {
         let mut at = self.segments;
         let mut left = 0u16;
         core::iter::from_fn(move || {
@@ -285,9 +290,10 @@ impl<'m, O: Ops> Model<'m, O> {
                 let (segment, rest) = segment(at).ok()?;
                 (left, at) = (segment.records(), rest);
             }
-            let (op, rest) = crate::format::Op::read(at).ok()?;
+            let (op, rest) = Op::read_in::<O>(at).ok()?;
+            let (record, _) = at.split_at_checked(at.len().wrapping_sub(rest.len()))?;
             (left, at) = (left.wrapping_sub(1), rest);
-            Some(op)
+            Some((op, record))
         })
     }
 
@@ -299,7 +305,7 @@ impl<'m, O: Ops> Model<'m, O> {
             let (segment, mut rest) = segment(at).ok()?;
             let start = end;
             for _ in 0..segment.records() {
-                (rest, end) = (crate::format::Op::read(rest).ok()?.1, end.wrapping_add(1));
+                (rest, end) = (Op::read_in::<O>(rest).ok()?.1, end.wrapping_add(1));
             }
             at = rest;
             Some((segment, start..end))

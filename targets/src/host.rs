@@ -4,36 +4,36 @@
 //! copy of them that is compiled with this crate, at its optimization level; so do they with what passes the doors.
 
 use lacewing::arena::{Pod, cast, cast_mut};
-use lacewing::format::DType;
+use lacewing::format::{DType, Span};
 use lacewing::ops::quantize::{dequantize, quantize};
-#[cfg(feature = "std")]
-use lacewing::{Model, Ran, RunError, profile::After};
+use lacewing::profile::After;
+use lacewing::{Kernels, Model, Ran, RunError};
 
-#[cfg(feature = "std")]
-use crate::native;
-#[cfg(feature = "std")]
-use crate::threads::{Split, Threads};
+/// The operations that are linked: without the feature `float` those in integers.
+#[cfg(feature = "float")]
+pub type Linked = lacewing::AllOps;
+/// The operations that are linked: without the feature `float` those in integers.
+#[cfg(not(feature = "float"))]
+pub type Linked = lacewing::Int8Ops;
 
-/// As [`Model::run_with`], with [`native`] kernels, on these threads or on one. `rows` are the bytes of an
+/// As [`Model::run_with`]. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
 /// As [`Model::run`] and [`Model::push_row`].
-#[cfg(feature = "std")]
-pub fn run(
-    model: &Model<'_>,
-    threads: Option<&Threads>,
+pub fn run<K: Kernels>(
+    model: &Model<'_, Linked>,
+    kernels: &K,
     (arena, rows): (&mut [u8], &[u8]),
     after: &mut dyn FnMut(Ran<'_>),
 ) -> Result<(), RunError> {
-    let kernels = Split::new(native(), threads);
-    let Some(mut frame) = model.frame() else { return model.run_with(&kernels, arena, after) };
+    let Some(mut frame) = model.frame() else { return model.run_with(kernels, arena, after) };
     let mut rows = rows;
-    while let Some(range) = frame.row().and_then(lacewing::format::Span::range) {
+    while let Some(range) = frame.row().and_then(Span::range) {
         let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;
         let needed = model.header().arena_len;
         arena.get_mut(range).ok_or(RunError::ArenaTooSmall { needed })?.copy_from_slice(row);
-        model.push_row_profiled(&kernels, arena, &mut frame, &mut After(&mut *after))?;
+        model.push_row_profiled(kernels, arena, &mut frame, &mut After(&mut *after))?;
         rows = rest;
     }
     Ok(())

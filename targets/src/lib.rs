@@ -1,7 +1,7 @@
 //! What Lacewing knows about the places it runs on: instruction sets by name, and boards with
 //! their memories and their emulators.
 //!
-//! The crate is `no_std` and allocates nothing without the feature `std`. It depends on [`lacewing`] and on no other crate
+//! The crate is `no_std` and allocates nothing without the features `alloc` and `std`. It depends on [`lacewing`] and on no other crate
 //! of the project. Kernels written for one instruction set live here, one folder each; a target without kernels of
 //! its own runs the portable ones.
 //!
@@ -16,17 +16,19 @@
 #![no_std]
 #![warn(missing_docs)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
 pub mod boards;
 pub mod cost;
 pub mod host;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod load;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 mod pack;
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub mod pixels;
 pub mod wish;
 
@@ -59,9 +61,11 @@ pub use armv81m::CortexM55;
 pub use boards::{Board, Target};
 pub use lacewing::Portable;
 pub use lanes::{Lanes, Level};
+#[cfg(feature = "alloc")]
+pub use load::{Door, DoorError, Loaded, Session};
 #[cfg(feature = "std")]
-pub use load::{Door, DoorError, LoadError, Loaded, Session, load};
-#[cfg(feature = "std")]
+pub use load::{LoadError, load};
+#[cfg(feature = "alloc")]
 pub use pack::pack;
 pub use riscv_v::RiscvV;
 pub use scalar::Scalar;
@@ -76,7 +80,7 @@ pub type Native = Lanes;
 pub type Native = Portable;
 
 /// The family of [`Native`].
-#[cfg(feature = "std")]
+#[cfg(feature = "alloc")]
 pub(crate) const NATIVE: wish::Family =
     match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")) {
         true => wish::Family::Lanes,

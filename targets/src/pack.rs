@@ -1,7 +1,7 @@
 //! Files that were written for other kernels, packed anew when they are loaded.
 
-use std::vec;
-use std::vec::Vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use lacewing::Model;
 use lacewing::arena::{Constants, Pod};
@@ -9,6 +9,7 @@ use lacewing::format::encode::{Builder, TooLarge};
 use lacewing::format::{ALIGN, Layout, Op, Span};
 
 use crate::NATIVE;
+use crate::host::Linked;
 use crate::wish::{Wish, Wished};
 
 /// The same program as [`native`](crate::native) kernels wish for it: weights in their order, behind the constants that are there, and bytes to
@@ -27,20 +28,32 @@ use crate::wish::{Wish, Wished};
 /// let mut arena = Aligned::zeroed(model.arena_len());
 /// model.run(&lacewing_targets::native(), &mut arena).unwrap();
 /// ```
-pub fn pack(model: &Model<'_>) -> Result<Option<Vec<u8>>, TooLarge> {
+pub fn pack(model: &Model<'_, Linked>) -> Result<Option<Vec<u8>>, TooLarge> {
     if model.ops().all(|mut op| Wished::of(&mut op, NATIVE).is_none_or(|wished| wished.is_met())) {
         return Ok(None);
     }
     let all = Span { offset: 0, len: model.header().constants_len };
-    let builder = Builder::after(model.constants().get(all).unwrap_or_default());
+    let builder = Builder::again(&model.header(), model.constants().get(all).unwrap_or_default());
     let mut packer = Packer { model, builder, scratch: 0 };
     let mut bands = model.bands().peekable();
-    for (index, mut op) in model.ops().enumerate() {
+    for (index, (mut op, record)) in model.records().enumerate() {
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
             packer.builder.end_plain()?;
         }
-        packer.pack(&mut op);
-        packer.builder.push(&op)?;
+        let changed = packer.pack(&mut op);
+        match &op {
+            Op::ConvI8(op) if changed => packer.builder.change(op)?,
+            Op::DepthwiseI8(op) if changed => packer.builder.change(op)?,
+            Op::FullyConnectedI8(op) if changed => packer.builder.change(op)?,
+            #[cfg(feature = "float")]
+            Op::ConvF32(op) if changed => packer.builder.change(op)?,
+            #[cfg(feature = "float")]
+            Op::DepthwiseF32(op) if changed => packer.builder.change(op)?,
+            #[cfg(feature = "float")]
+            Op::FullyConnectedF32(op) if changed => packer.builder.change(op)?,
+            // Native kernels have no wish for others.
+            _ => packer.builder.keep(record)?,
+        }
         if let Some((_, turns)) = bands.next_if(|(band, _)| band.end == index.wrapping_add(1)) {
             packer.builder.end_band(turns)?;
         }
@@ -50,24 +63,24 @@ pub fn pack(model: &Model<'_>) -> Result<Option<Vec<u8>>, TooLarge> {
 
 /// A file that is being written.
 struct Packer<'m> {
-    model: &'m Model<'m>,
+    model: &'m Model<'m, Linked>,
     builder: Builder,
     /// Bytes behind the arena.
     scratch: u32,
 }
 
 impl Packer<'_> {
-    /// Changes a record that is not as it is wished for.
-    fn pack(&mut self, op: &mut Op) {
-        let Some(wished) = Wished::of(op, NATIVE).filter(|wished| !wished.is_met()) else { return };
+    /// Changes a record that is not as it is wished for; whether it did.
+    fn pack(&mut self, op: &mut Op) -> bool {
+        let Some(wished) = Wished::of(op, NATIVE).filter(|wished| !wished.is_met()) else { return false };
         let Wished { wish: Wish { layout, scratch, .. }, weights, size, real, .. } = wished;
         if *wished.layout != layout {
             let (constants, layouts) = (self.model.constants(), [*wished.layout, layout]);
-            let ordered = match real {
+            let ordered = match real && cfg!(feature = "float") {
                 true => reordered::<f32>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
                 false => reordered::<i8>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
             };
-            let Some(ordered) = ordered else { return };
+            let Some(ordered) = ordered else { return false };
             (*weights, *wished.layout) = (ordered, layout);
         }
         if let Some(span) = wished.scratch {
@@ -75,6 +88,7 @@ impl Packer<'_> {
             *span = Span { offset, len: scratch };
             self.scratch = self.scratch.max(scratch);
         }
+        true
     }
 
     fn finish(mut self) -> Result<Vec<u8>, TooLarge> {

@@ -2,12 +2,14 @@
 //!
 //! Equations are in `FORMAT.md`, "Preprocessing". The tools do this to files, a program to the frames of its camera, with the same numbers.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
 use core::ops::Range;
-use std::string::String;
-use std::vec::Vec;
-use std::{format, vec};
 
-use lacewing::format::preprocessing::{Color, Image, Method, Resize};
+use lacewing::format::metadata::{self, Item};
+use lacewing::format::preprocessing::{Color, Image, Method, Preprocessing, Resize};
+use lacewing::{Model, Ops};
 
 /// Red, green and blue of each pixel, row by row, whatever the size.
 #[derive(Clone, Debug)]
@@ -55,6 +57,25 @@ pub struct Pixels {
 }
 
 impl Pixels {
+    /// The way to a model's first input that its metadata says. Where it says none, pixels are the numbers 0..=255, stretched to the input's size.
+    ///
+    /// # Errors
+    /// The reason why the model takes no image.
+    pub fn of<O: Ops>(model: &Model<'_, O>) -> Result<Self, String> {
+        let input = model.inputs().next().ok_or("the model has no input")?;
+        let shape: Vec<usize> = input.shape().iter().map(|dim| *dim as usize).collect();
+        let said = metadata::read(model.metadata_bytes()).into_iter().find_map(|item| match item {
+            Item::Preprocessing(said) => Some(said),
+            _ => None,
+        });
+        let image = match said {
+            Some(Preprocessing::Image(image)) => image,
+            Some(_) => return Err("the model takes sounds, not images".into()),
+            None => Self::plain(&shape, 1.0, 0.0),
+        };
+        Self::new(&image, &shape).map_err(|reason| format!("the input `{}` {reason}", input.name()))
+    }
+
     /// The way that `image` says, to an input of a shape that has it.
     ///
     /// # Errors
@@ -62,7 +83,7 @@ impl Pixels {
     pub fn new(image: &Image, shape: &[usize]) -> Result<Self, String> {
         let channels = image.color.channels();
         let place = place(shape, channels, image.resize).ok_or_else(|| {
-            let color = format!("{:?}", image.color).to_lowercase();
+            let color = format!("{:?}", image.color).to_ascii_lowercase();
             format!("of shape {shape:?} takes no {color} image; set `color` to its channels")
         })?;
         for (what, numbers) in [("mean", &image.mean), ("scale", &image.scale)] {
@@ -184,12 +205,18 @@ fn taps(method: Method, old: usize, new: usize, range: Range<usize>) -> Vec<Taps
     };
     let tap = |o: usize| {
         let center = (o as f64 + 0.5) * s - 0.5;
-        let (from, to) = ((center - reach).floor().max(0.0) as usize, (center + reach).ceil() as usize);
+        let (from, to) = ((center - reach).max(0.0) as usize, ceil(center + reach));
         let weights = (from..=to.min(old - 1)).map(|i| weight(i as f64, o as f64).max(0.0));
         let total: f64 = weights.clone().sum();
         (from, weights.map(|weight| (weight / total) as f32).collect())
     };
     range.map(tap).collect()
+}
+
+/// The least integer that is not below a positive number; core has no `ceil`.
+fn ceil(number: f64) -> usize {
+    let whole = number as usize;
+    whole + usize::from(number > whole as f64)
 }
 
 /// Pixels 0..=255, row by row, of the columns and rows that `columns` and `rows` make.

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::path::Path;
 
 use lacewing::format::metadata::{self, Item};
-use lacewing::format::preprocessing::Preprocessing;
 use lacewing_targets::pixels::{Picture, Pixels};
 use lacewing_targets::{Session, load};
 
@@ -19,19 +18,12 @@ impl Classifier {
     /// Loads the model. One that does not say what becomes of images gets their numbers 0..=255, stretched to its size.
     pub(crate) fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
         let session = load(path)?.session();
-        let input = session.model().inputs().next().ok_or("the model has no input")?;
-        let shape: Vec<usize> = input.shape().iter().map(|dim| *dim as usize).collect();
-        let (mut image, mut labels) = (Pixels::plain(&shape, 1.0, 0.0), Vec::new());
-        for item in metadata::read(session.model().metadata_bytes()) {
-            match item {
-                Item::Labels(found) => labels = found,
-                Item::Preprocessing(Preprocessing::Image(found)) => image = found,
-                Item::Preprocessing(_) => return Err("the model takes sounds, not images".into()),
-                _ => {}
-            }
-        }
-        let pixels = Pixels::new(&image, &shape).map_err(|reason| format!("the input `{}` {reason}", input.name()))?;
-        Ok(Self { session, pixels, labels })
+        let pixels = Pixels::of(&session.model())?;
+        let labels = metadata::read(session.model().metadata_bytes()).into_iter().find_map(|item| match item {
+            Item::Labels(labels) => Some(labels),
+            _ => None,
+        });
+        Ok(Self { session, pixels, labels: labels.unwrap_or_default() })
     }
 
     /// The class with the largest score, and the score.

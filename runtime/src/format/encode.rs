@@ -3,9 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::Serialize;
+
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Segment, Span, align_up};
+use super::{ALIGN, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -45,10 +47,30 @@ impl core::fmt::Display for TooLarge {
 impl core::error::Error for TooLarge {}
 
 impl Builder {
-    /// For a program whose records already refer to constants: these, and what is added comes behind them.
+    /// For the program of a checked file once more, whose records come by [`Builder::keep`] and [`Builder::change`] in their order. Its
+    /// constants stay, and what is added comes behind them.
     #[must_use]
-    pub fn after(constants: &[u8]) -> Self {
-        Self { constants: constants.into(), ..Self::default() }
+    pub fn again(header: &Header, constants: &[u8]) -> Self {
+        Self { ops: header.ops, work: header.work, constants: constants.into(), ..Self::default() }
+    }
+
+    /// Appends the bytes of a record of the file.
+    ///
+    /// # Errors
+    /// As [`Builder::push`].
+    pub fn keep(&mut self, record: &[u8]) -> Result<(), TooLarge> {
+        self.count = self.count.checked_add(1).ok_or(TooLarge)?;
+        self.records.extend_from_slice(record);
+        Ok(())
+    }
+
+    /// Appends a record of the file that now has its constants and its scratch elsewhere: the same operation and work.
+    ///
+    /// # Errors
+    /// As [`Builder::push`].
+    pub fn change<R: Record + Serialize>(&mut self, record: &R) -> Result<(), TooLarge> {
+        self.records.push(R::OPCODE as u8);
+        self.keep(&postcard::to_allocvec(record).map_err(|_| TooLarge)?)
     }
 
     /// Adds numbers to the constants, once however often they come; the span is aligned for fast loads.

@@ -26,7 +26,7 @@ pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
 pub use ops::{Op, Opcode, Record};
 pub(crate) use ops::{Visit, dispatch};
-pub use opset::{AllOps, OpSet, Ops};
+pub use opset::{AllOps, Int8Ops, OpSet, Ops};
 pub(crate) use opset::{BANDS, REGIONS, ROWS};
 pub use overlap::SafeOverlap;
 pub use port::{Port, Segment};

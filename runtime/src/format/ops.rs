@@ -3,7 +3,7 @@
 //! A new operation is one line here, a file in `ops/` with its record and kernel, and a method of `Kernels`.
 //! Numbers are part of the format: never change or reuse one.
 
-use super::{Decode, OpSet, Ops, Place, Reader, SafeOverlap, Span, Tensor, Turns};
+use super::{AllOps, Decode, OpSet, Ops, Place, Reader, SafeOverlap, Span, Tensor, Turns};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::kernels::Kernels;
@@ -195,8 +195,19 @@ macro_rules! define {
                 }
             }
 
+            /// Whether its arithmetic is that of int8, as its name says.
+            const fn is_int8(self) -> bool {
+                matches!(self.name().as_bytes(), [.., b'I', b'8'])
+            }
+
             pub(super) const fn all() -> OpSet {
                 OpSet::NONE$(.with(Self::$name))*
+            }
+
+            pub(super) const fn int8() -> OpSet {
+                let set = OpSet::NONE;
+                $(let set = if Self::$name.is_int8() { set.with(Self::$name) } else { set };)*
+                set
             }
         }
 
@@ -231,10 +242,15 @@ macro_rules! define {
             /// # Errors
             /// [`Flaw::Truncated`], [`Flaw::Record`] or [`Flaw::Unsupported`].
             pub fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
+                Self::read_in::<AllOps>(bytes)
+            }
+
+            /// The same, if `O` links the operation.
+            pub(crate) fn read_in<O: Ops>(bytes: &[u8]) -> Result<(Self, &[u8]), Flaw> {
                 let (&number, rest) = bytes.split_first().ok_or(Flaw::Truncated)?;
                 let reader = &mut Reader::new(rest);
                 let op = match number {
-                    $($number => Self::$name(Decode::decode(reader)),)*
+                    $($number if const { O::OPS.has(Opcode::$name) } => Self::$name(Decode::decode(reader)),)*
                     _ => return Err(Flaw::Unsupported(number)),
                 };
                 Ok((op, reader.end()?))

@@ -120,3 +120,31 @@ pub enum AllOps {}
 impl Ops for AllOps {
     const OPS: OpSet = OpSet::ALL;
 }
+
+/// Every operation on int8 activations with int8 weights, and the ways from f32 to int8 and back: for programs whose users count the bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Int8Ops {}
+
+impl Ops for Int8Ops {
+    const OPS: OpSet = Opcode::int8().with_bands().with_rows();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn int8_is_told_by_the_name() {
+        for (opcode, is_int8) in [
+            (Opcode::ConvI8, true),
+            (Opcode::LstmI8, true),
+            (Opcode::QuantizeI8, true),
+            (Opcode::ConvF32, false),
+            (Opcode::ConvI16, false),
+            (Opcode::ConvW4, false),
+        ] {
+            assert_eq!(Int8Ops::OPS.has(opcode), is_int8, "{}", opcode.name());
+        }
+        assert!(Int8Ops::OPS.has_bands() && Int8Ops::OPS.has_rows() && !Int8Ops::OPS.has_regions());
+    }
+}

@@ -1,5 +1,6 @@
 //! The instruction sets, and the loops compiled for each.
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
 use super::{loops, reals};
@@ -66,10 +67,11 @@ macro_rules! call {
             // SAFETY: the same.
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Level::Neon => unsafe { neon::$name($($arg),*) },
-            // SAFETY: the same.
+            // SAFETY: a module that is compiled with vectors runs nowhere without; what the loop reads was checked.
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Level::Simd128 => unsafe { simd128::$name($($arg),*) },
+            _ => unsafe { simd128::$name($($arg),*) },
             // SAFETY: plain Rust needs no instruction set; what the loop reads was checked.
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
             _ => unsafe { plain::$name($($arg),*) },
         }
     };
@@ -217,6 +219,7 @@ macro_rules! compiled {
     };
 }
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 #[cfg(target_arch = "x86_64")]
 compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1; crate::x86::Reals128, 2 by 1, one by 2, "sse4.1");

@@ -12,6 +12,7 @@ mod fully_connected;
 mod grid;
 mod level;
 mod loops;
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod plain;
 mod reals;
 mod ring;

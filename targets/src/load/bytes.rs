@@ -48,6 +48,12 @@ impl Bytes {
     }
 }
 
+impl From<Aligned> for Bytes {
+    fn from(bytes: Aligned) -> Self {
+        Self::Read(bytes)
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
     fn deref(&self) -> &[u8] {

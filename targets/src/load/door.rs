@@ -1,10 +1,10 @@
 //! Inputs and outputs by number or name, and what can be wrong with what is asked of them.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::any::type_name;
+use core::error::Error;
 use core::fmt;
-use std::error::Error;
-use std::string::{String, ToString};
-use std::vec::Vec;
 
 use lacewing::arena::Pod;
 use lacewing::format::{DType, Port};
@@ -121,7 +121,7 @@ pub(super) fn find<'m, P: Iterator<Item = Port<'m>>>(
         Door::Name(name) => ports().find(|port| port.name() == name),
     };
     found.ok_or_else(|| DoorError::Unknown {
-        door: std::format!("{side} {door}"),
+        door: alloc::format!("{side} {door}"),
         names: ports().map(|port| port.name().to_string()).collect(),
     })
 }

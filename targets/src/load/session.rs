@@ -1,7 +1,7 @@
 //! A loaded model with an arena of its own.
 
-use std::vec;
-use std::vec::Vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::{DType, Place, Port};
@@ -10,7 +10,10 @@ use lacewing::{Model, Ran, RunError};
 
 use super::door::find;
 use super::{Door, DoorError, Loaded};
-use crate::{Threads, host};
+use crate::host::{self, Linked};
+use crate::native;
+#[cfg(feature = "std")]
+use crate::threads::{Split, Threads};
 
 /// A model and the memory of one stream of runs. Inputs are filled before each run, which consumes them.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Session {
     arena: Aligned,
     /// All rows of an input that goes in row by row.
     rows: Aligned,
+    #[cfg(feature = "std")]
     threads: Option<Threads>,
 }
 
@@ -26,12 +30,19 @@ impl Session {
     pub(super) fn new(model: Loaded) -> Self {
         let rows = model.model().inputs().filter(by_row).find_map(|port| port.tensor.bytes());
         let (arena, rows) = (Aligned::zeroed(model.model().arena_len()), Aligned::zeroed(rows.unwrap_or(0) as usize));
-        let mut session = Self { model, arena, rows, threads: None };
+        let mut session = Self {
+            model,
+            arena,
+            rows,
+            #[cfg(feature = "std")]
+            threads: None,
+        };
         session.reset();
         session
     }
 
     /// Has large layers computed by these threads together. The output bits are the same.
+    #[cfg(feature = "std")]
     #[must_use]
     pub fn on(self, threads: &Threads) -> Self {
         threads.reserve(self.model().ops().map(|op| op.scratch().len).max().unwrap_or(0) as usize);
@@ -40,16 +51,14 @@ impl Session {
 
     /// The model.
     #[must_use]
-    pub fn model(&self) -> Model<'_> {
+    pub fn model(&self) -> Model<'_, Linked> {
         self.model.model()
     }
 
     /// Starts a sequence anew: gives the model's states their first value. Nothing for a model without.
-    ///
-    /// # Panics
-    /// Never: the arena is the model's.
     pub fn reset(&mut self) {
-        self.model.model().reset(&mut self.arena).expect("the arena is the model's");
+        // The arena is the model's, so there is no error.
+        self.model.model().reset(&mut self.arena).unwrap_or_default();
     }
 
     /// Runs the model once, with [`native`](crate::native) kernels.
@@ -65,8 +74,11 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn run_with(&mut self, after: &mut dyn FnMut(Ran<'_>)) -> Result<(), RunError> {
-        let memory = (&mut self.arena[..], &self.rows[..]);
-        host::run(&self.model.model(), self.threads.as_ref(), memory, after)
+        #[cfg(feature = "std")]
+        let kernels = Split::new(native(), self.threads.as_ref());
+        #[cfg(not(feature = "std"))]
+        let kernels = native();
+        host::run(&self.model.model(), &kernels, (&mut self.arena, &self.rows), after)
     }
 
     /// The numbers of an input, to be filled.

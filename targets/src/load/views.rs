@@ -1,6 +1,6 @@
 //! Inputs and outputs as arrays of the crate `ndarray`, in their shape and in place.
 
-use std::vec::Vec;
+use alloc::vec::Vec;
 
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::Port;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, linux, onnx, paths, process, python};
+use super::{bare_metal, linux, onnx, paths, process, python, web};
 
 /// Where a tool comes from.
 enum Source {
@@ -18,6 +18,8 @@ enum Source {
     Apt(&'static [&'static str]),
     /// A crate with a binary.
     Crate(&'static str),
+    /// A package of npm, which this installs.
+    Npm(fn() -> Result<()>),
 }
 
 /// Something the tests use.
@@ -29,7 +31,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 14] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -73,6 +75,16 @@ const TOOLS: [Tool; 12] = [
         source: Source::Apt(&["nodejs"]),
     },
     Tool {
+        purpose: "npm, for wasm-opt",
+        present: || Ok(web::has_optimizer() || paths::program("npm").is_some()),
+        source: Source::Apt(&["npm"]),
+    },
+    Tool {
+        purpose: "wasm-opt, for the module of the npm package",
+        present: || Ok(web::has_optimizer()),
+        source: Source::Npm(web::install_optimizer),
+    },
+    Tool {
         purpose: "fuzzing",
         present: || Ok(paths::program("cargo-fuzz").is_some()),
         source: Source::Crate("cargo-fuzz"),
@@ -100,8 +112,10 @@ pub(super) fn command() -> Result<()> {
     let missing = missing()?;
     install_packages(&missing)?;
     for tool in &missing {
-        if let Source::Crate(name) = tool.source {
-            process::run(process::cargo(&paths::root()).args(["install", "--locked", name]))?;
+        match tool.source {
+            Source::Apt(_) => {}
+            Source::Crate(name) => process::run(process::cargo(&paths::root()).args(["install", "--locked", name]))?,
+            Source::Npm(install) => install()?,
         }
     }
     if let Some(sysroot) = Sysroot::find()? {
@@ -133,7 +147,7 @@ fn install_packages(missing: &[&Tool]) -> Result<()> {
         .iter()
         .filter_map(|tool| match tool.source {
             Source::Apt(packages) => Some(packages),
-            Source::Crate(_) => None,
+            Source::Crate(_) | Source::Npm(_) => None,
         })
         .flatten()
         .copied()

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
 //! `bare_metal`, `linux`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `processors`, `wasm`, `profile`, `mca`),
-//! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `test`).
+//! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `web`, `test`).
 
 use std::process::ExitCode;
 
@@ -37,6 +37,7 @@ mod steps;
 mod sysroot;
 mod test;
 mod wasm;
+mod web;
 
 /// The project's own commands.
 #[derive(Parser)]
@@ -68,6 +69,8 @@ enum Task {
     NoPanic,
     /// Convert and run ONNX's backend suite
     Onnx(onnx::Args),
+    /// Make the npm package and the demo page
+    Web(web::Args),
 }
 
 /// Runs the command line; the status is 0 for done, 1 for failed and 2 for wrong usage.
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Task::Fit(args) => fit::command(&args),
         Task::NoPanic => no_panic::command(),
         Task::Onnx(args) => onnx::command(&args),
+        Task::Web(args) => web::command(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ pub(super) mod example;
 mod fuzz;
 mod linux;
 mod records;
+mod web;
 
 /// How a step ended, if it did not fail.
 pub(super) enum Outcome {
@@ -37,7 +38,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 15] = [
+pub(super) const STEPS: [Step; 16] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -49,6 +50,7 @@ pub(super) const STEPS: [Step; 15] = [
     step("records", "random records on boards with kernels of their own", records::step),
     step("processors", "random records on processors of Linux boards", records::processors),
     step("wasm", "random records in a JavaScript engine", records::wasm),
+    step("web", "the npm package in Node.js, and the demo page in a browser, within the budget of sizes", web::run),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),

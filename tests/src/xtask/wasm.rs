@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::bare_metal::{self, BareMetal};
 use super::sysroot::Sysroot;
 use super::{batch, paths, process};
 
-const TRIPLE: &str = "wasm32-unknown-unknown";
+/// WebAssembly in a JavaScript engine.
+pub(super) const TRIPLE: &str = "wasm32-unknown-unknown";
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What is missing, if anything is.
@@ -27,11 +29,7 @@ pub(super) fn missing() -> Result<Option<String>> {
 pub(super) fn run<'f>(files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Vec<u8>> {
     let (package, folder) = (paths::root().join("tests/wasm"), tempfile::tempdir()?);
     let compiler = BareMetal::find(TRIPLE)?;
-    let mut cargo = compiler.cargo(&package, "build")?;
-    cargo
-        .args(["--release", "--quiet"])
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
-    process::run(cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()?))?;
+    process::run(cargo(&compiler, &package)?.args(["--release", "--quiet"]))?;
     fs::write(folder.path().join("input.bin"), batch::input(files))?;
     let mut node = Command::new("node");
     node.current_dir(&folder).arg(package.join("run.mjs")).arg(compiler.executable("lacewing_wasm.wasm"));
@@ -39,6 +37,15 @@ pub(super) fn run<'f>(files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> 
     let said = ended.stderr.trim();
     ensure!(ended.status.is_some_and(|status| status.success()) && said == "Simd128", "node: {said}");
     Ok(fs::read(folder.path().join("output.bin"))?)
+}
+
+/// `cargo build` of a package in `folder`, with vectors.
+pub(super) fn cargo(compiler: &BareMetal, folder: &Path) -> Result<Command> {
+    let mut cargo = compiler.cargo(folder, "build")?;
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()?);
+    let remap = format!("--remap-path-prefix={}=", paths::cargo_home().display());
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", format!("-Ctarget-feature=+simd128 {remap}"));
+    Ok(cargo)
 }
 
 /// Of LLVM's linkers the one for WebAssembly; Rust's own is all of them.
