@@ -134,7 +134,8 @@ impl Runner {
 }
 
 /// Multiply-accumulates of one run.
-pub(crate) fn macs(model: &Model<'_>) -> u64 {
+#[must_use]
+pub fn macs(model: &Model<'_>) -> u64 {
     model.ops().map(|op| op.macs()).sum()
 }
 

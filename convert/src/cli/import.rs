@@ -1,44 +1,16 @@
-//! Arguments that several commands share.
+//! What the converter asks of ONNX files.
 
-use std::path::PathBuf;
-
-use lacewing_convert::data::{Recipe, Scaling};
+use lacewing::format::metadata::Item;
+use lacewing_convert::data::{InputSpec, Samples};
 use lacewing_convert::import::{ImportOptions, StateNames};
+use lacewing_convert::oracle::Oracle;
+use lacewing_convert::parallel;
+use ndarray::ArrayD;
 
+use super::engine::{self, Engine, Formats};
 use super::failure::Failure;
-
-/// What the stored numbers of samples stand for.
-#[derive(Debug, clap::Args)]
-pub(super) struct DataArgs {
-    /// Samples are stored as integers q and mean S·(q − Z); 1 if not given
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    input_scale: Option<f64>,
-    /// The stored integer that means 0; 0 if not given
-    #[arg(long, value_name = "Z", allow_negative_numbers = true)]
-    input_zero: Option<f64>,
-    /// What becomes of images or sounds: a table [image] or [sound]; a .lace file made with one brings it along
-    #[arg(long, value_name = "TOML")]
-    pub(super) preprocess: Option<PathBuf>,
-}
-
-impl DataArgs {
-    /// Whether the command line says what stored numbers stand for.
-    pub(super) fn is_scaled(&self) -> bool {
-        self.input_scale.is_some() || self.input_zero.is_some()
-    }
-
-    pub(super) fn recipe(&self) -> Result<Option<Recipe>, Failure> {
-        Ok(self.preprocess.as_deref().map(Recipe::read).transpose()?)
-    }
-
-    pub(super) fn scaling(&self) -> Result<Scaling, Failure> {
-        let (scale, zero) = (self.input_scale.unwrap_or(1.0), self.input_zero.unwrap_or(0.0));
-        if scale == 0.0 || !scale.is_finite() || !zero.is_finite() {
-            return Err(Failure::usage("--input-scale and --input-zero take finite numbers, the scale not 0"));
-        }
-        Ok(Scaling { scale, zero })
-    }
-}
+use super::survey;
+use super::terminal::{Progress, Terminal};
 
 /// What an ONNX file leaves open.
 #[derive(Debug, clap::Args)]
@@ -63,6 +35,52 @@ impl ImportArgs {
             states: self.states.clone(),
             constants: self.constants.iter().cloned().collect(),
         }
+    }
+}
+
+/// ONNX and TFLite models run in float, through tract.
+impl Formats for ImportArgs {
+    fn open(&self, file: &[u8]) -> Result<Box<dyn Engine>, Failure> {
+        Ok(Box::new(Original(Oracle::new(file, &self.options())?)))
+    }
+
+    fn inspect(&self, file: &[u8], terminal: &Terminal) -> Result<(), Failure> {
+        survey::run(file, self.options(), terminal)
+    }
+}
+
+/// The float original.
+struct Original(Oracle);
+
+impl Engine for Original {
+    fn name(&self) -> &'static str {
+        "tract, float"
+    }
+
+    fn inputs(&self) -> Vec<InputSpec> {
+        let inputs = self.0.input_names().into_iter().zip(self.0.input_shapes());
+        inputs.map(|(name, shape)| InputSpec { name, shape }).collect()
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        self.0.output_names()
+    }
+
+    fn items(&self) -> Vec<Item> {
+        Vec::new()
+    }
+
+    fn run(&mut self, sample: &[ArrayD<f32>]) -> Result<Vec<ArrayD<f32>>, Failure> {
+        Ok(self.0.run(sample)?)
+    }
+
+    fn output_bytes(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn classes(&self, samples: &Samples, progress: Progress) -> Result<Vec<i64>, Failure> {
+        let workers = parallel::workers(&self.0, self.0.has_states());
+        engine::classes(workers, samples, |oracle, sample| oracle.run(sample), progress)
     }
 }
 
@@ -93,6 +111,12 @@ fn dim(text: &str) -> Result<(String, usize), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn damaged_models_are_refused() {
+        let formats = ImportArgs { dims: Vec::new(), states: Vec::new(), constants: Vec::new() };
+        assert!(formats.open(b"neither").is_err());
+    }
 
     #[test]
     fn dimensions_are_names_and_sizes() {

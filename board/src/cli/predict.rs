@@ -2,24 +2,26 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lacewing::Model;
-use lacewing_convert::predict::Costs;
 use lacewing_targets::boards::{BOARDS, Board, TARGETS, Target, board, target};
 use serde_json::{Value, json};
 
 use super::numbers::{bytes, duration, grouped, short};
 use super::program::Step;
 use super::terminal::{Paint, Terminal};
+use crate::predict::Costs;
 
 /// A target, or a board and its target.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) target: &'static Target,
-    pub(super) board: Option<&'static Board>,
+pub struct Place {
+    /// The instruction set.
+    pub target: &'static Target,
+    /// The board, if it is one.
+    pub board: Option<&'static Board>,
 }
 
 impl Place {
     /// By the name of either.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         let board = board(name);
         Some(Self { target: target(board.map_or(name, |board| board.target))?, board })
     }
@@ -34,13 +36,13 @@ impl Place {
 }
 
 /// Takes the names of all targets and boards.
-pub(super) fn place_parser() -> impl TypedValueParser<Value = Place> {
+pub fn place_parser() -> impl TypedValueParser<Value = Place> {
     let names = TARGETS.iter().map(|target| target.name).chain(BOARDS.iter().map(|board| board.name));
     PossibleValuesParser::new(names).try_map(|name| Place::named(&name).ok_or("no such target or board"))
 }
 
 /// Says what a program will take, and gives it for programs; nothing for a target that was never counted.
-pub(super) fn predict(place: Place, model: &Model<'_>, steps: &[Step], terminal: &Terminal) -> Value {
+pub fn predict(place: Place, model: &Model<'_>, steps: &[Step], terminal: &Terminal) -> Value {
     let Some(costs) = Costs::of(place.target) else { return Value::Null };
     let records = costs.records(model);
     let total: u64 = records.iter().flatten().sum();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::arguments::{DataArgs, ImportArgs};
-use super::engine::{Engine, accuracy};
+use super::arguments::DataArgs;
+use super::engine::{self, Formats, accuracy};
 use super::failure::Failure;
 use super::numbers::{counted, percent};
 use super::terminal::{Paint, Terminal};
@@ -15,8 +15,8 @@ use super::terminal::{Paint, Terminal};
 /// A .lace file runs on the runtime, an .onnx file in float through tract.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
-    /// The model, .lace or .onnx
+pub struct Args<F: Formats> {
+    /// The model
     model: PathBuf,
     /// Samples and labels: an .npz with `x` (or one array for each input by name) and `y`,
     /// or a folder of PNG, JPEG or WAV files in folders with the names of their classes
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
-    import: ImportArgs,
+    formats: F,
 }
 
 const EXAMPLES: &str = "\
@@ -36,9 +36,13 @@ Examples:
   lacewing eval model.onnx --data clips/ --preprocess mfcc.toml
   lacewing eval model.lace --data images.npz --input-scale 0.00392157    (bytes to 0..1)";
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let engine = Engine::open(&args.model, &args.import.options())?;
-    let (samples, data) = engine.samples(&args.data, &args.args, true, terminal)?;
+/// Runs it.
+///
+/// # Errors
+/// The model or the samples cannot be used.
+pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
+    let engine = engine::open(&args.model, &args.formats)?;
+    let (samples, data) = engine::samples(engine.as_ref(), &args.data, &args.args, true, terminal)?;
     let labels = samples.labels()?;
     let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;
     let top1 = accuracy(&classes, labels);

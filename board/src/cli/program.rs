@@ -2,22 +2,23 @@
 
 use lacewing::Model;
 use lacewing::format::{DType, Port};
-pub(super) use lacewing_convert::program::{Step, dtype, lower_bound, macs, read};
 use serde_json::{Value, json};
 
+pub use crate::program::{Step, dtype, lower_bound, macs, read};
+
 /// The operations of a model in their order.
-pub(super) fn steps(model: &Model<'_>) -> Vec<Step> {
+pub fn steps(model: &Model<'_>) -> Vec<Step> {
     read(model).0
 }
 
 /// Operations that compute in f32 though the program is int8: the model was converted, but not all of it.
-pub(super) fn float_ops(steps: &[Step]) -> Vec<&Step> {
+pub fn float_ops(steps: &[Step]) -> Vec<&Step> {
     let float = |step: &&Step| step.op.ends_with("F32");
     if steps.iter().all(|step| float(&step)) { Vec::new() } else { steps.iter().filter(float).collect() }
 }
 
 /// An input or an output for programs.
-pub(super) fn port_json(port: &Port<'_>) -> Value {
+pub fn port_json(port: &Port<'_>) -> Value {
     let integers = matches!(port.tensor.dtype(), Some(DType::I8 | DType::I16));
     json!({
         "name": port.name(),

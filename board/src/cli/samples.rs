@@ -4,42 +4,44 @@ use std::path::Path;
 
 use lacewing::format::metadata::Item;
 use lacewing::format::preprocessing::Preprocessing;
-use lacewing_convert::data::{Folder, InputSpec, Preprocessor, Recipe, Samples, is_recordings, plain_images};
 use serde_json::{Value, json};
 
 use super::arguments::DataArgs;
 use super::failure::Failure;
 use super::numbers::counted;
 use super::terminal::Terminal;
+use crate::data::{Folder, InputSpec, Preprocessor, Recipe, Samples, is_recordings, plain_images};
 
 /// What is known before samples are read.
-pub(super) struct Source<'a> {
+pub struct Source<'a> {
     /// A file or a folder; none for a conversion without samples.
-    pub(super) path: Option<&'a Path>,
-    pub(super) args: &'a DataArgs,
-    pub(super) inputs: Vec<InputSpec>,
+    pub path: Option<&'a Path>,
+    /// How the command line says that they are to be read.
+    pub args: &'a DataArgs,
+    /// What they must fit.
+    pub inputs: Vec<InputSpec>,
     /// The model's metadata: its own preprocessing and classes.
-    pub(super) items: Vec<Item>,
+    pub items: Vec<Item>,
     /// Samples that are read, evenly from the first on.
-    pub(super) most: usize,
+    pub most: usize,
     /// Whether the class of each sample is wanted.
-    pub(super) labeled: bool,
+    pub labeled: bool,
 }
 
 /// Samples, and what a program wants to know of where they come from.
 #[derive(Default)]
-pub(super) struct Found {
+pub struct Found {
     /// None without a path.
-    pub(super) samples: Option<Samples>,
+    pub samples: Option<Samples>,
     /// `null` for arrays.
-    pub(super) data: Value,
+    pub data: Value,
     /// What a model made with these samples keeps of the way to them.
-    pub(super) items: Vec<Item>,
+    pub items: Vec<Item>,
 }
 
 impl Source<'_> {
     /// Reads the samples.
-    pub(super) fn read(&self, terminal: &Terminal) -> Result<Found, Failure> {
+    pub fn read(&self, terminal: &Terminal) -> Result<Found, Failure> {
         let recipe = self.args.recipe()?;
         let preprocessing = self.preprocessing(recipe.as_ref())?;
         let preprocessor = match &preprocessing {

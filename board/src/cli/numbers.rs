@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// A number with thousands apart: `12,345`.
-pub(super) fn grouped(number: impl Into<u64>) -> String {
+pub fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -16,28 +16,28 @@ pub(super) fn grouped(number: impl Into<u64>) -> String {
 }
 
 /// A number of things by their name in the singular: `1 sample`, `500 samples`.
-pub(super) fn counted(number: usize, thing: &str) -> String {
+pub fn counted(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", grouped(number as u64))
 }
 
 /// A size of memory.
-pub(super) fn bytes(number: usize) -> String {
+pub fn bytes(number: usize) -> String {
     format!("{} B", grouped(number as u64))
 }
 
 /// A share of 1 in percent.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
 /// Decibels; infinity is equality.
-pub(super) fn decibels(db: f64) -> String {
+pub fn decibels(db: f64) -> String {
     if db.is_infinite() && db > 0.0 { "exact".to_string() } else { format!("{db:.1} dB") }
 }
 
 /// Microseconds in a unit that reads well.
-pub(super) fn duration(microseconds: f64) -> String {
+pub fn duration(microseconds: f64) -> String {
     match microseconds {
         us if us < 1e3 => format!("{us:.1} µs"),
         us if us < 1e6 => format!("{:.2} ms", us / 1e3),
@@ -46,19 +46,19 @@ pub(super) fn duration(microseconds: f64) -> String {
 }
 
 /// Decibels for programs: JSON has no infinity, so that of exact equality is 999.
-pub(super) fn json_decibels(db: f64) -> Value {
+pub fn json_decibels(db: f64) -> Value {
     json!(db.clamp(-EXACT_DB, EXACT_DB))
 }
 
 const EXACT_DB: f64 = 999.0;
 
 /// A shape: `1×49×10×1`.
-pub(super) fn shape<T: ToString>(dims: &[T]) -> String {
+pub fn shape<T: ToString>(dims: &[T]) -> String {
     dims.iter().map(T::to_string).collect::<Vec<_>>().join("×")
 }
 
 /// A node's name cut to a length that fits a table. Of names joined by `;` the first stays, of a long path both ends.
-pub(super) fn short(name: &str) -> String {
+pub fn short(name: &str) -> String {
     let first = name.split(';').next().unwrap_or_default();
     let cut = if first.len() < name.len() { ";…" } else { "" };
     let letters: Vec<char> = first.chars().collect();
@@ -73,7 +73,7 @@ pub(super) fn short(name: &str) -> String {
 const LONGEST_NAME: usize = 42;
 
 /// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -2,25 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use lacewing_convert::data::{Samples, to_npy, to_npz};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{DataArgs, ImportArgs};
-use super::engine::Engine;
+use super::arguments::DataArgs;
+use super::engine::{self, Engine, Formats};
 use super::failure::Failure;
 use super::files;
 use super::numbers::{grouped, hex, shape};
 use super::terminal::Terminal;
+use crate::data::{Samples, to_npy, to_npz};
 
 /// Run a model on samples and write its outputs
 ///
 /// Outputs are real numbers: int8 results times their scale. A leading axis of N beyond the model's input runs it N times.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
-    /// The model, .lace or .onnx
+pub struct Args<F: Formats> {
+    /// The model
     model: PathBuf,
     /// Samples: an .npy array, an .npz with `x` or one array for each input by name, a PNG, JPEG or WAV file, or a folder of them
     #[arg(long, value_name = "FILE")]
@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
-    import: ImportArgs,
+    formats: F,
 }
 
 const EXAMPLES: &str = "\
@@ -50,11 +50,15 @@ struct Output {
     values: ArrayD<f32>,
 }
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let mut engine = Engine::open(&args.model, &args.import.options())?;
+/// Runs it.
+///
+/// # Errors
+/// The model or the samples cannot be used.
+pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
+    let mut engine = engine::open(&args.model, &args.formats)?;
     check_output(args.output.as_deref(), engine.outputs().len())?;
-    let (samples, data) = engine.samples(&args.input, &args.args, false, terminal)?;
-    let (outputs, sha256) = results(&mut engine, &samples, terminal)?;
+    let (samples, data) = engine::samples(engine.as_ref(), &args.input, &args.args, false, terminal)?;
+    let (outputs, sha256) = results(engine.as_mut(), &samples, terminal)?;
     if let Some(path) = &args.output {
         files::write(path, &encoded(path, &outputs)?)?;
     }
@@ -83,7 +87,7 @@ fn is(path: &Path, extension: &str) -> bool {
 
 /// The outputs over all samples; for a `.lace` file also the SHA-256 of their bytes as the device has them.
 fn results(
-    engine: &mut Engine,
+    engine: &mut dyn Engine,
     samples: &Samples,
     terminal: &Terminal,
 ) -> Result<(Vec<Output>, Option<String>), Failure> {

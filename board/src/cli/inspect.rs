@@ -6,33 +6,31 @@ use lacewing::Model;
 use lacewing::format::metadata::{self, Item};
 use lacewing::format::preprocessing::Preprocessing;
 use lacewing::format::{DType, Port, VERSION};
-use lacewing_convert::runner::Runner;
 use serde_json::{Map, Value, json};
 
-use super::arguments::ImportArgs;
-use super::engine::is_lace;
+use super::engine::{Formats, is_lace};
 use super::failure::Failure;
 use super::files;
+use super::memory;
 use super::numbers::{bytes, counted, grouped, hex, shape, short};
 use super::predict::{Place, place_parser, predict};
 use super::program::{self, Step};
-use super::regions;
-use super::survey;
 use super::terminal::{Paint, Terminal};
+use crate::runner::Runner;
 
 /// Show what is in a model: operations, shapes, memory over time; what an ONNX model will be
 ///
 /// Of a .lace file its program. Of an ONNX model its nodes before conversion: what runs in int8, what in f32, what is refused and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub struct Args<F: Formats> {
     /// The .lace file or the ONNX model
     model: PathBuf,
     /// Predict instructions and time of a .lace file on this instruction set or board; see `lacewing targets`
     #[arg(long, value_parser = place_parser(), hide_possible_values = true)]
     target: Option<Place>,
     #[command(flatten)]
-    import: ImportArgs,
+    formats: F,
 }
 
 const EXAMPLES: &str = "\
@@ -45,10 +43,14 @@ Examples:
 /// Characters of the longest bar.
 const BAR: u64 = 24;
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+/// Runs it.
+///
+/// # Errors
+/// The file is refused.
+pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
     let file = files::read(&args.model)?;
     if !is_lace(&file) {
-        return survey::run(&file, args.import.options(), terminal).map_err(|failure| failure.of(&args.model));
+        return args.formats.inspect(&file, terminal).map_err(|failure| failure.of(&args.model));
     }
     let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.model))?;
     let model = runner.model();
@@ -107,7 +109,7 @@ fn sizes(model: &Model<'_>, steps: &[Step], terminal: &Terminal) {
     let bound = program::lower_bound(steps) as usize;
     let mut table = terminal.table(["memory", ""], 1..2);
     table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(model.arena_len())]);
-    regions::rows(model.regions(), &mut table);
+    memory::rows(model.regions(), &mut table);
     table.add_row(["largest sum of live tensors".to_string(), bytes(bound)]);
     table.add_row(["file (flash)".to_string(), bytes(header.file_len as usize)]);
     table.add_row(["  weights and tables".to_string(), bytes(header.constants_len as usize)]);
@@ -150,7 +152,7 @@ fn described(model: &Model<'_>, steps: &[Step]) -> Value {
         "constant_bytes": header.constants_len,
         "metadata_bytes": header.metadata_len,
         "arena_bytes": header.arena_len,
-        "region_bytes": regions::regions_json(model.regions()),
+        "region_bytes": memory::regions_json(model.regions()),
         "arena_lower_bound_bytes": program::lower_bound(steps),
         "macs": program::macs(steps),
         "inputs": model.inputs().map(|port| program::port_json(&port)).collect::<Vec<_>>(),

@@ -10,14 +10,18 @@ use super::terminal::{Paint, Terminal};
 /// List the instruction sets and boards that models can be written for
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {}
+pub struct Args {}
 
 const EXAMPLES: &str = "\
 Examples:
   lacewing targets
   lacewing targets --json";
 
-pub(super) fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+/// Runs it.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn run(_args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let mut targets = terminal.table(["target", "what it is"], 0..0);
     TARGETS.iter().for_each(|target| {
         targets.add_row([target.name, target.about]);

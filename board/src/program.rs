@@ -3,12 +3,10 @@
 use std::ops::Range;
 
 use lacewing::Model;
-use lacewing::format::metadata::Layer;
+use lacewing::format::metadata::{self, Item, Layer};
 use lacewing::format::{DType, Op, Place, Port, SafeOverlap, Span, Tensor as At};
 use serde::Serialize;
 use serde_json::Value;
-
-use crate::verify::layers_of;
 
 /// One operation.
 #[derive(Clone, Debug, Serialize)]
@@ -106,6 +104,14 @@ pub fn read(model: &Model<'_>) -> (Vec<Step>, Vec<Tensor>) {
         }
     }
     (steps, arena.tensors)
+}
+
+/// The layers' names and scales from a file's metadata.
+#[must_use]
+pub fn layers_of(model: &Model<'_>) -> Vec<Layer> {
+    let items = metadata::read(model.metadata_bytes());
+    let layers = |item| if let Item::Layers(layers) = item { Some(layers) } else { None };
+    items.into_iter().find_map(layers).unwrap_or_default()
 }
 
 /// Multiply-accumulates of the whole program.

@@ -16,7 +16,7 @@ use super::failure::Failure;
 
 /// The two streams and how they are used.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub struct Terminal {
     json: bool,
     verbose: bool,
     color: bool,
@@ -33,7 +33,7 @@ const LEAST_WIDTH: u16 = 60;
 
 /// Colors of words that carry a verdict.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Paint {
+pub enum Paint {
     /// A heading.
     Bold,
     /// All is well.
@@ -47,7 +47,9 @@ pub(super) enum Paint {
 }
 
 impl Terminal {
-    pub(super) fn new(json: bool, verbose: bool, color: ColorChoice) -> Terminal {
+    /// Where reports go, whether more is said, and whether in color.
+    #[must_use]
+    pub fn new(json: bool, verbose: bool, color: ColorChoice) -> Terminal {
         let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
         let color = match color {
             ColorChoice::Always => true,
@@ -58,27 +60,27 @@ impl Terminal {
     }
 
     /// Whether programs read stdout.
-    pub(super) fn json(&self) -> bool {
+    pub fn json(&self) -> bool {
         self.json
     }
 
     /// Whether reports are colored.
-    pub(super) fn color(&self) -> bool {
+    pub fn color(&self) -> bool {
         self.color
     }
 
     /// Whether more is to be said.
-    pub(super) fn verbose(&self) -> bool {
+    pub fn verbose(&self) -> bool {
         self.verbose
     }
 
     /// Columns of the terminal that shows reports, if it is one.
-    pub(super) fn width(&self) -> Option<u16> {
+    pub fn width(&self) -> Option<u16> {
         self.table([], 0..0).width()
     }
 
     /// A part of the report.
-    pub(super) fn say(&self, text: impl Display) {
+    pub fn say(&self, text: impl Display) {
         if self.json {
             to(&mut io::stderr(), text);
         } else {
@@ -87,19 +89,19 @@ impl Terminal {
     }
 
     /// A word beside the report: warnings, what was written where.
-    pub(super) fn note(&self, text: impl Display) {
+    pub fn note(&self, text: impl Display) {
         to(&mut io::stderr(), text);
     }
 
     /// A word for those who asked for more.
-    pub(super) fn detail(&self, text: impl Display) {
+    pub fn detail(&self, text: impl Display) {
         if self.verbose {
             self.note(text);
         }
     }
 
     /// The object, if programs read.
-    pub(super) fn object(&self, value: &Value) -> Result<(), Failure> {
+    pub fn object(&self, value: &Value) -> Result<(), Failure> {
         if !self.json {
             return Ok(());
         }
@@ -110,7 +112,7 @@ impl Terminal {
     }
 
     /// The end without a result.
-    pub(super) fn fail(&self, failure: &Failure) {
+    pub fn fail(&self, failure: &Failure) {
         self.note(format_args!("{}: {failure}", self.paint("error", Paint::Red)));
         if self.json {
             to(&mut io::stdout(), format_args!("{:#}", failure.json()));
@@ -118,7 +120,7 @@ impl Terminal {
     }
 
     /// `text` in color, if colors are used.
-    pub(super) fn paint(&self, text: impl Display, paint: Paint) -> String {
+    pub fn paint(&self, text: impl Display, paint: Paint) -> String {
         let code = match paint {
             Paint::Bold => 1,
             Paint::Dim => 2,
@@ -130,7 +132,7 @@ impl Terminal {
     }
 
     /// A table with this header; `numbers` are the columns that are aligned to the right.
-    pub(super) fn table<const N: usize>(&self, header: [&str; N], numbers: Range<usize>) -> Table {
+    pub fn table<const N: usize>(&self, header: [&str; N], numbers: Range<usize>) -> Table {
         let mut table = Table::new();
         table.load_style(LINES);
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -151,7 +153,7 @@ impl Terminal {
     }
 
     /// A cell of a table in color, if colors are used. Escape codes in its text would spoil the widths.
-    pub(super) fn cell(&self, text: impl Display, paint: Paint) -> Cell {
+    pub fn cell(&self, text: impl Display, paint: Paint) -> Cell {
         let cell = Cell::new(text);
         match paint {
             _ if !self.color => cell,
@@ -164,7 +166,7 @@ impl Terminal {
     }
 
     /// A bar on stderr for `steps` steps, shown from the second second on.
-    pub(super) fn progress(&self, what: &'static str, steps: usize) -> Progress {
+    pub fn progress(&self, what: &'static str, steps: usize) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("{msg:>10} {wide_bar} {pos}/{len} {eta:>4}");
         bar.set_style(style.expect("the template is well formed"));
@@ -181,7 +183,7 @@ fn to(stream: &mut impl Write, text: impl Display) {
 
 /// A progress bar that short work never shows.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub struct Progress {
     bar: ProgressBar,
     start: Instant,
     waiting: bool,
@@ -191,7 +193,7 @@ impl Progress {
     const PATIENCE: Duration = Duration::from_secs(1);
 
     /// One step is done.
-    pub(super) fn step(&mut self) {
+    pub fn step(&mut self) {
         if self.waiting && self.start.elapsed() > Progress::PATIENCE {
             self.waiting = false;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

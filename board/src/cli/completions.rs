@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::{Shell, generate};
 
 use super::failure::Failure;
@@ -11,7 +11,7 @@ use super::terminal::Terminal;
 /// Write a shell's completion script to stdout
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub struct Args {
     /// The shell
     shell: Shell,
 }
@@ -21,9 +21,13 @@ Examples:
   lacewing completions bash > ~/.local/share/bash-completion/completions/lacewing
   lacewing completions zsh > ~/.zfunc/_lacewing";
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+/// Runs it, for the command line of this build.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn run(args: &Args, mut command: Command, terminal: &Terminal) -> Result<(), Failure> {
     let mut script = Vec::new();
-    generate(args.shell, &mut super::Cli::command(), "lacewing", &mut script);
+    generate(args.shell, &mut command, "lacewing", &mut script);
     let script = String::from_utf8(script)?;
     if terminal.json() {
         return terminal.object(&serde_json::json!({ "shell": args.shell.to_string(), "script": script }));

@@ -166,7 +166,7 @@ impl Samples {
 }
 
 /// At most `most` of `len` places, evenly from the first on: `⌊i·len / most⌋`.
-pub(crate) fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
+pub fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
     let most = most.min(len);
     (0..most).map(move |i| (i as u128 * len as u128 / most as u128) as usize)
 }
@@ -174,7 +174,6 @@ pub(crate) fn evenly(len: usize, most: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::tests::models;
     use ndarray::{Array1, Array2, aview1};
     use ndarray_npy::NpzWriter;
     use std::fs::File;
@@ -296,7 +295,9 @@ mod tests {
 
     #[test]
     fn the_shared_data_files_are_read() {
-        let Some(models) = models() else { return };
+        let Some(models) = std::env::var_os("LACEWING_MODELS").map(PathBuf::from) else {
+            return eprintln!("SKIPPED: set LACEWING_MODELS");
+        };
         let kws = input("input_1", &[1, 49, 10, 1]);
         let path = models.join("data/kws01_dev.npz");
         let scaling = Scaling { scale: 0.5847029, zero: 83.0 };

@@ -43,13 +43,13 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     use super::*;
-    use crate::Sample;
 
     #[test]
     fn results_come_in_order_up_to_the_first_error() {
-        let samples: Vec<Sample> = (0..9).map(|i| vec![ArrayD::from_elem(IxDyn(&[]), i as f32)]).collect();
+        let samples: Vec<Vec<ArrayD<f32>>> = (0..9).map(|i| vec![ArrayD::from_elem(IxDyn(&[]), i as f32)]).collect();
         let mut seen = Vec::new();
-        let work = |(): &mut (), sample: &Sample| if sample[0].sum() < 7.0 { Ok(sample[0].sum()) } else { Err("7") };
+        let work =
+            |(): &mut (), sample: &Vec<ArrayD<f32>>| if sample[0].sum() < 7.0 { Ok(sample[0].sum()) } else { Err("7") };
         let end = each(&mut [(); 4], &samples, work, |i| {
             seen.push(i);
             Ok(())

@@ -9,12 +9,12 @@ use tempfile::NamedTempFile;
 use super::failure::Failure;
 
 /// The bytes of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::from(error).of(path))
 }
 
 /// Writes a temporary file beside `path` and renames it, so that nobody ever sees half of it.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write_beside(path, bytes).map_err(|error| Failure::from(error).of(path))
 }
 

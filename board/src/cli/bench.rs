@@ -18,7 +18,7 @@ use super::terminal::{Paint, Terminal};
 /// inference finds nothing of the model in the processor's caches.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {
+pub struct Args {
     /// The model
     model: PathBuf,
 }
@@ -35,13 +35,13 @@ const LEAST_RUNS: usize = 5;
 
 /// Times of single runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Timing {
+pub struct Timing {
     /// Half of the runs were at least as fast.
-    pub(super) median_us: f64,
+    pub median_us: f64,
     /// The fastest run.
-    pub(super) min_us: f64,
+    pub min_us: f64,
     /// Number of runs.
-    pub(super) runs: usize,
+    pub runs: usize,
 }
 
 /// How long it takes until a model can run.
@@ -55,7 +55,11 @@ struct Loading {
     ready: Duration,
 }
 
-pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+/// Runs it.
+///
+/// # Errors
+/// The model cannot be used.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let (file, mut session, loading) = load(args)?;
     let first = timed(&mut session)?;
     file.model().verify().map_err(|error| Failure::from(error).of(&args.model))?;
@@ -108,7 +112,10 @@ fn load(args: &Args) -> Result<(Loaded, Session, Loading), Failure> {
 }
 
 /// Runs the model again and again for `budget`, after some runs that do not count.
-pub(super) fn measure(session: &mut Session, budget: Duration) -> Result<Timing, Failure> {
+///
+/// # Errors
+/// The model did not run.
+pub fn measure(session: &mut Session, budget: Duration) -> Result<Timing, Failure> {
     let warm = Instant::now();
     while warm.elapsed() < budget / 10 {
         timed(session)?;
