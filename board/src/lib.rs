@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod data;
+pub mod deploy;
 pub mod parallel;
 pub mod predict;
 pub mod program;

@@ -28,6 +28,8 @@ Examples:
   lacewing bench model.lace
   lacewing bench model.lace --json";
 
+/// Where the made inputs begin.
+const SEED: u32 = 12345;
 /// How long is measured.
 const BUDGET: Duration = Duration::from_secs(1);
 /// Runs that are made even if they take longer.
@@ -135,15 +137,18 @@ fn us(time: Duration) -> f64 {
 /// One run on fresh inputs; only the run is timed.
 fn timed(session: &mut Session) -> Result<Duration, Failure> {
     session.reset();
-    fill(session)?;
+    fill(session, SEED)?;
     let start = Instant::now();
     session.run()?;
     Ok(start.elapsed())
 }
 
 /// Fills the inputs with numbers that no kernel finds easy: any byte in int8, −1..1 in f32.
-fn fill(session: &mut Session) -> Result<(), Failure> {
-    let mut state = 12345_u32;
+///
+/// # Errors
+/// The model's own doors do not refuse.
+pub fn fill(session: &mut Session, seed: u32) -> Result<(), Failure> {
+    let mut state = seed;
     let mut byte = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::engine::{Engine, Formats};
 use super::failure::Failure;
 use super::terminal::Terminal;
-use super::{Globals, bench, completions, eval, inspect, run, targets};
+use super::{Globals, bench, completions, deploy, eval, inspect, run, store, targets};
 
 /// Runs compact int8 models on this board, with the same bits as everywhere.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
     Eval(eval::Args<LaceAlone>),
     Bench(bench::Args),
     Targets(targets::Args),
+    Deploy(deploy::Args),
+    Board(store::Args),
     Completions(completions::Args),
     #[command(flatten)]
     Absent(Absent),
@@ -75,6 +77,8 @@ impl Command {
             Command::Run(args) => run::run(args, terminal),
             Command::Eval(args) => eval::run(args, terminal),
             Command::Bench(args) => bench::run(args, terminal),
+            Command::Deploy(args) => deploy::run(args, terminal),
+            Command::Board(args) => store::run(args, terminal),
             Command::Targets(args) => targets::run(args, terminal),
             Command::Completions(args) => completions::run(args, Cli::command(), terminal),
             Command::Absent(_) => Err(Failure::usage(ABSENT)),

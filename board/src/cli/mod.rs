@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod bench;
 pub mod board;
 pub mod completions;
+pub mod deploy;
 pub mod engine;
 pub mod eval;
 pub mod failure;
@@ -18,6 +19,7 @@ pub mod predict;
 pub mod program;
 pub mod run;
 pub mod samples;
+pub mod store;
 pub mod targets;
 pub mod terminal;
 

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use lacewing_board::cli::{
-    Globals, arguments, bench, completions, engine, eval, failure, files, inspect, memory, numbers, predict, program,
-    run, samples, targets, terminal,
+    Globals, arguments, bench, completions, deploy, engine, eval, failure, files, inspect, memory, numbers, predict,
+    program, run, samples, store, targets, terminal,
 };
 
 use failure::Failure;
@@ -52,6 +52,8 @@ enum Command {
     Compare(compare::Args),
     Bench(bench::Args),
     Targets(targets::Args),
+    Deploy(deploy::Args),
+    Board(store::Args),
     Demo(demo::Args),
     Completions(completions::Args),
 }
@@ -71,6 +73,8 @@ impl Command {
             Command::Eval(args) => eval::run(args, terminal),
             Command::Compare(args) => compare::run(args, terminal),
             Command::Bench(args) => bench::run(args, terminal),
+            Command::Deploy(args) => deploy::run(args, terminal),
+            Command::Board(args) => store::run(args, terminal),
             Command::Targets(args) => targets::run(args, terminal),
             Command::Demo(args) => demo::run(args, terminal),
             Command::Completions(args) => completions::run(args, Cli::command(), terminal),
