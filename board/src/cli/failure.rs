@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn the_error_behind_is_kept() {
-        let failure = Failure::from(Outer("", io::Error::other("disk full"))).of(Path::new("x.npz")).with("n", 1.into());
+        let failure =
+            Failure::from(Outer("", io::Error::other("disk full"))).of(Path::new("x.npz")).with("n", 1.into());
         assert!(failure.error::<Outer>().is_some() && failure.error::<io::Error>().is_none());
         assert_eq!(failure.json(), serde_json::json!({ "error": "x.npz: cannot read: disk full", "n": 1 }));
     }
