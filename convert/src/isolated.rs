@@ -15,10 +15,11 @@ use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Kind, Node, Op, Value, ValueId};
 use crate::parallel;
+use crate::program::layers_of;
 use crate::quantize::Params;
 use crate::reference::FloatProgram;
 use crate::runner::{Runner, reals};
-use crate::verify::{Noise, layers_of, params_of};
+use crate::verify::{Noise, params_of};
 
 /// How far one layer is from its exact meaning.
 #[derive(Clone, Debug, PartialEq)]

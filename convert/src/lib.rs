@@ -5,7 +5,6 @@
 
 pub mod calibrate;
 pub mod channels;
-pub mod data;
 pub mod doors;
 pub mod encode;
 pub mod error;
@@ -16,11 +15,8 @@ pub mod import;
 pub mod isolated;
 mod ops;
 pub mod oracle;
-pub mod parallel;
 pub mod passes;
 pub mod plan;
-pub mod predict;
-pub mod program;
 mod provenance;
 pub mod prune;
 pub mod quantize;
@@ -28,7 +24,6 @@ mod reach;
 pub mod reconstruct;
 pub mod reference;
 pub mod report;
-pub mod runner;
 pub mod search;
 pub mod spread;
 pub mod states;
@@ -39,6 +34,7 @@ pub mod verify;
 mod wish;
 
 use lacewing::format::metadata::Item;
+pub use lacewing_board::{data, parallel, predict, program, runner};
 use ndarray::ArrayD;
 
 use crate::calibrate::{Calibrator, calibrate};

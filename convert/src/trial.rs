@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use lacewing_board::scores::class;
 use ndarray::ArrayD;
 
 use crate::calibrate::{Ranges, calibrate};
@@ -12,7 +13,7 @@ use crate::provenance::Origin;
 use crate::quantize::{Policy, Quantization, Weights, nodes, quantize};
 use crate::reconstruct::{Rounding, reconstruct};
 use crate::runner::{Runner, macs};
-use crate::verify::{Noise, class};
+use crate::verify::Noise;
 use crate::{Options, Sample, Stage, Step, doors, parallel};
 
 /// Integer weights and biases of layers, by their names.

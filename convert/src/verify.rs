@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use lacewing_board::scores::{class, top1};
 use ndarray::Axis;
 
 use crate::Sample;
@@ -12,13 +13,13 @@ use crate::encode::name;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Original, ValueId};
 use crate::parallel;
+use crate::program::layers_of;
 use crate::quantize::{Params, quantized};
 use crate::reference::{Reference, Tensors};
 use crate::runner::{Runner, reals};
 use crate::spread::Spread;
 use crate::transposed::transposed;
-use lacewing::Model;
-use lacewing::format::metadata::{self, Item, Layer};
+use lacewing::format::metadata::Layer;
 use lacewing::format::{DType, Op, Tensor};
 
 /// How far one layer is from the float original.
@@ -225,13 +226,6 @@ fn report(probes: Vec<Option<Probe<'_>>>) -> Vec<LayerNoise> {
     seen.map(layer).collect()
 }
 
-/// The layers' names and scales from a file's metadata.
-pub(crate) fn layers_of(model: &Model<'_>) -> Vec<Layer> {
-    let items = metadata::read(model.metadata_bytes());
-    let layers = |item| if let Item::Layers(layers) = item { Some(layers) } else { None };
-    items.into_iter().find_map(layers).unwrap_or_default()
-}
-
 /// For each record its probe, `None` for records before the last of a node and where no ONNX tensor is known.
 fn probes<'g>(graph: &'g Graph, layers: &'g [Layer], ops: &[Op]) -> Vec<Option<Probe<'g>>> {
     let nodes: HashMap<&str, _> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
@@ -296,23 +290,6 @@ pub fn scores_classes(shape: &[usize]) -> bool {
     along(shape.last()) || shape.len() == 4 && along(shape.get(1))
 }
 
-/// Index of the first largest element.
-#[must_use]
-pub fn top1(numbers: &[f32]) -> Option<usize> {
-    let larger = |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
-    numbers.iter().copied().enumerate().reduce(larger).map(|(index, _)| index)
-}
-
-/// The class of an output's scores: the first largest. A single number is the class itself, rounded: the result of an ArgMax, or the
-/// probability of the second of two classes.
-#[must_use]
-pub fn class(scores: &[f32]) -> Option<i64> {
-    match scores {
-        [single] => Some(single.round() as i64),
-        _ => top1(scores).map(|index| index as i64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,8 +299,6 @@ mod tests {
         let mut noise = Noise::default();
         noise.add(&[10.0, 0.0], &[9.0, 0.0]);
         assert!((noise.db() - 20.0).abs() < 1e-9);
-        assert_eq!(top1(&[1.0, 3.0, 3.0]), Some(1));
-        assert_eq!(top1(&[]), None);
     }
 
     #[test]
@@ -332,10 +307,5 @@ mod tests {
         assert!(shapes.into_iter().all(scores_classes));
         let shapes = [&[1, 896, 16][..], &[1, 896, 1], &[1, 2, 8, 8], &[20, 1, 37]];
         assert!(!shapes.into_iter().any(scores_classes));
-    }
-
-    #[test]
-    fn classes_follow_the_scores() {
-        assert_eq!([&[0.1_f32, 0.7, 0.2][..], &[7.0], &[0.6], &[]].map(class), [Some(1), Some(7), Some(1), None]);
     }
 }

@@ -3,10 +3,10 @@
 mod shared;
 
 use lacewing::format::Op;
+use lacewing_board::scores::top1;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::oracle::Oracle;
 use lacewing_convert::runner::Runner;
-use lacewing_convert::verify::top1;
 use lacewing_convert::{Conversion, Options, Precision, convert, import};
 use shared::models;
 

@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use lacewing::format::Opcode;
+use lacewing_board::scores::top1;
 use lacewing_convert::data::{InputSpec, Samples, Scaling};
 use lacewing_convert::import;
 use lacewing_convert::isolated::isolated;
 use lacewing_convert::passes::simplify;
 use lacewing_convert::runner::Runner;
-use lacewing_convert::verify::top1;
 use lacewing_convert::{Options, Precision, Sample, convert};
 use ndarray::ArrayD;
 

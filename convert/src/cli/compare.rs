@@ -19,10 +19,11 @@ use lacewing_convert::verify::{LayerNoise, Verification, verify};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{DataArgs, ImportArgs};
+use super::arguments::DataArgs;
 use super::convert::{compared_with, inputs, output_sqnr_json};
 use super::failure::Failure;
 use super::files;
+use super::import::ImportArgs;
 use super::numbers::{counted, decibels, json_decibels, percent, short};
 use super::program;
 use super::report::{ReportArgs, file_name, own_errors};

@@ -20,10 +20,12 @@ use lacewing_convert::verify::{LayerNoise, Verification};
 use lacewing_convert::{Conversion, Options, Sample, Stage, Step, convert};
 use serde_json::{Value, json};
 
-use super::arguments::{DataArgs, ImportArgs};
+use super::arguments::DataArgs;
 use super::budget::{self, BudgetArgs};
 use super::failure::Failure;
 use super::files;
+use super::import::ImportArgs;
+use super::memory;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
 use super::predict::{Place, place_parser, predict};
 use super::program;
@@ -330,7 +332,7 @@ fn report(converted: &Conversion, steps: &[program::Step], terminal: &Terminal) 
     table.add_row(["arena (RAM), with inputs and outputs".to_string(), bytes(plan.arena_bytes)]);
     table
         .add_row(["  lower bound for this order".to_string(), format!("{}, gap {gap}", bytes(plan.lower_bound_bytes))]);
-    regions::rows(plan.regions(), &mut table);
+    memory::rows(plan.regions(), &mut table);
     table.add_row(["file (flash)".to_string(), bytes(converted.file.len())]);
     table.add_row(["operations".to_string(), steps.len().to_string()]);
     table.add_row(["multiply-accumulates".to_string(), grouped(program::macs(steps))]);
@@ -435,7 +437,7 @@ fn described(
         "target": args.target.target.name,
         "board": args.target.board.map(|board| board.name),
         "arena_bytes": converted.plan.arena_bytes,
-        "region_bytes": regions::regions_json(converted.plan.regions()),
+        "region_bytes": memory::regions_json(converted.plan.regions()),
         "arena_lower_bound_bytes": converted.plan.lower_bound_bytes,
         "file_bytes": converted.file.len(),
         "constant_bytes": model.header().constants_len,

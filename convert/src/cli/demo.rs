@@ -110,7 +110,7 @@ fn find(terminal: &Terminal) -> Result<Findings, Failure> {
         let mut runner = Runner::new(&conversion.file)?;
         let macs = program::macs(&program::steps(&runner.model()));
         let timing = bench::measure(runner.session(), Duration::from_millis(200))?;
-        let classes = Engine::Lace(Box::new(runner)).classes(&test, terminal.progress(what, test.len()))?;
+        let classes = Engine::classes(&runner, &test, terminal.progress(what, test.len()))?;
         Ok::<_, Failure>(Program { conversion, macs, classes, timing })
     };
     let float = program(Precision::F32, compared, "float")?;

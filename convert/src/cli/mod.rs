@@ -1,52 +1,37 @@
-//! The command line: one file for each command, beside what they share.
+//! The command line: one file for each command that the converter adds to those of boards.
 //!
-//! Every command takes its arguments and a [`Terminal`], and says all through it: the report for people, or one JSON object.
+//! What these share, and the commands of boards, are in [`lacewing_board::cli`].
 
-mod arguments;
-mod bench;
 mod budget;
 mod compare;
-mod completions;
 mod convert;
 mod demo;
 mod draw;
-mod engine;
-mod eval;
-mod failure;
-mod files;
-mod inspect;
-mod numbers;
-mod predict;
-mod program;
+mod import;
+mod problems;
 mod quantization;
 mod regions;
 mod report;
-mod run;
-mod samples;
 mod survey;
-mod targets;
-mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use lacewing_board::cli::{
+    Globals, arguments, bench, completions, deploy, engine, eval, failure, files, inspect, memory, numbers, predict,
+    program, run, samples, store, targets, terminal,
+};
 
 use failure::Failure;
+use import::ImportArgs;
 use terminal::Terminal;
 
 /// Turns ONNX models into compact int8 files that run anywhere on the edge, with the same bits everywhere.
 #[derive(Debug, Parser)]
 #[command(name = "lacewing", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
-    /// Write one JSON object to stdout; text and progress go to stderr
-    #[arg(long, global = true)]
-    json: bool,
-    /// Say more
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// When to use colors
-    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
-    color: ColorChoice,
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
@@ -61,47 +46,45 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     Convert(convert::Args),
-    Inspect(inspect::Args),
-    Run(run::Args),
-    Eval(eval::Args),
+    Inspect(inspect::Args<ImportArgs>),
+    Run(run::Args<ImportArgs>),
+    Eval(eval::Args<ImportArgs>),
     Compare(compare::Args),
     Bench(bench::Args),
     Targets(targets::Args),
+    Deploy(deploy::Args),
+    Board(store::Args),
     Demo(demo::Args),
     Completions(completions::Args),
 }
 
-/// Runs the command line. The exit status is 0 if all is done, 1 if the model or the data are wrong, 2 for wrong usage.
+/// Runs the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let terminal = Terminal::new(cli.json, cli.verbose, cli.color);
-    match run(&cli.command, &terminal) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            terminal.fail(&failure);
-            ExitCode::from(failure.status())
-        }
-    }
+    let Cli { globals, command } = Cli::parse();
+    globals.status(|terminal| command.run(terminal).map_err(problems::told))
 }
 
-fn run(command: &Command, terminal: &Terminal) -> Result<(), Failure> {
-    match command {
-        Command::Convert(args) => convert::run(args, terminal),
-        Command::Inspect(args) => inspect::run(args, terminal),
-        Command::Run(args) => run::run(args, terminal),
-        Command::Eval(args) => eval::run(args, terminal),
-        Command::Compare(args) => compare::run(args, terminal),
-        Command::Bench(args) => bench::run(args, terminal),
-        Command::Targets(args) => targets::run(args, terminal),
-        Command::Demo(args) => demo::run(args, terminal),
-        Command::Completions(args) => completions::run(args, terminal),
+impl Command {
+    fn run(&self, terminal: &Terminal) -> Result<(), Failure> {
+        match self {
+            Command::Convert(args) => convert::run(args, terminal),
+            Command::Inspect(args) => inspect::run(args, terminal),
+            Command::Run(args) => run::run(args, terminal),
+            Command::Eval(args) => eval::run(args, terminal),
+            Command::Compare(args) => compare::run(args, terminal),
+            Command::Bench(args) => bench::run(args, terminal),
+            Command::Deploy(args) => deploy::run(args, terminal),
+            Command::Board(args) => store::run(args, terminal),
+            Command::Targets(args) => targets::run(args, terminal),
+            Command::Demo(args) => demo::run(args, terminal),
+            Command::Completions(args) => completions::run(args, Cli::command(), terminal),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_consistent() {

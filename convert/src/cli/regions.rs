@@ -1,13 +1,10 @@
-//! Regions of memory: what `--regions` takes, and what is told of them.
+//! Regions of memory: what `--regions` takes.
 
-use comfy_table::Table;
 use lacewing::format::MAX_REGIONS;
 use lacewing_targets::Board;
-use serde_json::{Value, json};
 
 use super::budget::size;
 use super::failure::Failure;
-use super::numbers::bytes;
 
 /// Bytes of a board's fastest memory that are left for the stack and variables.
 const RESERVED: usize = 8 << 10;
@@ -51,26 +48,6 @@ impl Regions {
     }
 }
 
-/// What a plan takes of each region, if it is for several.
-pub(super) fn rows(regions: [usize; MAX_REGIONS], table: &mut Table) {
-    for (index, size) in (1..).zip(several(&regions)) {
-        table.add_row([format!("  in region {index}"), bytes(*size)]);
-    }
-}
-
-/// The same for programs; null for one region.
-pub(super) fn regions_json(regions: [usize; MAX_REGIONS]) -> Value {
-    match several(&regions) {
-        [] => Value::Null,
-        regions => json!(regions),
-    }
-}
-
-fn several(regions: &[usize; MAX_REGIONS]) -> &[usize] {
-    let count = regions.iter().rposition(|size| *size > 0).map_or(0, |last| last + 1);
-    if count > 1 { &regions[..count] } else { &[] }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,12 +57,5 @@ mod tests {
         assert_eq!(parse("64K,1M"), Ok(Regions::Sizes([65536, 1 << 20, 0])));
         assert_eq!(parse("board"), Ok(Regions::Board));
         assert!(["64K", "1,2,3,4", "64K,0", "a,b", ""].iter().all(|text| parse(text).is_err()));
-    }
-
-    #[test]
-    fn one_region_is_not_told_apart() {
-        assert_eq!(regions_json([64, 0, 0]), Value::Null);
-        assert_eq!(regions_json([64, 128, 0]), json!([64, 128]));
-        assert_eq!(regions_json([0, 128, 0]), json!([0, 128]));
     }
 }

@@ -7,8 +7,9 @@ use lacewing_convert::survey::{Becomes, Door, Node, Survey, survey};
 use lacewing_convert::{Options, import::ImportOptions};
 use serde_json::{Value, json};
 
-use super::failure::{Failure, problems};
+use super::failure::Failure;
 use super::numbers::{bytes, counted, grouped, shape, short};
+use super::problems::problems;
 use super::terminal::{Paint, Terminal};
 
 pub(super) fn run(onnx: &[u8], import: ImportOptions, terminal: &Terminal) -> Result<(), Failure> {

@@ -7,7 +7,9 @@ pub(crate) const USAGE: &str = "\
 Says what images and the frames of a camera show.
 
 classify MODEL.lace FILE...      PNG or JPEG files
-classify MODEL.lace --raw WxH    frames of so many pixels on standard input, red, green and blue of each a byte";
+classify MODEL.lace --raw WxH [FRAMES]
+                                 frames of so many pixels on standard input or in a file or FIFO, red, green and blue of
+                                 each a byte";
 
 /// What is asked for.
 #[derive(Debug, PartialEq)]
@@ -20,8 +22,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Source {
     Files(Vec<PathBuf>),
-    /// Standard input: width and height of its frames.
-    Raw([usize; 2]),
+    /// Width and height of frames, and the file that has them; standard input if there is none.
+    Raw([usize; 2], Option<PathBuf>),
 }
 
 impl Arguments {
@@ -30,7 +32,8 @@ impl Arguments {
         let model = arguments.next()?.into();
         let rest: Vec<OsString> = arguments.collect();
         let source = match rest.as_slice() {
-            [raw, size] if raw == "--raw" => Source::Raw(parsed(size.to_str()?)?),
+            [raw, size] if raw == "--raw" => Source::Raw(parsed(size.to_str()?)?, None),
+            [raw, size, frames] if raw == "--raw" => Source::Raw(parsed(size.to_str()?)?, Some(frames.into())),
             [] => return None,
             files => Source::Files(files.iter().map(PathBuf::from).collect()),
         };
@@ -55,7 +58,8 @@ mod tests {
     #[test]
     fn sources_are_files_or_frames() {
         assert_eq!(source("m.lace a.png b.jpg"), Some(Source::Files(vec!["a.png".into(), "b.jpg".into()])));
-        assert_eq!(source("m.lace --raw 640x480"), Some(Source::Raw([640, 480])));
+        assert_eq!(source("m.lace --raw 640x480"), Some(Source::Raw([640, 480], None)));
+        assert_eq!(source("m.lace --raw 6x4 fifo"), Some(Source::Raw([6, 4], Some("fifo".into()))));
         assert_eq!(["", "m.lace", "m.lace --raw 640", "m.lace --raw 0x1"].map(source), [None, None, None, None]);
     }
 }

@@ -2,8 +2,10 @@
 
 mod arguments;
 mod classifier;
+mod service;
 
 use std::error::Error;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut classifier = Classifier::load(&arguments.model)?;
+    service::ready();
     match &arguments.source {
         Source::Files(files) => files.iter().try_for_each(|file| {
             let class = decoded(file).and_then(|picture| classifier.class(&picture));
@@ -36,14 +39,21 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             println!("{}: {class}", file.display());
             Ok(())
         }),
-        Source::Raw([width, height]) => frames(&mut classifier, *width, *height),
+        Source::Raw(size, None) => frames(&mut classifier, *size, io::stdin().lock()),
+        Source::Raw(size, Some(path)) => {
+            let input = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            frames(&mut classifier, *size, input)
+        }
     }
 }
 
-/// Says what each frame on standard input shows, until it ends.
-fn frames(classifier: &mut Classifier, width: usize, height: usize) -> Result<(), Box<dyn Error>> {
+/// Says what each frame of an input shows, until it ends.
+fn frames(
+    classifier: &mut Classifier,
+    [width, height]: [usize; 2],
+    mut input: impl Read,
+) -> Result<(), Box<dyn Error>> {
     let mut frame = vec![0; 3 * width * height];
-    let mut input = io::stdin().lock();
     for number in 0.. {
         match input.read_exact(&mut frame) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
@@ -51,6 +61,7 @@ fn frames(classifier: &mut Classifier, width: usize, height: usize) -> Result<()
         }
         let picture = Picture::of_bytes(width, height, &frame).ok_or("a frame has a pixel at least")?;
         println!("frame {number}: {}", classifier.class(&picture)?);
+        service::alive();
     }
     Ok(())
 }

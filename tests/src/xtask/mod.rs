@@ -1,8 +1,8 @@
 //! `cargo xtask`: install what the tests need, run models on emulated boards, run everything.
 //!
 //! Read in this order: `paths`, `process` and `python`, then the bare-metal compiler (`sysroot`,
-//! `bare_metal`, `linux`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `processors`, `wasm`, `profile`, `mca`),
-//! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `web`, `test`).
+//! `bare_metal`, `linux`, `musl`), then what is built with it and run (`firmware`, `plugin`, `emulator`, `batch`, `processors`, `wasm`, `profile`, `mca`),
+//! then the commands (`install`, `qemu`, `bench`, `host`, `sizes`, `fit`, `no_panic`, `onnx`, `package`, `web`, `test`).
 
 use std::process::ExitCode;
 
@@ -23,8 +23,10 @@ mod install;
 mod linux;
 mod mca;
 mod model;
+mod musl;
 mod no_panic;
 mod onnx;
+mod package;
 mod paths;
 mod plugin;
 mod process;
@@ -53,6 +55,8 @@ enum Task {
     Install,
     /// Run every test, or those named, and say what was skipped and why
     Test(test::Args),
+    /// Build what boards get: static binaries and Debian packages
+    Package(package::Args),
     /// Run a model on an emulated board and measure it
     Qemu(qemu::Args),
     /// Run a model on an emulated processor of Linux boards and count its instructions
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Install => install::command(),
         Task::Test(args) => test::command(&args),
+        Task::Package(args) => package::command(&args),
         Task::Qemu(args) => qemu::command(&args),
         Task::Processor(args) => processors::command(&args),
         Task::BenchMcu(args) => bench::command(&args),

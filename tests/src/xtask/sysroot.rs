@@ -111,7 +111,8 @@ impl Sysroot {
         fs::rename(&ready, &place).with_context(|| format!("cannot make {}", place.display()))
     }
 
-    fn libraries(&self, triple: &str) -> PathBuf {
+    /// Where the libraries of a target are.
+    pub(super) fn libraries(&self, triple: &str) -> PathBuf {
         self.folder.join("lib/rustlib").join(triple).join("lib")
     }
 }
