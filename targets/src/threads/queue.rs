@@ -11,6 +11,9 @@ use super::Threads;
 /// A range of rows, vectors or outputs and what is to be written for them.
 pub(super) type Part<'a, T> = (Range<u32>, &'a mut [T]);
 
+/// What computes a part, with bytes to work in.
+type Kernel<'k, T> = dyn Fn(Part<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'k;
+
 /// The parts that are left.
 struct Queue<'a, T> {
     rows: Range<u32>,
@@ -42,7 +45,7 @@ pub(super) fn each_part<T: Send>(
     (rows, output): Part<'_, T>,
     together: u32,
     scratch: &mut [u8],
-    kernel: &(dyn Fn(Part<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync),
+    kernel: &Kernel<'_, T>,
 ) -> Option<Result<(), Fault>> {
     let count = rows.end.saturating_sub(rows.start);
     let step = count.div_ceil(threads.count() as u32).checked_next_multiple_of(together)?;
