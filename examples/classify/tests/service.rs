@@ -19,7 +19,7 @@ fn systemd_is_told_of_the_model_and_of_every_frame() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_classify"));
     let output = program.arg(model).args(["--raw", "8x6"]).arg(&frames).env("NOTIFY_SOCKET", &socket).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut told = || {
+    let told = || {
         let mut message = [0; 64];
         let len = systemd.recv(&mut message).unwrap();
         String::from_utf8_lossy(&message[..len]).trim().to_string()

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lacewing_targets::boards::BARE_METAL_TRIPLES;
 
 use super::sysroot::Sysroot;
-use super::{bare_metal, linux, onnx, paths, process, python, web};
+use super::{bare_metal, linux, musl, onnx, paths, process, python, steps, web};
 
 /// Where a tool comes from.
 enum Source {
@@ -100,6 +100,16 @@ const TOOLS: [Tool; 14] = [
         source: Source::Apt(&["python3", "python3-venv"]),
     },
     Tool {
+        purpose: "a board over ssh",
+        present: || Ok(steps::has_sshd() && paths::program("ssh").is_some()),
+        source: Source::Apt(&["openssh-client", "openssh-server"]),
+    },
+    Tool {
+        purpose: "looking at Debian packages",
+        present: || Ok(paths::program("lintian").is_some()),
+        source: Source::Apt(&["lintian"]),
+    },
+    Tool {
         purpose: "a browser, for the report's page",
         present: || Ok(paths::program("chromium").is_some()),
         source: Source::Apt(&["chromium"]),
@@ -121,6 +131,7 @@ pub(super) fn command() -> Result<()> {
     if let Some(sysroot) = Sysroot::find()? {
         sysroot.provide(&[triples_without_rustup()?, linux::without_rustup()?].concat())?;
     }
+    musl::ALL.iter().filter(|musl| matches!(musl.missing(), Ok(None))).try_for_each(musl::Musl::provide)?;
     for tool in &TOOLS {
         if !(tool.present)()? {
             bail!("after installing, {} is still missing", tool.purpose);

@@ -13,6 +13,7 @@ pub(super) mod boards;
 pub(super) mod example;
 mod fuzz;
 mod linux;
+mod package;
 mod records;
 mod web;
 
@@ -38,7 +39,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 16] = [
+pub(super) const STEPS: [Step; 18] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -54,6 +55,8 @@ pub(super) const STEPS: [Step; 16] = [
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
+    step("package", "packages for boards are well formed and say what the host says", package::run),
+    step("deploy", "models reach a board over ssh whole or not at all", deploy),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 
@@ -117,6 +120,19 @@ fn no_std() -> Result<Outcome> {
         true => Outcome::Passed,
         false => Outcome::NotInstalled(format!("no core library for {}", missing.join(", "))),
     })
+}
+
+fn deploy() -> Result<Outcome> {
+    if !has_sshd() {
+        return Ok(Outcome::NotInstalled("no sshd".into()));
+    }
+    process::run_tests(&mut workspace(&["test", "--package", "lacewing-board", "--test", "deploy"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// Whether there is a server of ssh, which is in no user's PATH.
+pub(super) fn has_sshd() -> bool {
+    paths::program("sshd").is_some() || std::path::Path::new("/usr/sbin/sshd").is_file()
 }
 
 fn onnx_suite() -> Result<Outcome> {

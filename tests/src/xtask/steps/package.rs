@@ -1,0 +1,87 @@
+//! What boards get: packages that are well formed, and programs in them that say what the host says.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Outcome;
+use crate::xtask::musl::{ALL, Musl};
+use crate::xtask::{package, paths, process};
+
+/// Architectures that are built in the test run: the third is the host's, and like these.
+const BUILT: [&str; 2] = ["arm64", "armhf"];
+
+/// Builds the packages, unpacks them, and runs what is inside.
+pub(super) fn run() -> Result<Outcome> {
+    let want = said(|| {
+        let mut cargo = process::cargo(&paths::root());
+        cargo.args(["run", "--quiet", "--package", "lacewing-board", "--"]);
+        cargo
+    })?;
+    let mut missing = Vec::new();
+    for musl in ALL.iter().filter(|musl| BUILT.contains(&musl.debian)) {
+        match lacking(musl)? {
+            Some(what) => missing.push(what),
+            None => same(musl, &want)?,
+        }
+    }
+    Ok(match missing.is_empty() {
+        true => Outcome::Passed,
+        false => Outcome::NotInstalled(missing.join(", ")),
+    })
+}
+
+fn lacking(musl: &Musl) -> Result<Option<String>> {
+    let mut programs = [&"dpkg-deb", &"lintian"].into_iter().chain(musl.emulator.first());
+    let absent = programs.find(|name| paths::program(name).is_none());
+    Ok(musl.missing()?.or_else(|| absent.map(|name| format!("no {name}"))))
+}
+
+fn same(musl: &Musl, want: &str) -> Result<()> {
+    let package::Package { deb, .. } = package::build(musl)?;
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    let described = process::output(Command::new("dpkg-deb").arg("--info").arg(&deb))?;
+    ensure!(described.contains(&format!("Architecture: {}", musl.debian)), "{described}");
+    process::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(root))?;
+    process::run(Command::new("dpkg-deb").arg("--control").arg(&deb).arg(root.join("DEBIAN")))?;
+    process::run(Command::new("md5sum").args(["--check", "--quiet", "DEBIAN/md5sums"]).current_dir(root))?;
+    process::run(Command::new("lintian").args(["--fail-on", "error,warning"]).arg(&deb))?;
+    verify(root)?;
+    let said = said(|| musl.emulated(&root.join("usr/bin/lacewing")))?;
+    ensure!(said == want, "on {} lacewing says\n{said}instead of\n{want}", musl.triple);
+    let classified = process::output(musl.emulated(&root.join("usr/bin/lacewing-classify")).args(images()))?;
+    ensure!(classified.contains("boot.png: Ankle boot"), "{classified}");
+    eprintln!("{}: the same, {} B", musl.triple, fs::metadata(root.join("usr/bin/lacewing"))?.len());
+    Ok(())
+}
+
+/// The unit, where systemd is there to look at it. It names programs of the package, which stand for those of the board.
+fn verify(root: &Path) -> Result<()> {
+    let Some(analyze) = paths::program("systemd-analyze") else {
+        eprintln!("SKIPPED: no systemd-analyze");
+        return Ok(());
+    };
+    let unit = root.join("usr/lib/systemd/system/lacewing-classify@.service");
+    let text = fs::read_to_string(&unit)?;
+    let here = text.replace("ExecStart=/usr", &format!("ExecStart={}/usr", root.display()));
+    let copy = root.join("lacewing-classify@model.service");
+    fs::write(&copy, here.replace("man:lacewing-classify(1)", "https://github.com/lacewing-ml/lacewing"))?;
+    process::run(Command::new(analyze).args(["verify", "--recursive-errors=no"]).arg(&copy)).context("the unit")
+}
+
+fn images() -> [std::path::PathBuf; 2] {
+    ["fashion.lace", "boot.png"].map(|name| paths::root().join("examples/classify").join(name))
+}
+
+/// What `run` and `eval` say of the carried model.
+fn said(program: impl Fn() -> Command) -> Result<String> {
+    let [model, image] = images();
+    let run = process::output(program().args(["run", "--json"]).arg(&model).arg("--input").arg(image))?;
+    let test = paths::root().join("convert/demo/test.npz");
+    let mut eval = program();
+    eval.args(["eval", "--json", "--input-scale", "0.00392156862745098"]).arg(&model).arg("--data").arg(test);
+    Ok(run + &process::output(&mut eval)?)
+}
