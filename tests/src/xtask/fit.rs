@@ -32,7 +32,7 @@ use squares::{Sample, fit};
 ///
 /// Runs the models of tests/mcu.toml, the demo's model in every precision, layers of many shapes and random records on an emulated board
 /// of each target, and
-/// writes board/src/predict.toml. Run it again when kernels changed.
+/// writes convert/board/src/predict.toml. Run it again when kernels changed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +52,7 @@ pub(super) fn command(args: &Args) -> Result<()> {
     let jobs = bench::known(args.models.as_deref())?;
     ensure!(!jobs.is_empty(), "no models to fit on: name their folder with --models or LACEWING_MODELS");
     let Some(tools) = Tools::find()? else { bail!("no llvm-mca for cycles: on Debian, install llvm") };
-    let path = paths::root().join("board/src/predict.toml");
+    let path = paths::root().join("convert/board/src/predict.toml");
     let mut sections = sections(&fs::read_to_string(&path).unwrap_or_default());
     let mut written = Written { jobs, files: HashMap::new() };
     for board in firsts() {

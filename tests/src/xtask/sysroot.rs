@@ -67,10 +67,14 @@ impl Sysroot {
         }
         self.write_compiler()?;
         let (linux, bare): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|triple| triple.contains("-linux-"));
-        for (libraries, triples) in [("core,alloc", bare), ("std,panic_abort", linux)] {
+        let (musl, linux) = linux.into_iter().partition(|triple| triple.contains("-musl"));
+        // Static programs abort where they panic, and so must the library that they are linked with.
+        for (libraries, triples, panic) in
+            [("core,alloc", bare, "unwind"), ("std,panic_abort", linux, "unwind"), ("std,panic_abort", musl, "abort")]
+        {
             let work = tempfile::tempdir_in(&self.folder)?;
             if !triples.is_empty() {
-                build(work.path(), libraries, &triples)?;
+                build(work.path(), libraries, &triples, panic)?;
             }
             triples.into_iter().try_for_each(|triple| self.install(work.path(), triple))?;
         }
@@ -118,7 +122,7 @@ impl Sysroot {
 }
 
 /// Compiles libraries by way of an empty crate. Bitcode is embedded for `lto = "fat"`.
-fn build(work: &Path, libraries: &str, triples: &[&str]) -> Result<()> {
+fn build(work: &Path, libraries: &str, triples: &[&str], panic: &str) -> Result<()> {
     fs::create_dir(work.join("src"))?;
     fs::write(work.join("src/lib.rs"), "#![no_std]\n")?;
     fs::write(work.join("Cargo.toml"), "[package]\nname = \"stub\"\nedition = \"2024\"\n[workspace]\n")?;
@@ -128,6 +132,7 @@ fn build(work: &Path, libraries: &str, triples: &[&str]) -> Result<()> {
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes")
+        .env("CARGO_PROFILE_RELEASE_PANIC", panic)
         .env("CARGO_TARGET_DIR", work.join("target"));
     for triple in triples {
         cargo.args(["--target", triple]);

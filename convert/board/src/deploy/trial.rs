@@ -86,7 +86,7 @@ fn near(reals: &[f32], expected: &[u8]) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    const FASHION: &[u8] = include_bytes!("../../../examples/classify/fashion.lace");
+    const FASHION: &[u8] = include_bytes!("../../../../examples/classify/fashion.lace");
 
     #[test]
     fn a_model_agrees_with_itself_alone() {
