@@ -199,6 +199,7 @@ fn symlink(_target: &Path, _link: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::deploy::sha256;
+    use std::time::{Duration, SystemTime};
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
@@ -210,10 +211,13 @@ mod tests {
     fn links_change_at_once_and_old_releases_go() {
         let (_folder, store) = store();
         let _lock = store.lock().unwrap();
-        for content in [b"a", b"b", b"c"] {
+        for (second, content) in (1..).zip([b"a", b"b", b"c"]) {
             let sha256 = sha256(content);
             let path = store.receive(&mut &content[..], 1, &sha256).unwrap();
             store.keep(&path, &sha256).unwrap();
+            // The file system's clock is slower than this loop.
+            let file = fs::File::options().write(true).open(store.release(&sha256)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).unwrap();
         }
         let a = sha256(b"a");
         store.link(CURRENT, Some(&a)).unwrap();
