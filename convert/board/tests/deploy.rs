@@ -31,7 +31,7 @@ impl Drop for Board {
 }
 
 fn model(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     match name {
         "fashion" => root.join("examples/classify/fashion.lace"),
         golden => root.join("tests/data/golden").join(format!("{golden}.lace")),
