@@ -52,6 +52,9 @@ pub(super) const ALL: [Musl; 3] = [
     },
 ];
 
+/// The boards that the test run builds for.
+pub(super) const TESTED: &Musl = &ALL[0];
+
 /// Stands for the library that walks the stack: these programs abort where they panic, and have no backtrace.
 const NO_UNWINDER: &str = "\
 int _Unwind_Backtrace(void *f, void *x) { (void)f; (void)x; return 5; }
@@ -96,11 +99,13 @@ impl Musl {
         let mut cargo = BareMetal::find(self.triple)?.cargo(folder, subcommand)?;
         let name = self.triple.replace('-', "_").to_uppercase();
         let flags = format!(
-            "--remap-path-prefix={}= -Clinker-flavor=ld.lld -Clink-self-contained=yes",
+            "--remap-path-prefix={}= -Clinker-flavor=ld.lld -Clink-self-contained=yes -Clink-arg=--strip-all",
             paths::cargo_home().display()
         );
         cargo.env(format!("CARGO_TARGET_{name}_LINKER"), bare_metal::linker()?);
         cargo.env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), flags);
+        // As the library does that they are linked with.
+        cargo.env("CARGO_PROFILE_RELEASE_PANIC", "abort");
         Ok(cargo)
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Package {
 pub(super) fn command(args: &Args) -> Result<()> {
     let all: Vec<&Musl> = ALL.iter().collect();
     for musl in if args.target.is_empty() { &all } else { &args.target } {
-        let Package { program, deb } = build(musl)?;
+        let Package { program, deb } = build(musl, "board")?;
         for path in [program, deb] {
             println!("{}  {} B", path.display(), fs::metadata(&path)?.len());
         }
@@ -47,18 +47,18 @@ pub(super) fn command(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds for one architecture.
-pub(super) fn build(musl: &Musl) -> Result<Package> {
+/// Builds for one architecture, with a profile of the workspace.
+pub(super) fn build(musl: &Musl, profile: &str) -> Result<Package> {
     let mut cargo = musl.cargo(&paths::root(), "build")?;
-    cargo.args(["--profile", "board", "--quiet", "--package", "lacewing-board", "--package", "lacewing-classify"]);
+    cargo.args(["--profile", profile, "--quiet", "--package", "lacewing-board", "--package", "lacewing-classify"]);
     process::run(&mut cargo)?;
     let folder = paths::target_dir().join("package");
     fs::create_dir_all(&folder)?;
     let version = env!("CARGO_PKG_VERSION");
     let program = folder.join(format!("lacewing-{version}-{}", musl.triple));
-    fs::copy(musl.executable("board", "lacewing-board")?, &program)?;
+    fs::copy(musl.executable(profile, "lacewing-board")?, &program)?;
     let deb = folder.join(format!("lacewing_{version}_{}.deb", musl.debian));
-    let classify = fs::read(musl.executable("board", "classify")?)?;
+    let classify = fs::read(musl.executable(profile, "classify")?)?;
     let file = archive::deb(version, musl.debian, &contents(fs::read(&program)?, classify)?)?;
     fs::write(&deb, file).with_context(|| format!("cannot write {}", deb.display()))?;
     Ok(Package { program, deb })
@@ -85,7 +85,7 @@ fn contents(lacewing: Vec<u8>, classify: Vec<u8>) -> Result<Vec<Member>> {
             read("examples/classify/lacewing-classify@.service")?,
         ),
         file("usr/share/bash-completion/completions/lacewing", completions()?),
-        file("usr/share/doc/lacewing/changelog.gz", archive::gzip(&read("CHANGELOG.md")?)?),
+        file("usr/share/doc/lacewing/NEWS.gz", archive::gzip(&read("CHANGELOG.md")?)?),
         file("usr/share/doc/lacewing/copyright", read("tests/package/copyright")?),
         file("usr/share/lintian/overrides/lacewing", read("tests/package/lintian-overrides")?),
         file("usr/share/man/man1/lacewing.1.gz", archive::gzip(&read("tests/package/lacewing.1")?)?),

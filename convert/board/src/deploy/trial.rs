@@ -1,7 +1,7 @@
 //! A model tried on made inputs: the board must get what the host got.
 //!
 //! Integer programs give the same bits on every processor, so their outputs are compared as bytes. What computes in f32 agrees within
-//! [`TOLERANCE`].
+//! `TOLERANCE`.
 
 use lacewing_targets::Loaded;
 
