@@ -14,7 +14,7 @@ pub struct DataArgs {
     /// The stored integer that means 0; 0 if not given
     #[arg(long, value_name = "Z", allow_negative_numbers = true)]
     input_zero: Option<f64>,
-    /// What becomes of images or sounds: a table [image] or [sound]; a .lace file made with one brings it along
+    /// What becomes of images or sounds: a table `image` or `sound`; a .lace file made with one brings it along
     #[arg(long, value_name = "TOML")]
     pub preprocess: Option<PathBuf>,
 }
