@@ -66,8 +66,10 @@ impl Loaded {
     #[must_use]
     pub fn packed(&self) -> Self {
         // One that is too large to be packed runs as it is.
-        let packed = pack(&self.model()).ok().flatten();
-        packed.and_then(|packed| Self::new(&packed).ok()).unwrap_or_else(|| self.clone())
+        let Some(packed) = pack(&self.model()).ok().flatten() else { return self.clone() };
+        let packed = Self::new(&packed);
+        debug_assert!(packed.is_ok(), "a packed model is one");
+        packed.unwrap_or_else(|_| self.clone())
     }
 
     /// The model, read once.

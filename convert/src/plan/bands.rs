@@ -478,25 +478,17 @@ mod tests {
         encode(&context).unwrap().file
     }
 
-    /// Whether outputs are the same: in integers to the bit, in f32 but for the order of sums, which is that of the kernels that a plan has room for.
-    fn alike(exact: bool, a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
-        let real = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-        let close = |(a, b): (&[u8; 4], &[u8; 4])| (real(a) - real(b)).abs() <= 1e-5 * real(a).abs().max(1.0);
-        let near = |(a, b): (&Vec<u8>, &Vec<u8>)| a.as_chunks().0.iter().zip(b.as_chunks().0).all(close);
-        a == b || !exact && a.iter().zip(b).all(|(a, b)| a.len() == b.len() && near((a, b)))
-    }
-
     /// Whether bands make the arena smaller, and whether the input can go in row by row; the outputs are the same.
-    fn lower(graph: &Graph, quantization: &Quantization, exact: bool) -> [bool; 2] {
+    fn lower(graph: &Graph, quantization: &Quantization) -> [bool; 2] {
         let (whole, plain, none) = program(graph, quantization, Optimize::Speed);
         let (banded, arena, bands) = program(graph, quantization, Optimize::Ram);
         assert_eq!(none, 0);
         assert!(arena <= plain, "{arena} {plain}");
         let right = outputs(graph, &whole);
-        assert!(alike(exact, &right, &outputs(graph, &banded)));
-        assert!(alike(exact, &right, &outputs(graph, &parted(graph, quantization, arena))));
+        assert_eq!(right, outputs(graph, &banded));
+        assert_eq!(right, outputs(graph, &parted(graph, quantization, arena)));
         let fed = [Optimize::Ram, Optimize::Balanced].map(|optimize| fed(graph, quantization, optimize));
-        fed.iter().flatten().for_each(|file| assert!(alike(exact, &right, &outputs(graph, file))));
+        fed.iter().flatten().for_each(|file| assert_eq!(right, outputs(graph, file)));
         [bands > 0, fed.iter().all(Option::is_some)]
     }
 
@@ -514,10 +506,10 @@ mod tests {
         };
         let check = |(blocks, channels, size, flat): (Vec<_>, usize, usize, bool)| {
             let graph = net(&blocks, [size, channels], flat);
-            find(lower(&graph, &Quantization::none(), false));
+            find(lower(&graph, &Quantization::none()));
             if has_integers(&graph) {
                 let (graph, numbers) = quantize(&graph, &Ranges::made_up(&graph), &Policy::default()).unwrap();
-                find(lower(&graph, &numbers, true));
+                find(lower(&graph, &numbers));
             }
             Ok(())
         };

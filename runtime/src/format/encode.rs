@@ -48,10 +48,10 @@ impl core::error::Error for TooLarge {}
 
 impl Builder {
     /// For the program of a checked file once more, whose records come by [`Builder::keep`] and [`Builder::change`] in their order. Its
-    /// constants stay, and what is added comes behind them.
+    /// constants stay, and what is added comes behind them. Its arena is in one piece.
     #[must_use]
     pub fn again(header: &Header, constants: &[u8]) -> Self {
-        Self { ops: header.ops, work: header.work, constants: constants.into(), ..Self::default() }
+        Self { ops: header.ops.without_regions(), work: header.work, constants: constants.into(), ..Self::default() }
     }
 
     /// Appends the bytes of a record of the file.

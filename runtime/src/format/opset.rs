@@ -91,6 +91,12 @@ impl OpSet {
         self.with_bit(REGIONS)
     }
 
+    /// The set with an arena in one piece.
+    #[must_use]
+    pub const fn without_regions(self) -> Self {
+        Self::from_bits(self.bits() & !(1 << REGIONS))
+    }
+
     /// Whether the arena may be in several regions.
     #[must_use]
     pub const fn has_regions(self) -> bool {
