@@ -3,6 +3,8 @@
 //! Convolutions and pools are cut into ranges of rows, fully connected layers into ranges of input vectors or, for one vector, of outputs; each
 //! thread computes its ranges as if they were layers of their own.
 
+use core::ops::Range;
+
 use lacewing::arena::{Constants, Operand, Pod};
 use lacewing::format::{Layout, Requant, Span, Tensor};
 use lacewing::ops::*;
@@ -67,7 +69,7 @@ impl<'t, K: Kernels + Sync> Split<'t, K> {
         layer: &L,
         (input, output, layout): (&Tensor, &Tensor, Layout),
         (x, y, scratch): (&[T], &mut [U], &mut [u8]),
-        outputs: impl Fn(core::ops::Range<u32>) -> Option<L> + Sync,
+        outputs: impl Fn(Range<u32>) -> Option<L> + Sync,
         kernel: impl Fn(&L, &[T], &mut [U], &mut [u8]) -> Result<(), Fault> + Sync,
     ) -> Result<(), Fault> {
         let [[.., depth], [.., width]] = [input.shape, output.shape];
@@ -90,20 +92,20 @@ impl<'t, K: Kernels + Sync> Split<'t, K> {
 }
 
 /// The part of a span that holds numbers `range` of `size` bytes.
-fn part(span: Span, range: &core::ops::Range<u32>, size: u32) -> Option<Span> {
+fn part(span: Span, range: &Range<u32>, size: u32) -> Option<Span> {
     let [start, end] = [range.start, range.end].map(|at| at.checked_mul(size));
     let (start, end) = (start?, end?.min(span.len));
     Some(Span { offset: span.offset.checked_add(start)?, len: end.checked_sub(start)? })
 }
 
 /// The weights of a range of outputs, of `size` bytes each, whose start is that of a block.
-fn weights(span: Span, layout: Layout, range: &core::ops::Range<u32>, depth: u32, size: u32) -> Option<Span> {
+fn weights(span: Span, layout: Layout, range: &Range<u32>, depth: u32, size: u32) -> Option<Span> {
     let [start, end] = [range.start, range.end].map(|outputs| layout.len(outputs, depth));
     part(span, &(start?..end?), size)
 }
 
 /// The requantization of a range of outputs.
-fn requant(requant: Requant, range: &core::ops::Range<u32>) -> Option<Requant> {
+fn requant(requant: Requant, range: &Range<u32>) -> Option<Requant> {
     let multipliers = match requant.multipliers.len {
         4 => requant.multipliers,
         _ => part(requant.multipliers, range, 4)?,
@@ -158,7 +160,7 @@ impl<K: Kernels + Sync> Kernels for Split<'_, K> {
         scratch: &mut [u8],
     ) -> Result<(), Fault> {
         let [.., depth] = op.input.shape;
-        let outputs = |range: core::ops::Range<u32>| {
+        let outputs = |range: Range<u32>| {
             let mut part_of = op.clone();
             part_of.output.shape[3] = range.end.checked_sub(range.start)?;
             part_of.weights = weights(op.weights, op.layout, &range, depth, 1)?;
@@ -180,7 +182,7 @@ impl<K: Kernels + Sync> Kernels for Split<'_, K> {
         output: &mut [f32],
     ) -> Result<(), Fault> {
         let [.., depth] = op.input.shape;
-        let outputs = |range: core::ops::Range<u32>| {
+        let outputs = |range: Range<u32>| {
             let mut part_of = op.clone();
             part_of.output.shape[3] = range.end.checked_sub(range.start)?;
             part_of.weights = weights(op.weights, op.layout, &range, depth, 4)?;

@@ -39,7 +39,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 18] = [
+pub(super) const STEPS: [Step; 17] = [
     step("fmt", "rustfmt has nothing to change", fmt),
     step("clippy", "clippy has nothing to say", clippy),
     step("doc", "the documentation builds without warnings", doc),
@@ -56,7 +56,6 @@ pub(super) const STEPS: [Step; 18] = [
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
     step("package", "packages for boards are well formed and say what the host says", package::run),
-    step("deploy", "models reach a board over ssh whole or not at all", deploy),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 
@@ -120,14 +119,6 @@ fn no_std() -> Result<Outcome> {
         true => Outcome::Passed,
         false => Outcome::NotInstalled(format!("no core library for {}", missing.join(", "))),
     })
-}
-
-fn deploy() -> Result<Outcome> {
-    if !has_sshd() {
-        return Ok(Outcome::NotInstalled("no sshd".into()));
-    }
-    process::run_tests(&mut workspace(&["test", "--package", "lacewing-board", "--test", "deploy"]))?;
-    Ok(Outcome::Passed)
 }
 
 /// Whether there is a server of ssh, which is in no user's PATH.
