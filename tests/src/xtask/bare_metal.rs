@@ -37,15 +37,23 @@ impl BareMetal {
     /// Where packages lie is left out of what they compile to, so that sizes are the same on every machine.
     pub(super) fn cargo(&self, folder: &Path, subcommand: &str) -> Result<Command> {
         let mut cargo = process::cargo(folder);
-        let name = self.triple.replace(['-', '.'], "_").to_uppercase();
-        cargo.args([subcommand, "--target", self.triple]).env("CARGO_TARGET_DIR", self.target_dir()).env(
-            format!("CARGO_TARGET_{name}_RUSTFLAGS"),
-            format!("--remap-path-prefix={}=", paths::cargo_home().display()),
-        );
+        cargo.arg(subcommand).env("CARGO_TARGET_DIR", self.target_dir());
         if let Some(rustc) = &self.rustc {
-            cargo.env("RUSTC", rustc).env(format!("CARGO_TARGET_{name}_LINKER"), linker()?);
+            cargo.env("RUSTC", rustc);
         }
+        self.aim(&mut cargo)?;
         Ok(cargo)
+    }
+
+    /// Adds the target to a command of the same compiler.
+    pub(super) fn aim(&self, cargo: &mut Command) -> Result<()> {
+        let name = self.triple.replace(['-', '.'], "_").to_uppercase();
+        let flags = format!("--remap-path-prefix={}=", paths::cargo_home().display());
+        cargo.args(["--target", self.triple]).env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), flags);
+        if self.rustc.is_some() {
+            cargo.env(format!("CARGO_TARGET_{name}_LINKER"), linker()?);
+        }
+        Ok(())
     }
 
     /// Name and version.

@@ -15,8 +15,8 @@ pub(super) struct Sizes {
     pub(super) rodata: u64,
 }
 
-/// Measures a linked firmware that holds `model` exactly once.
-pub(super) fn sizes(file: &[u8], model: &[u8]) -> Result<Sizes> {
+/// Measures a linked firmware that holds `model`, if there is one, exactly once.
+pub(super) fn sizes(file: &[u8], model: Option<&[u8]>) -> Result<Sizes> {
     let file = File::parse(file).context("the firmware is not an ELF file")?;
     let mut sizes = Sizes { text: 0, rodata: 0 };
     let mut models = 0;
@@ -30,11 +30,14 @@ pub(super) fn sizes(file: &[u8], model: &[u8]) -> Result<Sizes> {
             sizes.text += section.size();
         } else {
             sizes.rodata += section.size();
-            models += occurrences(section.data()?, model);
+            models += match model {
+                Some(model) => occurrences(section.data()?, model),
+                None => 0,
+            };
         }
     }
-    ensure!(models == 1, "the firmware holds the model {models} times");
-    sizes.rodata -= model.len() as u64;
+    ensure!(models == model.iter().len(), "the firmware holds the model {models} times");
+    sizes.rodata -= model.map_or(0, <[u8]>::len) as u64;
     Ok(sizes)
 }
 

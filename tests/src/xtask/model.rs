@@ -67,6 +67,31 @@ impl ModelFile {
         Ok(())
     }
 
+    /// An arena with the inputs in it, as a session leaves it; none if the input goes in row by row.
+    pub(super) fn filled(&self, inputs: &mut impl Iterator<Item = u8>) -> Result<Option<Vec<u8>>> {
+        let model = self.model()?;
+        let mut arena = Aligned::new(&vec![0; model.arena_len()]);
+        let mut session = Session::new(model, Portable, arena.bytes_mut())?;
+        if session.frame().is_some() {
+            return Ok(None);
+        }
+        for index in 0..session.model().inputs().count() {
+            let input = session.input_bytes(index).context("an input is missing")?;
+            input.fill_with(|| inputs.next().unwrap_or_default());
+        }
+        Ok(Some(arena.bytes().to_vec()))
+    }
+
+    /// All outputs in order, as they lie in an arena.
+    pub(super) fn outputs(&self, arena: &[u8]) -> Result<Vec<u8>> {
+        let model = self.model()?;
+        let outputs = model.outputs().map(|port| {
+            let (start, len) = (port.tensor.offset as usize, port.tensor.bytes()? as usize);
+            arena.get(start..start + len)
+        });
+        Ok(outputs.collect::<Option<Vec<_>>>().context("an output is not in the arena")?.concat())
+    }
+
     /// Runs the portable kernels on the host: all outputs in order, one inference after the other.
     ///
     /// `inputs` yields the bytes of every input in order; it is asked for `inferences` sets.

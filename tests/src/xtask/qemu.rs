@@ -125,7 +125,7 @@ pub(super) fn measure(
 ) -> Result<Measured> {
     file.check_fits(board)?;
     let (firmware, counted) = run(board, path, input.as_deref(), limit)?;
-    let sizes = elf::sizes(&fs::read(firmware.elf())?, file.bytes())?;
+    let sizes = elf::sizes(&fs::read(firmware.elf())?, Some(file.bytes()))?;
     let counted = counted.by_inference(&file.model()?);
     let device = DeviceReport::read(&firmware.folder.path().join("report.bin"))?;
     let DeviceReport { inferences, from_file, stack } = device;

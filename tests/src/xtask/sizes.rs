@@ -15,7 +15,7 @@ use super::{paths, qemu};
 
 /// Say what firmwares take of flash and RAM, against the budget in tests/sizes.txt.
 ///
-/// Every emulated board with the demo's model and the small models of the test suites, and every firmware example.
+/// Every emulated board with the demo's model, with small ones, and with every operation (`all`), and every firmware example.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +36,7 @@ pub(super) fn command(args: &Args) -> Result<()> {
     if let Some(missing) = steps::missing_for_boards()? {
         bail!("{missing}: `cargo xtask install` helps");
     }
-    let mut rows: Vec<Row> = boards::reports()?.iter().map(Row::of).collect();
+    let mut rows = boards::rows()?;
     rows.push(example::sizes()?);
     let measured = Budget { compiler: compiler()?, rows };
     match (args.check, args.bless) {

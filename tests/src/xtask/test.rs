@@ -1,12 +1,21 @@
 //! `cargo xtask test`: the whole test run as a list of named steps.
 
+use std::collections::BTreeMap;
 use std::env;
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use super::install;
 use super::steps::{Outcome, STEPS, Step};
+
+/// Steps that run at a time: most spend much of their time in one linker, one emulator or one test.
+const AT_A_TIME: usize = 2;
 
 /// Run every test, or those named, and say what was skipped and why.
 #[derive(clap::Args)]
@@ -20,22 +29,29 @@ pub(super) struct Args {
     /// Say what the steps are and run none
     #[arg(long)]
     list: bool,
+    /// Print a JSON object for each step instead of the summary
+    #[arg(long)]
+    json: bool,
 }
 
 /// What became of one step.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Line {
-    name: &'static str,
+    step: String,
+    seconds: f64,
+    #[serde(flatten)]
     verdict: Verdict,
-    took: Duration,
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", content = "why", rename_all = "lowercase")]
 enum Verdict {
     Passed,
     Failed(String),
     Skipped(String),
 }
 
-/// Runs the steps in order, all of them even after a failure, and ends with the counts.
+/// Runs the steps, all of them even after a failure, and ends with the counts.
 pub(super) fn command(args: &Args) -> Result<()> {
     let steps = selected(&args.only)?;
     if args.list {
@@ -48,8 +64,20 @@ pub(super) fn command(args: &Args) -> Result<()> {
         install::command()?;
     }
     let strict = env::var("CI").is_ok_and(|ci| ci == "true");
-    let lines: Vec<_> = steps.into_iter().map(|step| run(step, strict)).collect();
-    summary(&lines)
+    let lines = match steps[..] {
+        [step] => vec![run(step, strict)],
+        _ => side_by_side(&steps)?,
+    };
+    if args.json {
+        lines.iter().try_for_each(|line| serde_json::to_string(line).map(|line| println!("{line}")))?;
+    } else {
+        summary(&lines);
+    }
+    let failed = lines.iter().filter(|line| matches!(line.verdict, Verdict::Failed(_))).count();
+    if failed > 0 {
+        bail!("{failed} of {} steps failed", lines.len());
+    }
+    Ok(())
 }
 
 fn selected(only: &[String]) -> Result<Vec<&'static Step>> {
@@ -61,11 +89,46 @@ fn selected(only: &[String]) -> Result<Vec<&'static Step>> {
     Ok(STEPS.iter().filter(wanted).collect())
 }
 
+/// Runs each step in a process of its own, begun in their order, and gives their lines in the same.
+fn side_by_side(steps: &[&Step]) -> Result<Vec<Line>> {
+    let waiting = Mutex::new(steps.iter().enumerate());
+    let next = || waiting.lock().ok()?.next();
+    let work = || -> Result<Vec<(usize, Line)>> {
+        std::iter::from_fn(next).map(|(place, step)| Ok((place, apart(step)?))).collect()
+    };
+    let done: Result<Vec<_>> = thread::scope(|scope| {
+        let workers = [(); AT_A_TIME].map(|()| scope.spawn(work));
+        workers.into_iter().map(|worker| worker.join().ok().context("a step ended the test run")?).collect()
+    });
+    let lines: BTreeMap<_, _> = done?.into_iter().flatten().collect();
+    Ok(lines.into_values().collect())
+}
+
+/// Runs a step in a process of its own; every line that it says has its name in front.
+fn apart(step: &Step) -> Result<Line> {
+    let start = Instant::now();
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["test", "--json", "--only", step.name]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let said = child.stderr.take().context("the step has no stderr")?;
+    for line in BufReader::new(said).split(b'\n') {
+        eprintln!("{:10}| {}", step.name, String::from_utf8_lossy(&line?));
+    }
+    let mut told = String::new();
+    child.stdout.take().context("the step has no stdout")?.read_to_string(&mut told)?;
+    let status = child.wait()?;
+    Ok(serde_json::from_str(&told).unwrap_or_else(|_| Line {
+        step: step.name.into(),
+        seconds: start.elapsed().as_secs_f64(),
+        verdict: Verdict::Failed(format!("it ended with {status}")),
+    }))
+}
+
 fn run(step: &Step, strict: bool) -> Line {
     eprintln!("\n=== {}: {}", step.name, step.about);
     let start = Instant::now();
     let verdict = verdict((step.run)(), strict);
-    Line { name: step.name, verdict, took: start.elapsed() }
+    Line { step: step.name.into(), seconds: start.elapsed().as_secs_f64(), verdict }
 }
 
 /// In strict runs nothing may be skipped that `--install` could have provided.
@@ -79,23 +142,19 @@ fn verdict(result: Result<Outcome>, strict: bool) -> Verdict {
     }
 }
 
-fn summary(lines: &[Line]) -> Result<()> {
+fn summary(lines: &[Line]) {
     println!();
     let [mut passed, mut failed, mut skipped] = [0; 3];
-    for line in lines {
-        let (count, text) = match &line.verdict {
+    for Line { step, seconds, verdict } in lines {
+        let (count, text) = match verdict {
             Verdict::Passed => (&mut passed, "passed".to_owned()),
             Verdict::Failed(why) => (&mut failed, format!("FAILED: {why}")),
             Verdict::Skipped(why) => (&mut skipped, format!("skipped: {why}")),
         };
         *count += 1;
-        println!("{:10} {:6.1} s  {text}", line.name, line.took.as_secs_f64());
+        println!("{step:10} {seconds:6.1} s  {text}");
     }
     println!("\n{passed} passed, {failed} failed, {skipped} skipped");
-    if failed > 0 {
-        bail!("{failed} of {} steps failed", lines.len());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -116,5 +175,14 @@ mod tests {
         assert!(matches!(verdict(absent(), false), Verdict::Skipped(_)));
         let skipped = Ok(Outcome::Skipped("no data".to_owned()));
         assert!(matches!(verdict(skipped, true), Verdict::Skipped(_)));
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_told() {
+        for verdict in [Verdict::Passed, Verdict::Failed("a\nb".into()), Verdict::Skipped("c".into())] {
+            let line = Line { step: "fmt".into(), seconds: 0.5, verdict };
+            let told = serde_json::to_string(&line).expect("JSON");
+            assert_eq!(serde_json::from_str::<Line>(&told).expect("a line"), line);
+        }
     }
 }

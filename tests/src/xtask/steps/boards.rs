@@ -1,19 +1,21 @@
 //! Steps on emulated boards.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lacewing_targets::Board;
 use lacewing_targets::boards::{emulated, target};
+use lacewing_targets::{Board, Target};
 
-use super::{Outcome, missing_for_boards};
+use super::{Outcome, missing_for_boards, records};
 use crate::generator::Generator;
 use crate::models::released;
+use crate::xtask::batch::Batch;
 use crate::xtask::firmware::Firmware;
 use crate::xtask::model::ModelFile;
 use crate::xtask::sizes::{self, Row};
-use crate::xtask::{converter, door, emulator, process, qemu};
+use crate::xtask::{converter, door, elf, emulator, process, qemu};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -69,37 +71,39 @@ pub(super) fn qemu() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    let rows: Vec<_> = reports()?.iter().map(Row::of).collect();
-    sizes::check(&rows)?;
+    sizes::check(&rows()?)?;
     Ok(Outcome::Passed)
 }
 
-/// What is measured of every model on every board that it fits, whose outputs are the host's.
-pub(in crate::xtask) fn reports() -> Result<Vec<qemu::Report>> {
+/// What boards take for models, whose outputs are the host's.
+///
+/// The demo, written for the board's kernels, and [`ALONE`] have firmwares of their own. All models go through one that has every operation.
+pub(in crate::xtask) fn rows() -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let cases: Vec<_> = models(folder.path())?
         .into_iter()
         .map(|path| Case::new(path, &folder.path().join("x.npy")))
         .collect::<Result<_>>()?;
-    let mut reports = Vec::new();
+    let mut rows = Vec::new();
     for board in emulated() {
-        let before = reports.len();
-        for case in &cases {
-            match case.model.check_fits(board) {
-                Ok(()) => reports.push(case.check(board)?),
-                Err(reason) => eprintln!("{}: {reason:#}", case.path.display()),
-            }
+        for case in cases.iter().filter(|case| case.is_alone_on(board)) {
+            rows.push(Row::of(&case.check(board)?));
         }
-        ensure!(reports.len() > before, "no model fits {}", board.name);
+        if board.ram.len >= records::RAM {
+            rows.push(together(board, &cases)?);
+        }
     }
-    Ok(reports)
+    Ok(rows)
 }
+
+/// Released files with a firmware of their own on every board: what only its session does, and the smallest.
+const ALONE: [&str; 3] = ["v1-regions", "v1-rows", "v1-tiny"];
 
 /// The demo's model, written for the kernels of every board, and the files that stay as tests.
 fn models(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut models = Vec::new();
     for target in emulated().filter_map(|board| target(board.target)) {
-        let demo = folder.join(format!("demo-{}.lace", target.kernels.type_name()));
+        let demo = folder.join(demo(target)).with_extension("lace");
         if !models.contains(&demo) {
             converter::convert_demo(target.name, "int8", &demo)?;
             models.push(demo);
@@ -108,6 +112,39 @@ fn models(folder: &Path) -> Result<Vec<PathBuf>> {
     models.extend(released()?);
     models.sort();
     Ok(models)
+}
+
+/// The name of the demo's model for the kernels of a target.
+fn demo(target: &Target) -> String {
+    format!("demo-{}", target.kernels.type_name())
+}
+
+/// All files that a session runs at once and that fit, one after the other in one firmware.
+fn together(board: &'static Board, cases: &[Case]) -> Result<Row> {
+    let batch = Batch::build(board)?;
+    let mut taken = Vec::new();
+    for case in cases {
+        if let Some(arena) = case.model.filled(&mut Generator::default())? {
+            taken.push((case, arena));
+        }
+    }
+    taken.retain(|(case, arena)| Batch::fits(board, case.model.bytes().len() + arena.len()));
+    let ran = batch.run(taken.iter().map(|(case, arena)| (case.model.bytes(), &arena[..])))?;
+    let mut rest = &ran.arenas[..];
+    for (case, arena) in &taken {
+        let (left, after) = rest.split_at_checked(arena.len()).context("an arena is missing")?;
+        let (name, file) = (board.name, case.path.display());
+        ensure!(case.model.outputs(left)? == case.generated, "{name} answers otherwise than the host to {file}");
+        rest = after;
+    }
+    let sizes = elf::sizes(&fs::read(batch.firmware.elf())?, None)?;
+    let row = Row {
+        firmware: board.name.into(),
+        model: "all".into(),
+        bytes: [Some(sizes.text), Some(sizes.rodata), None, Some(ran.stack.into())],
+    };
+    eprintln!("{row}: {} files", taken.len());
+    Ok(row)
 }
 
 /// A model and what the host answers.
@@ -127,6 +164,14 @@ impl Case {
         let generated = model.run(1, &mut Generator::default())?;
         let from_file = lacewing_run(&path, &model, npy)?;
         Ok(Self { path, model, generated, from_file })
+    }
+
+    /// Whether it has a firmware of its own on the board, and fits it.
+    fn is_alone_on(&self, board: &Board) -> bool {
+        let name = self.path.file_stem().unwrap_or_default();
+        let own = target(board.target).is_some_and(|target| *demo(target) == *name);
+        let alone = own || ALONE.iter().any(|alone| *alone == name);
+        alone && self.model.check_fits(board).inspect_err(|why| eprintln!("{}: {why:#}", self.path.display())).is_ok()
     }
 
     /// One inference on generated bytes, which is what is told, and one on a file's.

@@ -40,7 +40,7 @@ pub(in crate::xtask) fn sizes() -> Result<Row> {
     let folder = paths::root().join(FOLDER);
     process::run(compiler.cargo(&folder, "build")?.args(["--release", "--quiet"]))?;
     let model = ModelFile::open(&folder.join("fashion.lace"))?;
-    let sizes = elf::sizes(&fs::read(compiler.executable(NAME))?, model.bytes())?;
+    let sizes = elf::sizes(&fs::read(compiler.executable(NAME))?, Some(model.bytes()))?;
     let bytes = [Some(sizes.text), Some(sizes.rodata), Some(model.model()?.arena_len() as u64), None];
     Ok(Row { firmware: NAME.into(), model: "fashion".into(), bytes })
 }

@@ -15,7 +15,7 @@ use crate::xtask::processors::{self, PROCESSORS};
 use crate::xtask::wasm;
 
 /// RAM that the firmware needs. A board with less has the processor of another one.
-const RAM: u32 = 512 * 1024;
+pub(super) const RAM: u32 = 512 * 1024;
 /// Records of each operation.
 const COUNT: usize = 500;
 /// The operations that a target has kernels or inner products for.
