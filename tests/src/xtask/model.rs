@@ -67,19 +67,16 @@ impl ModelFile {
         Ok(())
     }
 
-    /// An arena with the inputs in it, as a session leaves it; none if the input goes in row by row.
-    pub(super) fn filled(&self, inputs: &mut impl Iterator<Item = u8>) -> Result<Option<Vec<u8>>> {
+    /// An arena with the inputs in it, as a session leaves it.
+    pub(super) fn filled(&self, inputs: &mut impl Iterator<Item = u8>) -> Result<Vec<u8>> {
         let model = self.model()?;
         let mut arena = Aligned::new(&vec![0; model.arena_len()]);
         let mut session = Session::new(model, Portable, arena.bytes_mut())?;
-        if session.frame().is_some() {
-            return Ok(None);
-        }
         for index in 0..session.model().inputs().count() {
             let input = session.input_bytes(index).context("an input is missing")?;
             input.fill_with(|| inputs.next().unwrap_or_default());
         }
-        Ok(Some(arena.bytes().to_vec()))
+        Ok(arena.bytes().to_vec())
     }
 
     /// All outputs in order, as they lie in an arena.

@@ -1,5 +1,6 @@
 //! Steps on emulated boards.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,7 +78,7 @@ pub(super) fn qemu() -> Result<Outcome> {
 
 /// What boards take for models, whose outputs are the host's.
 ///
-/// The demo, written for the board's kernels, and [`ALONE`] have firmwares of their own. All models go through one that has every operation.
+/// The demo, written for the board's kernels, and [`ALONE`] have firmwares of their own. All others go through one that has every operation.
 pub(in crate::xtask) fn rows() -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let cases: Vec<_> = models(folder.path())?
@@ -119,16 +120,16 @@ fn demo(target: &Target) -> String {
     format!("demo-{}", target.kernels.type_name())
 }
 
-/// All files that a session runs at once and that fit, one after the other in one firmware.
+/// All files but [`ALONE`] that fit, one after the other in one firmware.
 fn together(board: &'static Board, cases: &[Case]) -> Result<Row> {
     let batch = Batch::build(board)?;
     let mut taken = Vec::new();
-    for case in cases {
-        if let Some(arena) = case.model.filled(&mut Generator::default())? {
+    for case in cases.iter().filter(|case| !ALONE.contains(&&*case.name())) {
+        let arena = case.model.filled(&mut Generator::default())?;
+        if Batch::fits(board, case.model.bytes().len() + arena.len()) {
             taken.push((case, arena));
         }
     }
-    taken.retain(|(case, arena)| Batch::fits(board, case.model.bytes().len() + arena.len()));
     let ran = batch.run(taken.iter().map(|(case, arena)| (case.model.bytes(), &arena[..])))?;
     let mut rest = &ran.arenas[..];
     for (case, arena) in &taken {
@@ -166,11 +167,16 @@ impl Case {
         Ok(Self { path, model, generated, from_file })
     }
 
+    /// The name of the file.
+    fn name(&self) -> Cow<'_, str> {
+        self.path.file_stem().unwrap_or_default().to_string_lossy()
+    }
+
     /// Whether it has a firmware of its own on the board, and fits it.
     fn is_alone_on(&self, board: &Board) -> bool {
-        let name = self.path.file_stem().unwrap_or_default();
-        let own = target(board.target).is_some_and(|target| *demo(target) == *name);
-        let alone = own || ALONE.iter().any(|alone| *alone == name);
+        let name = self.name();
+        let own = target(board.target).is_some_and(|target| demo(target) == name);
+        let alone = own || ALONE.contains(&&*name);
         alone && self.model.check_fits(board).inspect_err(|why| eprintln!("{}: {why:#}", self.path.display())).is_ok()
     }
 

@@ -17,7 +17,7 @@ use crate::xtask::wasm;
 /// RAM that the firmware needs. A board with less has the processor of another one.
 pub(super) const RAM: u32 = 512 * 1024;
 /// Records of each operation.
-const COUNT: usize = 500;
+const COUNT: usize = 250;
 /// The operations that a target has kernels or inner products for.
 const OPERATIONS: [Opcode; 13] = [
     Opcode::ConvI8,
