@@ -1,4 +1,4 @@
-//! The command `lacewing`, built in release.
+//! The command `lacewing`, built in release where it works long.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,8 +49,8 @@ pub(super) fn convert(model: &Path, target: &str, optimize: Optimize, lace: &Pat
 /// Writes the demo's model for a target: its images are bytes that stand for 0..1.
 pub(super) fn convert_demo(target: &str, precision: &str, lace: &Path) -> Result<()> {
     let folder = paths::root().join("convert/demo");
-    let mut convert = command(&["convert", "--target", target, "--precision", precision]);
-    convert.args(["--input-scale", "0.00392156862745098"]);
+    let mut convert = process::built("lacewing")?;
+    convert.args(["convert", "--target", target, "--precision", precision, "--input-scale", "0.00392156862745098"]);
     convert.arg(folder.join("fashion.onnx")).arg("-o").arg(lace).arg("--calib").arg(folder.join("calib.npz"));
     process::output(&mut convert).map(drop)
 }

@@ -34,12 +34,12 @@ pub(super) struct Args {
 pub(super) fn command(args: &Args) -> Result<()> {
     let cases = args.cases.clone().map_or_else(installed, |cases| Ok(Some(cases)))?;
     let cases = cases.context("the suite's cases are not installed: `cargo xtask install`, or --cases DIR")?;
-    let mut runner = runner();
+    let mut runner = process::built("lacewing-onnx-suite")?;
     runner.arg("--cases").arg(cases);
     let flags = [("--json", args.json), ("--bless", args.bless), ("--why", args.why)];
     runner.args(flags.iter().filter(|(_, given)| *given).map(|(flag, _)| flag));
     runner.args(args.only.iter().flat_map(|only| ["--only", only]));
-    let status = runner.stdin(Stdio::null()).status().context("cannot start cargo")?;
+    let status = runner.stdin(Stdio::null()).status().context("cannot start the runner")?;
     match status.code() {
         Some(0) => Ok(()),
         Some(1) => {
@@ -47,12 +47,6 @@ pub(super) fn command(args: &Args) -> Result<()> {
         }
         _ => bail!("the suite's runner failed ({status})"),
     }
-}
-
-fn runner() -> Command {
-    let mut cargo = process::cargo(&paths::root());
-    cargo.args(["run", "--release", "--quiet", "--package", "lacewing-onnx-suite", "--"]);
-    cargo
 }
 
 /// The cases, if they were written for this `make.py`.

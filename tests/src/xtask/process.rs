@@ -9,11 +9,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::paths;
+
 /// Cargo, the one that runs this program if cargo does, in the folder of a package.
 pub(super) fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);
     command
+}
+
+/// A program of the workspace, built together with all of it as `cargo test --workspace` does, whose libraries it shares.
+pub(super) fn built(name: &str) -> Result<Command> {
+    output(cargo(&paths::root()).args(["build", "--quiet", "--workspace", "--bin", name]))?;
+    let mut program = Command::new(paths::target_dir().join("debug").join(name));
+    program.current_dir(paths::root());
+    Ok(program)
 }
 
 /// Runs to the end; what it prints goes to standard error. An error unless it succeeds.

@@ -31,31 +31,38 @@ pub(super) enum Outcome {
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
+    /// Whether it needs nothing that `--install` provides.
+    pub(super) bare: bool,
     pub(super) run: fn() -> Result<Outcome>,
 }
 
-const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outcome>) -> Step {
-    Step { name, about, run }
+const fn bare(name: &'static str, about: &'static str, run: fn() -> Result<Outcome>) -> Step {
+    Step { name, about, bare: true, run }
 }
 
-/// All steps: the quick ones first.
-pub(super) const STEPS: [Step; 17] = [
-    step("fmt", "rustfmt has nothing to change", fmt),
-    step("clippy", "clippy has nothing to say", clippy),
-    step("doc", "the documentation builds without warnings", doc),
-    step("no-std", "the runtime builds for every bare-metal target", no_std),
+const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outcome>) -> Step {
+    Step { name, about, bare: false, run }
+}
+
+/// All steps in the order in which they begin: those that need no tools, which are installed meanwhile, then the long ones.
+pub(super) const STEPS: [Step; 18] = [
+    bare("fmt", "rustfmt has nothing to change", fmt),
+    bare("build", "the workspace and its tests compile", build),
+    bare("clippy", "clippy has nothing to say", clippy),
+    bare("doc", "the documentation builds without warnings", doc),
     step("test", "unit, documentation, property and golden tests", tests),
-    step("onnx", "ONNX's backend suite passes as listed", onnx_suite),
-    step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
-    step("count", "the instruction counter and loud failures, on every board", boards::count),
+    step("package", "packages for boards are well formed and say what the host says", package::run),
+    step("web", "the npm package in Node.js, and the demo page in a browser, within the budget of sizes", web::run),
     step("records", "random records on boards with kernels of their own", records::step),
+    step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
+    step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
+    step("count", "the instruction counter and loud failures, on every board", boards::count),
+    step("no-std", "the runtime builds for every bare-metal target", no_std),
     step("processors", "random records on processors of Linux boards", records::processors),
     step("wasm", "random records in a JavaScript engine", records::wasm),
-    step("web", "the npm package in Node.js, and the demo page in a browser, within the budget of sizes", web::run),
-    step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
     step("example", "the firmware example classifies its image, within its budget", example::run),
-    step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
-    step("package", "packages for boards are well formed and say what the host says", package::run),
+    step("onnx", "ONNX's backend suite passes as listed", onnx_suite),
+    step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
     step("fuzz", "a minute of fuzzing", fuzz::run),
 ];
 
@@ -75,6 +82,12 @@ fn fmt() -> Result<Outcome> {
         let folder = paths::root().join(package);
         process::run(process::cargo(&folder).args(["fmt", "--check"]))?;
     }
+    Ok(Outcome::Passed)
+}
+
+fn build() -> Result<Outcome> {
+    process::run(&mut workspace(&["test", "--workspace", "--no-run"]))?;
+    process::run(&mut workspace(&["build", "--workspace", "--bins"]))?;
     Ok(Outcome::Passed)
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Read};
+use std::iter;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -60,13 +61,14 @@ pub(super) fn command(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    if args.install {
-        install::command()?;
-    }
-    let strict = env::var("CI").is_ok_and(|ci| ci == "true");
     let lines = match steps[..] {
-        [step] => vec![run(step, strict)],
-        _ => side_by_side(&steps)?,
+        [step] => {
+            if args.install {
+                install::command()?;
+            }
+            vec![run(step)]
+        }
+        _ => side_by_side(&steps, args.install)?,
     };
     if args.json {
         lines.iter().try_for_each(|line| serde_json::to_string(line).map(|line| println!("{line}")))?;
@@ -89,16 +91,25 @@ fn selected(only: &[String]) -> Result<Vec<&'static Step>> {
     Ok(STEPS.iter().filter(wanted).collect())
 }
 
-/// Runs each step in a process of its own, begun in their order, and gives their lines in the same.
-fn side_by_side(steps: &[&Step]) -> Result<Vec<Line>> {
-    let waiting = Mutex::new(steps.iter().enumerate());
-    let next = || waiting.lock().ok()?.next();
+/// Runs each step in a process of its own, begun in their order, and gives their lines in the same. What is missing is installed beside
+/// the steps that do without.
+fn side_by_side(steps: &[&Step], install: bool) -> Result<Vec<Line>> {
+    let (waiting, installed) = (Mutex::new(steps.iter().enumerate()), OnceLock::new());
+    let next = || {
+        let (place, step) = waiting.lock().ok()?.next()?;
+        (step.bare || *installed.wait()).then_some((place, step))
+    };
     let work = || -> Result<Vec<(usize, Line)>> {
-        std::iter::from_fn(next).map(|(place, step)| Ok((place, apart(step)?))).collect()
+        iter::from_fn(next).map(|(place, step)| Ok((place, apart(step)?))).collect()
     };
     let done: Result<Vec<_>> = thread::scope(|scope| {
-        let workers = [(); AT_A_TIME].map(|()| scope.spawn(work));
-        workers.into_iter().map(|worker| worker.join().ok().context("a step ended the test run")?).collect()
+        let others = [(); AT_A_TIME - 1].map(|()| scope.spawn(work));
+        let ready = if install { install::command() } else { Ok(()) };
+        let _ = installed.set(ready.is_ok());
+        let mine = work();
+        ready?;
+        let others = others.into_iter().map(|other| other.join().ok().context("a step ended the test run")?);
+        others.chain([mine]).collect()
     });
     let lines: BTreeMap<_, _> = done?.into_iter().flatten().collect();
     Ok(lines.into_values().collect())
@@ -111,21 +122,26 @@ fn apart(step: &Step) -> Result<Line> {
     command.args(["test", "--json", "--only", step.name]).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let said = child.stderr.take().context("the step has no stderr")?;
+    let show = |line: &str| eprintln!("{:10}| {line}", step.name);
     for line in BufReader::new(said).split(b'\n') {
-        eprintln!("{:10}| {}", step.name, String::from_utf8_lossy(&line?));
+        show(&String::from_utf8_lossy(&line?));
     }
     let mut told = String::new();
     child.stdout.take().context("the step has no stdout")?.read_to_string(&mut told)?;
     let status = child.wait()?;
-    Ok(serde_json::from_str(&told).unwrap_or_else(|_| Line {
+    // What became of it is the last line; others are of programs that it ran.
+    let (others, line) = told.trim_end().rsplit_once('\n').unwrap_or(("", &told));
+    others.lines().for_each(show);
+    Ok(serde_json::from_str(line).unwrap_or_else(|_| Line {
         step: step.name.into(),
         seconds: start.elapsed().as_secs_f64(),
         verdict: Verdict::Failed(format!("it ended with {status}")),
     }))
 }
 
-fn run(step: &Step, strict: bool) -> Line {
+fn run(step: &Step) -> Line {
     eprintln!("\n=== {}: {}", step.name, step.about);
+    let strict = env::var("CI").is_ok_and(|ci| ci == "true");
     let start = Instant::now();
     let verdict = verdict((step.run)(), strict);
     Line { step: step.name.into(), seconds: start.elapsed().as_secs_f64(), verdict }

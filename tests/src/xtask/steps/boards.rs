@@ -26,40 +26,39 @@ pub(super) fn count() -> Result<Outcome> {
         return Ok(Outcome::NotInstalled(missing));
     }
     for board in emulated() {
-        counts(board).with_context(|| format!("counting on {}", board.name))?;
-        failures(board).with_context(|| format!("failing on {}", board.name))?;
+        let firmware = Firmware::build(board, "probe", None)?;
+        counts(&firmware).with_context(|| format!("counting on {}", board.name))?;
+        failures(&firmware).with_context(|| format!("failing on {}", board.name))?;
     }
     Ok(Outcome::Passed)
 }
 
 /// An empty window counts 0, three nops count 3, a thousand turns of two instructions 2,000; three nops in record 1 are its own.
-fn counts(board: &'static Board) -> Result<()> {
-    let firmware = Firmware::build(board, "count", None)?;
+fn counts(firmware: &Firmware) -> Result<()> {
     for (window, expected) in [(b"0", 0), (b"3", 3), (b"t", 2_000)] {
-        let counted = emulator::run(&firmware, Some(window), LIMIT)?;
+        let counted = emulator::run(firmware, Some(window), LIMIT)?;
         ensure!(
             (counted.windows, counted.instructions) == (1, expected),
             "{counted:?} instead of {expected} instructions"
         );
         ensure!(counted.places.values().sum::<u64>() == expected, "{counted:?}: addresses do not add up");
     }
-    let noted = emulator::run(&firmware, Some(b"n"), LIMIT)?;
+    let noted = emulator::run(firmware, Some(b"n"), LIMIT)?;
     ensure!(noted.parts.get(&2) == Some(&3), "{noted:?} instead of three instructions in record 1");
     ensure!(noted.parts.values().sum::<u64>() == noted.instructions, "{noted:?}: parts do not add up");
     Ok(())
 }
 
 /// Panics, faults, endless loops and deep stacks end with an error that names them.
-fn failures(board: &'static Board) -> Result<()> {
-    let firmware = Firmware::build(board, "fail", None)?;
+fn failures(firmware: &Firmware) -> Result<()> {
     let failures = [
-        (b"p", LIMIT, "panicked: panic at src/bin/fail.rs"),
+        (b"p", LIMIT, "panicked: panic at src/bin/probe.rs"),
         (b"f", LIMIT, "faulted: "),
         (b"l", Duration::from_secs(2), "no end within 2 s"),
         (b"s", LIMIT, "below the painted window"),
     ];
     for (way, limit, expected) in failures {
-        let result = emulator::run(&firmware, Some(way), limit);
+        let result = emulator::run(firmware, Some(way), limit);
         let error = result.err().with_context(|| format!("no error instead of `{expected}`"))?;
         let error = format!("{error:#}");
         ensure!(error.contains(expected), "`{error}` instead of `{expected}`");
@@ -206,7 +205,7 @@ fn lacewing_run(path: &Path, model: &ModelFile, npy: &Path) -> Result<Option<(Ve
     // A byte on, so that these are other inputs than the generated ones.
     let bytes: Vec<u8> = Generator::default().skip(1).take(len).collect();
     door::write_inputs(&model, &bytes, npy)?;
-    let printed = process::output(converter::command(&["run", "--json", "--input"]).arg(npy).arg(path))?;
+    let printed = process::output(process::built("lacewing")?.args(["run", "--json", "--input"]).arg(npy).arg(path))?;
     let printed: serde_json::Value = serde_json::from_str(&printed)?;
     let sha256 = printed["output_sha256"].as_str().context("`lacewing run` gave no hash")?;
     Ok(Some((bytes, sha256.to_owned())))

@@ -1,4 +1,4 @@
-//! Calibrates the instruction counter: `input.bin` is one byte that names a window to execute.
+//! Calibrates the instruction counter, and goes wrong on purpose: `input.bin` is one byte that names a window to execute or a way to fail.
 #![no_std]
 #![no_main]
 
@@ -7,7 +7,7 @@ use core::hint::black_box;
 
 use lacewing::arena::Ram;
 use lacewing::{Opcode, Profiler, Ran};
-use lacewing_emulated::{code, host, marks};
+use lacewing_emulated::{code, host, marks, stack};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(riscv, riscv_rt::entry)]
@@ -18,7 +18,12 @@ fn main() -> ! {
         [b'0'] => nothing(),
         [b'3'] => three_nops(),
         [b'n'] => noted(),
-        _ => turns(black_box(1_000)),
+        [b't'] => turns(black_box(1_000)),
+        [b'p'] => panic!("on purpose"),
+        [b'f'] => fault(),
+        [b'l'] => hang(),
+        [b's'] => overuse_stack(),
+        _ => host::exit(code::FILE),
     }
     host::exit(code::DONE)
 }
@@ -64,4 +69,35 @@ fn turns(turns: u32) {
         asm!("2:", "addi {0}, {0}, -1", "bnez {0}, 2b", inout(reg) turns => _);
     }
     marks::end();
+}
+
+fn fault() -> ! {
+    // SAFETY: the instruction is undefined by the architecture: the processor faults and does not
+    // go on.
+    unsafe {
+        #[cfg(target_arch = "arm")]
+        asm!("udf #0", options(noreturn));
+        #[cfg(riscv)]
+        asm!("unimp", options(noreturn));
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+fn overuse_stack() -> ! {
+    let painted = stack::paint();
+    fill_stack();
+    host::exit(match painted.used() {
+        Some(_) => code::DONE,
+        None => code::STACK,
+    })
+}
+
+#[inline(never)]
+fn fill_stack() {
+    black_box(&mut [1_u8; 9 * 1024]);
 }
