@@ -55,7 +55,7 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
     let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
     layer.groups = runs.checked_mul(len.div_ceil(4))?;
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
-    if !len.is_multiple_of(4) {
+    if !len.is_multiple_of(4) && !(runs == 1 && ends_in_zeros(&layer, len)) {
         let (weights, rest) = scratch.split_at_mut_checked(layer.blocks().checked_mul(layer.steps[1])?)?;
         widen(layer.weights, [runs, len], weights)?;
         (layer.weights, scratch) = (weights, rest);
@@ -72,6 +72,13 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
 pub(super) fn sums(scratch: &mut [u8], outputs: usize) -> Option<(&mut [[i32; BLOCK]], &mut [u8])> {
     let (sums, rest) = scratch.split_at_mut_checked(outputs.div_ceil(BLOCK).checked_mul(4 * BLOCK)?)?;
     Some((cast_mut::<i32>(sums)?.as_chunks_mut().0, rest))
+}
+
+/// Whether what stands behind the weights of the only run of `len` is 0: then the last group may meet what stands behind the run.
+fn ends_in_zeros(layer: &Layer<'_>, len: usize) -> bool {
+    let blocks = layer.weights.as_chunks::<GROUP>().0.chunks_exact(layer.groups.max(1));
+    let last = blocks.take(layer.blocks()).filter_map(<[_]>::last);
+    last.flat_map(|group| group.as_chunks::<4>().0).all(|four| four.iter().skip(len % 4).all(|weight| *weight == 0))
 }
 
 /// Writes weights of runs of `len` anew, so that each run begins a group.

@@ -3,8 +3,9 @@
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
-use super::{loops, reals};
+use super::{loops, pool, reals};
 use crate::add::Add;
+use crate::pool::{Average, Pool};
 
 /// An instruction set that [`Lanes`](super::Lanes) has loops for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -159,7 +160,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn depth(depth: &mut Depth<'_>) {
                 // SAFETY: as the caller says.
-                unsafe { loops::depth::<$lanes>(depth) }
+                unsafe { loops::depth::<$lanes, $blocks>(depth) }
             }
 
             /// # Safety
@@ -199,6 +200,20 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn pairs(weights: &[i8]) -> bool {
                 loops::pairs::<$lanes>(weights)
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn average(pool: &mut Pool<'_>, numbers: Average) {
+                pool::average(pool, numbers);
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn maximum(pool: &mut Pool<'_>) {
+                pool::maximum(pool);
             }
 
             /// # Safety
@@ -267,14 +282,24 @@ impl Present {
         depth.fits().then(|| call!(self, depth(depth)))
     }
 
-    /// Looks through the weights of a layer: takes what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`, off the biases,
+    /// Looks through the weights of a layer, whose biases repeat as often as there are lanes: takes what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`, off the biases,
     /// and finds out whether products can be added in pairs.
     pub(super) fn prepare<'s>(self, layer: &mut Layer<'s>, bias: &[i32], sums: &'s mut [[i32; BLOCK]]) {
         call!(self, surplus(layer, sums));
         let lanes = sums.as_flattened_mut().iter_mut();
-        lanes.zip(bias).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
+        lanes.zip(bias.iter().cycle()).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
         layer.bias = sums;
         layer.pairs = call!(self, pairs(layer.weights));
+    }
+
+    /// An average of pixels.
+    pub(super) fn average(self, pool: &mut Pool<'_>, numbers: Average) {
+        call!(self, average(pool, numbers));
+    }
+
+    /// The largest of pixels.
+    pub(super) fn maximum(self, pool: &mut Pool<'_>) {
+        call!(self, maximum(pool));
     }
 
     /// A sum of two tensors.

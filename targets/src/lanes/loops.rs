@@ -18,7 +18,7 @@ pub(crate) trait Vectors: Sized {
     /// A sum for each lane.
     type Sums: Copy;
     /// What brings sums to int8, as it is kept while the results of a block are made.
-    type Rounding<'a>;
+    type Rounding<'a>: Copy;
     /// Whether one factor of each product must be unsigned: it is then the number + 128.
     const UNSIGNED: bool;
     /// Whether it helps to know that no weight is −128.
@@ -32,6 +32,12 @@ pub(crate) trait Vectors: Sized {
     unsafe fn raised(group: Self::Group) -> Self::Group;
     /// Sixteen zeros.
     unsafe fn zero() -> Self::Sums;
+    /// What the sums of a block begin with: their biases, unless [`Self::finish`] adds those.
+    #[inline(always)]
+    unsafe fn start(_to: &Sixteen<'_>) -> Self::Sums {
+        // SAFETY: as the caller says.
+        unsafe { Self::zero() }
+    }
     /// Adds to each lane its four products. The numbers of `a` are those that may have to be unsigned.
     unsafe fn dot(sums: Self::Sums, a: Self::Group, b: Self::Group) -> Self::Sums;
     /// The sums as they are.
@@ -40,8 +46,26 @@ pub(crate) trait Vectors: Sized {
     unsafe fn rounding(to: Sixteen<'_>) -> Self::Rounding<'_>;
     /// The sums with their biases as int8.
     unsafe fn finish(sums: Self::Sums, to: &Self::Rounding<'_>) -> [i8; BLOCK];
+    /// [`Self::finish`] of some blocks side by side.
+    #[inline(always)]
+    unsafe fn finish_all<const V: usize>(sums: [Self::Sums; V], to: &[Self::Rounding<'_>; V]) -> [[i8; BLOCK]; V] {
+        let mut results = [[0; BLOCK]; V];
+        for ((results, sums), to) in results.iter_mut().zip(sums).zip(to) {
+            // SAFETY: as the caller says.
+            *results = unsafe { Self::finish(sums, to) };
+        }
+        results
+    }
     /// Sixteen numbers of each of four rows, which may be read, side by side: `to[4·i + r] = rows[r][i]`.
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]);
+    /// The same of 64 numbers of each row.
+    #[inline(always)]
+    unsafe fn interleave_four(rows: [*const i8; 4], to: &mut [[i8; GROUP]; 4]) {
+        for (block, to) in to.iter_mut().enumerate() {
+            // SAFETY: the caller says that 64 numbers of each row may be read.
+            unsafe { Self::interleave(rows.map(|row| row.add(block.wrapping_mul(BLOCK))), to) };
+        }
+    }
 
     /// Adds the products of a run to the sums of `P` pixels by `V` blocks. Of activations and weights those are raised that `W` says: weights if
     /// it is true, and here; activations otherwise, and before. `_pairs` says that no weight is −128. All that [`Run`] tells may be read.
@@ -131,11 +155,11 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
 
     #[inline(always)]
     unsafe fn tile<const P: usize, const V: usize>(&mut self, [first, block]: [usize; 2]) {
-        let Square { x, step, runs, len, ref layer, .. } = *self.square;
+        let Square { x, step, runs, len, ref layer, ref mut y, .. } = *self.square;
         // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in
         // each block.
-        let sums = unsafe {
-            let mut sums = [[L::zero(); V]; P];
+        let (sums, to) = unsafe {
+            let mut sums = [begun::<L, V>(layer, block); P];
             let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {
@@ -143,19 +167,38 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
                 L::run::<P, V, W>(&mut sums, run, layer.pairs);
                 weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
             }
-            sums
+            (sums, roundings::<L, V>(layer, block))
         };
-        for v in 0..V {
-            let block = block.wrapping_add(v);
+        for (p, sums) in sums.into_iter().enumerate() {
             // SAFETY: as the caller says.
-            let to = unsafe { L::rounding(self.square.layer.sixteen(block)) };
-            for (p, sums) in sums.iter().enumerate() {
-                // SAFETY: the same.
-                let results = unsafe { L::finish(sums[v], &to) };
-                self.square.layer.put(self.square.y, [first.wrapping_add(p), block], &results);
-            }
+            let results = unsafe { L::finish_all(sums, &to) };
+            layer.put(y, [first.wrapping_add(p), block], &results);
         }
     }
+}
+
+/// What the sums of `V` blocks begin with.
+#[inline(always)]
+unsafe fn begun<L: Vectors, const V: usize>(layer: &Layer<'_>, block: usize) -> [L::Sums; V] {
+    // SAFETY: as the caller says.
+    let mut sums = [unsafe { L::zero() }; V];
+    for (v, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the same.
+        *sums = unsafe { L::start(&layer.sixteen(block.wrapping_add(v))) };
+    }
+    sums
+}
+
+/// What brings the sums of `V` blocks to int8.
+#[inline(always)]
+unsafe fn roundings<'a, L: Vectors, const V: usize>(layer: &'a Layer<'_>, block: usize) -> [L::Rounding<'a>; V] {
+    // SAFETY: as the caller says.
+    let mut all = [unsafe { L::rounding(layer.sixteen(block)) }; V];
+    for (v, to) in all.iter_mut().enumerate() {
+        // SAFETY: the same.
+        *to = unsafe { L::rounding(layer.sixteen(block.wrapping_add(v))) };
+    }
+    all
 }
 
 /// See [`Depth`].
@@ -163,48 +206,72 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
 /// # Safety
 /// The processor has the instruction set, and [`Depth::fits`].
 #[inline(always)]
-pub(super) unsafe fn depth<L: Vectors>(depth: &mut Depth<'_>) {
-    for block in 0..depth.layer.blocks() {
-        // SAFETY: as the caller says.
-        unsafe {
-            match depth.layer.groups {
-                3 => channels::<L, 3>(depth, block),
-                _ => channels::<L, 0>(depth, block),
+pub(super) unsafe fn depth<L: Vectors, const V: usize>(depth: &mut Depth<'_>) {
+    let (mut block, blocks) = (0, depth.layer.blocks());
+    while block < blocks {
+        let left = blocks.wrapping_sub(block);
+        // SAFETY: as the caller says; so many blocks are left.
+        block = block.wrapping_add(unsafe {
+            match left {
+                _ if V >= 4 && left >= 4 => taps::<L, 4>(depth, block),
+                _ if V >= 2 && left >= 2 => taps::<L, 2>(depth, block),
+                _ => taps::<L, 1>(depth, block),
             }
-        }
+        });
     }
 }
 
-/// Sixteen channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
+/// `V` blocks of all pixels; gives `V`.
 #[inline(always)]
-unsafe fn channels<L: Vectors, const T: usize>(depth: &mut Depth<'_>, block: usize) {
+unsafe fn taps<L: Vectors, const V: usize>(depth: &mut Depth<'_>, block: usize) -> usize {
+    // SAFETY: as the caller says.
+    unsafe {
+        match depth.layer.groups {
+            3 => channels::<L, 3, V>(depth, block),
+            _ => channels::<L, 0, V>(depth, block),
+        }
+    }
+    V
+}
+
+/// `V` blocks of channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
+#[inline(always)]
+unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth<'_>, block: usize) {
     let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], ref layer, ref mut y } = *depth;
     let ([group_step, block_step], from) = (layer.steps, block.wrapping_mul(GROUP));
-    // SAFETY: `fits` says that all groups of weights of the block are there.
-    let weight = |g: usize| unsafe {
-        let at = g.wrapping_mul(group_step).wrapping_add(block.wrapping_mul(block_step));
+    // SAFETY: `fits` says that all groups of weights of the blocks are there.
+    let weight = |g: usize, v: usize| unsafe {
+        let at = g.wrapping_mul(group_step).wrapping_add(block.wrapping_add(v).wrapping_mul(block_step));
         L::group(layer.weights.as_ptr().add(at))
     };
-    let mut kept = [weight(0); T];
-    kept.iter_mut().enumerate().for_each(|(g, kept)| *kept = weight(g));
+    let mut kept = [[weight(0, 0); V]; T];
+    for (g, kept) in kept.iter_mut().enumerate() {
+        kept.iter_mut().enumerate().for_each(|(v, kept)| *kept = weight(g, v));
+    }
     // SAFETY: as the caller says.
-    let to = unsafe { L::rounding(layer.sixteen(block)) };
+    let to = unsafe { roundings::<L, V>(layer, block) };
     for p in 0..count {
         // SAFETY: `fits` says that what all taps of all pixels read lies in `x`.
         let results = unsafe {
             let start = x.as_ptr().add(p.wrapping_mul(pixel).wrapping_add(from));
-            let mut sums = L::zero();
+            let mut sums = begun::<L, V>(layer, block);
             if T > 0 && fours == 1 {
                 for (t, w) in kept.iter().enumerate() {
-                    sums = L::dot(sums, L::group(start.add(t.wrapping_mul(tap))), *w);
+                    for (v, (sums, w)) in sums.iter_mut().zip(w).enumerate() {
+                        let at = t.wrapping_mul(tap).wrapping_add(v.wrapping_mul(GROUP));
+                        *sums = L::dot(*sums, L::group(start.add(at)), *w);
+                    }
                 }
             } else {
                 for g in 0..fours.wrapping_mul(taps) {
                     let at = (g / taps).wrapping_mul(rows).wrapping_add((g % taps).wrapping_mul(tap));
-                    sums = L::dot(sums, L::group(start.add(at)), weight(g));
+                    for (v, sums) in sums.iter_mut().enumerate() {
+                        let at = at.wrapping_add(v.wrapping_mul(GROUP));
+                        *sums = L::dot(*sums, L::group(start.add(at)), weight(g, v));
+                    }
                 }
             }
-            L::finish(sums, &to)
+            L::finish_all(sums, &to)
         };
         layer.put(y, [p, block], &results);
     }
@@ -243,8 +310,17 @@ pub(super) unsafe fn surplus<L: Vectors>(layer: &Layer<'_>, to: &mut [[i32; BLOC
 /// The processor has the instruction set.
 #[inline(always)]
 pub(super) unsafe fn interleave<L: Vectors>(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
-    let [a, b, c, d] = rows;
+    let len = rows.iter().fold(to.len(), |len, row| len.min(row.len()));
+    let four = rows.map(|row| row.get(..len).unwrap_or_default().as_chunks::<4>());
+    let (to, rest) = to.get_mut(..len).unwrap_or_default().as_chunks_mut::<4>();
+    let [a, b, c, d] = four.map(|(four, _)| four);
     for ((((a, b), c), d), to) in a.iter().zip(b).zip(c).zip(d).zip(to) {
+        let rows = [a, b, c, d].map(|row| row.as_flattened().as_ptr());
+        // SAFETY: as the caller says; 64 numbers of each row may be read.
+        unsafe { L::interleave_four(rows, to) };
+    }
+    let [a, b, c, d] = four.map(|(_, left)| left);
+    for ((((a, b), c), d), to) in a.iter().zip(b).zip(c).zip(d).zip(rest) {
         // SAFETY: as the caller says; sixteen numbers of each row may be read.
         unsafe { L::interleave([a, b, c, d].map(|row| row.as_ptr()), to) };
     }

@@ -14,13 +14,16 @@ mod level;
 mod loops;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod plain;
+mod pool;
 mod reals;
 mod ring;
 mod tile;
 
 use lacewing::arena::{Constants, Operand};
 use lacewing::format::{Tensor, Window};
-use lacewing::ops::{AddI8, ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8};
+use lacewing::ops::{
+    AddI8, AveragePoolI8, ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8, MaxPoolI8,
+};
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
@@ -117,6 +120,14 @@ impl Kernels for Lanes {
         or_portable(float::fully_connected(self.0, op, c, (input, output)), || {
             ops::fully_connected::run_f32(self, op, c, input, output)
         })
+    }
+
+    fn average_pool_i8(&self, op: &AveragePoolI8, c: Constants<'_>, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(pool::averages(self.0, op, c, &mut work), || ops::pool::average(op, c, work))
+    }
+
+    fn max_pool_i8(&self, op: &MaxPoolI8, mut work: Work<'_, i8>) -> Result<(), Fault> {
+        or_portable(pool::maxima(self.0, op, &mut work), || ops::pool::max(op, work))
     }
 
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {

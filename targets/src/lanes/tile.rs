@@ -95,15 +95,16 @@ impl<'a> Layer<'a> {
         reach([(self.groups, group), (self.blocks(), block)], GROUP).is_some_and(|end| end <= self.weights.len())
     }
 
-    /// Writes the results of a block into the outputs of a pixel.
+    /// Writes the results of some blocks into the outputs of a pixel.
     #[inline(always)]
-    pub(super) fn put(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
+    pub(super) fn put<const V: usize>(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[[i8; BLOCK]; V]) {
         let first = block.wrapping_mul(BLOCK);
         let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
         let Some(y) = y.get_mut(start..) else { return };
-        match y.first_chunk_mut() {
-            Some(y) if self.outputs.wrapping_sub(first) >= BLOCK => *y = *results,
-            _ => y.iter_mut().zip(results).take(self.outputs.wrapping_sub(first)).for_each(|(to, from)| *to = *from),
+        let (left, results) = (self.outputs.wrapping_sub(first), results.as_flattened());
+        match y.get_mut(..results.len()) {
+            Some(y) if left >= results.len() => y.copy_from_slice(results),
+            _ => y.iter_mut().zip(results).take(left).for_each(|(to, from)| *to = *from),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Avx512;
 impl Vectors for Avx512 {
     type Group = __m512i;
     type Sums = __m512i;
-    type Rounding<'a> = Sixteen<'a>;
+    type Rounding<'a> = Rounding;
     const UNSIGNED: bool = true;
     const PAIRS: bool = false;
 
@@ -54,26 +54,48 @@ impl Vectors for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn rounding(to: Sixteen<'_>) -> Sixteen<'_> {
-        to
+    unsafe fn start(to: &Sixteen<'_>) -> __m512i {
+        // SAFETY: the array has 64 bytes.
+        unsafe { _mm512_loadu_si512(to.bias.as_ptr().cast()) }
     }
 
     #[inline(always)]
-    unsafe fn finish(sums: __m512i, to: &Sixteen<'_>) -> [i8; BLOCK] {
-        let mut results = [0; BLOCK];
-        // SAFETY: the arrays have 64 bytes each, the results 16; the processor has AVX-512, as the caller says.
+    unsafe fn rounding(to: Sixteen<'_>) -> Rounding {
+        // SAFETY: the array has 64 bytes; the processor has AVX-512, as the caller says.
         unsafe {
-            let [bias, m] = [to.bias, to.multipliers].map(|array| _mm512_loadu_si512(array.as_ptr().cast()));
-            let sums = _mm512_add_epi32(sums, bias);
-            // Half of the last place, and above it the zero point.
-            let offset = _mm512_set1_epi64((1 << 31) + (i64::from(to.zero) << 32));
-            let even = _mm512_add_epi64(_mm512_mul_epi32(sums, m), offset);
-            let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), _mm512_srli_epi64::<32>(m));
-            let odd = _mm512_add_epi64(odd, offset);
-            let q = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64::<32>(even), odd);
-            let [lo, hi] = to.limits.map(|limit| _mm_set1_epi8(limit));
-            let q = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(q), lo), hi);
+            let even = _mm512_loadu_si512(to.multipliers.as_ptr().cast());
+            Rounding {
+                multipliers: [even, _mm512_srli_epi64::<32>(even)],
+                offset: _mm512_set1_epi64((1 << 31) + (i64::from(to.zero) << 32)),
+                limits: to.limits.map(|limit| _mm512_set1_epi8(limit)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: __m512i, to: &Rounding) -> [i8; BLOCK] {
+        let mut results = [0; BLOCK];
+        // SAFETY: the results have 16 bytes; the processor has AVX-512, as the caller says.
+        unsafe {
+            let [lo, hi] = to.limits.map(|limit| _mm512_castsi512_si128(limit));
+            let q = _mm_min_epi8(_mm_max_epi8(_mm512_cvtsepi32_epi8(scaled(sums, to)), lo), hi);
             _mm_storeu_si128(results.as_mut_ptr().cast(), q);
+        }
+        results
+    }
+
+    #[inline(always)]
+    unsafe fn finish_all<const V: usize>(sums: [__m512i; V], to: &[Rounding; V]) -> [[i8; BLOCK]; V] {
+        let mut results = [[0; BLOCK]; V];
+        let ((sums, rest), (to, last)) = (sums.as_chunks::<4>(), to.as_chunks::<4>());
+        let (results_of_four, others) = results.as_chunks_mut::<4>();
+        for ((results, sums), to) in results_of_four.iter_mut().zip(sums).zip(to) {
+            // SAFETY: the results have 64 bytes; the processor has AVX-512, as the caller says.
+            unsafe { _mm512_storeu_si512(results.as_mut_ptr().cast(), four(sums, to)) };
+        }
+        for ((results, sums), to) in others.iter_mut().zip(rest).zip(last) {
+            // SAFETY: as the caller says.
+            *results = unsafe { Self::finish(*sums, to) };
         }
         results
     }
@@ -83,4 +105,69 @@ impl Vectors for Avx512 {
         // SAFETY: the caller says that sixteen bytes of each row may be read; `to` has 64.
         unsafe { super::sse41::interleave(rows, to) }
     }
+
+    #[inline(always)]
+    unsafe fn interleave_four(rows: [*const i8; 4], to: &mut [[i8; GROUP]; 4]) {
+        // SAFETY: the caller says that 64 bytes of each row may be read; each part of `to` has 64. The processor has AVX-512.
+        unsafe {
+            // Numbers 4·j to 4·j + 3 of each sixteen go to part j of 128 bits, within which bytes and words are then unpacked.
+            let order = transposed();
+            let mut parts = [_mm512_setzero_si512(); 4];
+            for (part, row) in parts.iter_mut().zip(rows) {
+                *part = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(row.cast()));
+            }
+            let [a, b, c, d] = parts;
+            let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));
+            let lo = [_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd)];
+            let (ab, cd) = (_mm512_unpackhi_epi8(a, b), _mm512_unpackhi_epi8(c, d));
+            let hi = [_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd)];
+            for (to, group) in to.iter_mut().zip(lo.into_iter().chain(hi)) {
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), group);
+            }
+        }
+    }
+}
+
+/// What brings sums to int8, in registers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rounding {
+    /// Multipliers as they are, and those of odd lanes in the place of even ones.
+    multipliers: [__m512i; 2],
+    /// In 64 bits, half of the last place, and above it the zero point.
+    offset: __m512i,
+    /// Smallest and largest result.
+    limits: [__m512i; 2],
+}
+
+/// `zero + (sum·m + 2^31 >> 32)`, not limited.
+#[inline(always)]
+unsafe fn scaled(sums: __m512i, to: &Rounding) -> __m512i {
+    let [m, odd] = to.multipliers;
+    // SAFETY: the processor has AVX-512, as the caller says.
+    unsafe {
+        let even = _mm512_add_epi64(_mm512_mul_epi32(sums, m), to.offset);
+        let odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), odd), to.offset);
+        _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
+    }
+}
+
+/// The results of four blocks.
+#[inline(always)]
+unsafe fn four([a, b, c, d]: &[__m512i; 4], [e, f, g, h]: &[Rounding; 4]) -> __m512i {
+    // SAFETY: the processor has AVX-512, as the caller says.
+    unsafe {
+        let ab = _mm512_packs_epi32(scaled(*a, e), scaled(*b, f));
+        let cd = _mm512_packs_epi32(scaled(*c, g), scaled(*d, h));
+        // Packing leaves fours of each block in each part of 128 bits.
+        let q = _mm512_permutexvar_epi32(transposed(), _mm512_packs_epi16(ab, cd));
+        let [lo, hi] = e.limits;
+        _mm512_min_epi8(_mm512_max_epi8(q, lo), hi)
+    }
+}
+
+/// Where sixteen numbers come from that are a matrix of four by four, transposed.
+#[inline(always)]
+unsafe fn transposed() -> __m512i {
+    // SAFETY: the processor has AVX-512, as the caller says.
+    unsafe { _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15) }
 }
