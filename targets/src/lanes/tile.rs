@@ -104,9 +104,30 @@ impl<'a> Layer<'a> {
         let (left, results) = (self.outputs.wrapping_sub(first), results.as_flattened());
         match y.get_mut(..results.len()) {
             Some(y) if left >= results.len() => y.copy_from_slice(results),
-            _ => y.iter_mut().zip(results).take(left).for_each(|(to, from)| *to = *from),
+            _ => put_some(y.get_mut(..left).unwrap_or_default(), results),
         }
     }
+}
+
+/// Copies as many of up to 64 numbers as there is room for, in pieces that need no loop.
+#[inline(always)]
+fn put_some(y: &mut [i8], from: &[i8]) {
+    let (y, from) = piece::<32>(y, from);
+    let (y, from) = piece::<16>(y, from);
+    let (y, from) = piece::<8>(y, from);
+    let (y, from) = piece::<4>(y, from);
+    let (y, from) = piece::<2>(y, from);
+    piece::<1>(y, from);
+}
+
+/// Copies `N` numbers, if `N` is part of how many there is room for as a sum of powers of two. Gives what is left.
+#[inline(always)]
+fn piece<'a, const N: usize>(y: &'a mut [i8], from: &'a [i8]) -> (&'a mut [i8], &'a [i8]) {
+    let (y, rest) = y.split_at_mut(y.len() & N);
+    if let (Some(y), Some(from)) = (y.first_chunk_mut::<N>(), from.first_chunk()) {
+        *y = *from;
+    }
+    (rest, from.get(y.len()..).unwrap_or_default())
 }
 
 /// Pixels by all outputs of a layer; each pixel reads some runs of bytes.

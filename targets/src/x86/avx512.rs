@@ -87,13 +87,22 @@ impl Vectors for Avx512 {
     #[inline(always)]
     unsafe fn finish_all<const V: usize>(sums: [__m512i; V], to: &[Rounding; V]) -> [[i8; BLOCK]; V] {
         let mut results = [[0; BLOCK]; V];
-        let ((sums, rest), (to, last)) = (sums.as_chunks::<4>(), to.as_chunks::<4>());
-        let (results_of_four, others) = results.as_chunks_mut::<4>();
-        for ((results, sums), to) in results_of_four.iter_mut().zip(sums).zip(to) {
+        let ((sums, others), (to, last), (four, rest)) =
+            (sums.as_chunks(), to.as_chunks(), results.as_chunks_mut::<4>());
+        for ((results, [a, b, c, d]), [e, f, g, h]) in four.iter_mut().zip(sums).zip(to) {
             // SAFETY: the results have 64 bytes; the processor has AVX-512, as the caller says.
-            unsafe { _mm512_storeu_si512(results.as_mut_ptr().cast(), four(sums, to)) };
+            unsafe { _mm512_storeu_si512(results.as_mut_ptr().cast(), packed([*a, *b, *c, *d], [e, f, g, h])) };
         }
-        for ((results, sums), to) in others.iter_mut().zip(rest).zip(last) {
+        let ((sums, others), (to, last), (two, one)) =
+            (others.as_chunks(), last.as_chunks(), rest.as_chunks_mut::<2>());
+        for ((results, [a, b]), [e, f]) in two.iter_mut().zip(sums).zip(to) {
+            // SAFETY: the results have 32 bytes; the processor has AVX-512, as the caller says.
+            unsafe {
+                let q = _mm512_castsi512_si256(packed([*a, *b, *a, *b], [e, f, e, f]));
+                _mm256_storeu_si256(results.as_mut_ptr().cast(), q);
+            }
+        }
+        for ((results, sums), to) in one.iter_mut().zip(others).zip(last) {
             // SAFETY: as the caller says.
             *results = unsafe { Self::finish(*sums, to) };
         }
@@ -153,11 +162,11 @@ unsafe fn scaled(sums: __m512i, to: &Rounding) -> __m512i {
 
 /// The results of four blocks.
 #[inline(always)]
-unsafe fn four([a, b, c, d]: &[__m512i; 4], [e, f, g, h]: &[Rounding; 4]) -> __m512i {
+unsafe fn packed([a, b, c, d]: [__m512i; 4], [e, f, g, h]: [&Rounding; 4]) -> __m512i {
     // SAFETY: the processor has AVX-512, as the caller says.
     unsafe {
-        let ab = _mm512_packs_epi32(scaled(*a, e), scaled(*b, f));
-        let cd = _mm512_packs_epi32(scaled(*c, g), scaled(*d, h));
+        let ab = _mm512_packs_epi32(scaled(a, e), scaled(b, f));
+        let cd = _mm512_packs_epi32(scaled(c, g), scaled(d, h));
         // Packing leaves fours of each block in each part of 128 bits.
         let q = _mm512_permutexvar_epi32(transposed(), _mm512_packs_epi16(ab, cd));
         let [lo, hi] = e.limits;
