@@ -30,13 +30,13 @@ impl<'m> Reader<'m> {
     }
 
     /// Says that what was read is none of its type.
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     pub(crate) const fn fail(&mut self) {
         (self.rest, self.failed) = (&[], true);
     }
 
     /// One byte.
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     pub(crate) fn byte(&mut self) -> u8 {
         let Some((byte, rest)) = self.rest.split_first() else {
             self.fail();
@@ -47,7 +47,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Two unsigned numbers of at most 32 bits. Most take one byte, so two of those are the short way.
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     pub(crate) fn pair(&mut self) -> (u32, u32) {
         if let [first, second, rest @ ..] = self.rest
             && first | second < 0x80
@@ -59,7 +59,7 @@ impl<'m> Reader<'m> {
     }
 
     /// An unsigned number of at most 32 bits.
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     pub(crate) const fn number(&mut self) -> u32 {
         let (mut number, mut shift) = (0u32, 0u32);
         while let Some((byte, rest)) = self.rest.split_first() {
@@ -99,7 +99,7 @@ pub trait Decode: Sized {
 macro_rules! decode {
     ($($name:ident $(<$($type:ident),+>)? { $($field:tt),* $(,)? })*) => {
         $(impl $(<$($type: $crate::format::Decode),+>)? $crate::format::Decode for $name $(<$($type),+>)? {
-            #[inline(never)]
+            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
             fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
                 Self { $($field: $crate::format::Decode::decode(reader)),* }
             }
@@ -112,7 +112,7 @@ pub(crate) use decode;
 macro_rules! decode_enum {
     ($name:ident { $first:ident, $($variant:ident $({ $($field:ident),+ })?),* $(,)? }) => {
         impl $crate::format::Decode for $name {
-            #[inline(never)]
+            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
             fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
                 let number = u32::decode(reader);
                 let mut next = 0u32;
@@ -165,7 +165,7 @@ impl Decode for u16 {
 }
 
 /// A number of 16 bits.
-#[inline(never)]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
 fn narrow(reader: &mut Reader<'_>) -> u16 {
     let number = u32::decode(reader);
     u16::try_from(number).unwrap_or_else(|_| {
@@ -182,7 +182,7 @@ impl Decode for u32 {
 }
 
 impl Decode for u64 {
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     fn decode(reader: &mut Reader<'_>) -> Self {
         let (mut number, mut shift) = (0, 0u32);
         loop {
@@ -217,7 +217,7 @@ impl Decode for i32 {
 }
 
 impl Decode for f32 {
-    #[inline(never)]
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
     fn decode(reader: &mut Reader<'_>) -> Self {
         Self::from_le_bytes(core::array::from_fn(|_| reader.byte()))
     }

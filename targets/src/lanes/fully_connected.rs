@@ -30,21 +30,25 @@ pub(super) fn run(
     }
     let [depth, outputs] = [op.input, op.output].map(|tensor| tensor.shape[3] as usize);
     let (sums, scratch) = sums(scratch, outputs)?;
-    let x = cast_mut::<i8>(scratch)?.get_mut(..depth.checked_next_multiple_of(4)?)?;
-    // Weights behind the last may be any.
-    x.fill(0);
+    let copy = cast_mut::<i8>(scratch)?.get_mut(..depth.checked_next_multiple_of(4)?)?;
     let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
-    layer.groups = x.len() / 4;
+    layer.groups = copy.len() / 4;
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
     let bias = constants.get::<i32>(op.bias).ok()?;
     for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
-        x.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
-        let raised = if present.flip() == 0 { 0 } else { 128 };
-        let surplus = input.iter().map(|x| i32::from(*x)).fold(0, i32::wrapping_add).wrapping_mul(raised);
+        let surplus = if present.flip() == 0 { 0 } else { present.total(input).wrapping_mul(128) };
         let lanes = sums.as_flattened_mut().iter_mut();
         lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
         let layer = Layer { bias: sums, ..layer };
+        let x = if depth.is_multiple_of(4) { input } else { in_fours(input, copy) };
         present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer, y })?;
     }
     Some(())
+}
+
+/// The numbers in whole fours: weights behind the last one may be any, and meet zeros.
+fn in_fours<'a>(input: &[i8], copy: &'a mut [i8]) -> &'a [i8] {
+    copy.fill(0);
+    copy.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+    copy
 }

@@ -205,6 +205,13 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn total(numbers: &[i8]) -> i32 {
+                loops::total(numbers)
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn average(pool: &mut Pool<'_>, numbers: Average) {
                 pool::average(pool, numbers);
             }
@@ -290,6 +297,11 @@ impl Present {
         lanes.zip(bias.iter().cycle()).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
         layer.bias = sums;
         layer.pairs = call!(self, pairs(layer.weights));
+    }
+
+    /// `Σ x`.
+    pub(super) fn total(self, numbers: &[i8]) -> i32 {
+        call!(self, total(numbers))
     }
 
     /// An average of pixels.

@@ -76,9 +76,18 @@ pub(crate) trait Vectors: Sized {
         _pairs: bool,
     ) {
         // SAFETY: as the caller says.
-        unsafe { fours::<Self, P, V, W>(sums, run) }
+        unsafe {
+            if !W && V == 1 && P >= 6 && run.step.is_multiple_of(4) && run.len == run.step.wrapping_mul(TAPS) {
+                neighbors::<Self, P, V>(sums, run);
+            } else {
+                fours::<Self, P, V, W>(sums, run);
+            }
+        }
     }
 }
+
+/// Taps of a row of the usual window.
+const TAPS: usize = 3;
 
 /// What the pixels of a tile read one after another, and the weights that it meets.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +128,38 @@ pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize, const W: 
                 for (sums, b) in sums.iter_mut().zip(b) {
                     *sums = if W { L::dot(*sums, b, a) } else { L::dot(*sums, a, b) };
                 }
+            }
+            (at, weights) = (at.add(4), weights.add(group_step));
+        }
+    }
+}
+
+/// See [`Vectors::run`], where a run is three steps: what the first tap of a pixel reads, the second of the pixel before and the third of the one
+/// before that read too. It is loaded once, and meets the weights of all three.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn neighbors<L: Vectors, const P: usize, const V: usize>(sums: &mut [[L::Sums; V]; P], run: Run) {
+    let Run { x, step, mut weights, steps: [group_step, _], .. } = run;
+    let tap_step = (step / 4).wrapping_mul(group_step);
+    // SAFETY: the caller says that all of it may be read: the last pixel's third tap is `P + 1` steps from the first pixel's first one.
+    unsafe {
+        let (mut at, end) = (x, x.add(step));
+        while at < end {
+            let mut b = [L::group(weights); TAPS];
+            for (tap, b) in b.iter_mut().enumerate() {
+                *b = L::group(weights.add(tap.wrapping_mul(tap_step)));
+            }
+            let (mut first, mut second) = (L::four(at), L::four(at.add(step)));
+            for (p, sums) in sums.iter_mut().enumerate() {
+                let third = L::four(at.add(p.wrapping_add(2).wrapping_mul(step)));
+                for sums in sums {
+                    for (a, b) in [first, second, third].into_iter().zip(b) {
+                        *sums = L::dot(*sums, a, b);
+                    }
+                }
+                (first, second) = (second, third);
             }
             (at, weights) = (at.add(4), weights.add(group_step));
         }
@@ -275,6 +316,12 @@ unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth
         };
         layer.put(y, [p, block], &results);
     }
+}
+
+/// `Σ x`.
+#[inline(always)]
+pub(super) fn total(numbers: &[i8]) -> i32 {
+    numbers.iter().fold(0, |sum, x| sum.wrapping_add((*x).into()))
 }
 
 /// Whether no weight is −128; not looked for where it does not help.

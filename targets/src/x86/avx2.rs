@@ -20,7 +20,7 @@ impl Vectors for Avx2 {
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m256i; 4] {
         // SAFETY: the caller says that 64 bytes may be read.
-        [0, 16, 32, 48].map(|i| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(at.add(i).cast())) })
+        unsafe { [widened(at), widened(at.add(16)), widened(at.add(32)), widened(at.add(48))] }
     }
 
     #[inline(always)]
@@ -41,12 +41,10 @@ impl Vectors for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn dot(mut sums: [__m256i; 4], a: [__m256i; 4], b: [__m256i; 4]) -> [__m256i; 4] {
-        for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
-            // SAFETY: the processor has AVX2, as the caller says.
-            *sums = unsafe { _mm256_add_epi32(*sums, _mm256_madd_epi16(a, b)) };
-        }
-        sums
+    unsafe fn dot([s, t, u, v]: [__m256i; 4], a: [__m256i; 4], b: [__m256i; 4]) -> [__m256i; 4] {
+        let ([a, c, e, g], [b, d, f, h]) = (a, b);
+        // SAFETY: the processor has AVX2, as the caller says.
+        unsafe { [added(s, a, b), added(t, c, d), added(u, e, f), added(v, g, h)] }
     }
 
     #[inline(always)]
@@ -87,7 +85,7 @@ impl Vectors for AvxVnni {
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m256i; 2] {
         // SAFETY: the caller says that 64 bytes may be read.
-        [0, 32].map(|i| unsafe { _mm256_loadu_si256(at.add(i).cast()) })
+        unsafe { [_mm256_loadu_si256(at.cast()), _mm256_loadu_si256(at.add(32).cast())] }
     }
 
     #[inline(always)]
@@ -97,9 +95,12 @@ impl Vectors for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn raised(group: [__m256i; 2]) -> [__m256i; 2] {
+    unsafe fn raised([a, b]: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: the processor has AVX2, as the caller says.
-        group.map(|part| unsafe { _mm256_xor_si256(part, _mm256_set1_epi8(i8::MIN)) })
+        unsafe {
+            let flip = _mm256_set1_epi8(i8::MIN);
+            [_mm256_xor_si256(a, flip), _mm256_xor_si256(b, flip)]
+        }
     }
 
     #[inline(always)]
@@ -109,12 +110,9 @@ impl Vectors for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn dot(mut sums: [__m256i; 2], a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
-        for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
-            // SAFETY: the processor has AVX-VNNI, as the caller says.
-            *sums = unsafe { _mm256_dpbusd_avx_epi32(*sums, a, b) };
-        }
-        sums
+    unsafe fn dot([s, t]: [__m256i; 2], [a, c]: [__m256i; 2], [b, d]: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the processor has AVX-VNNI, as the caller says.
+        unsafe { [_mm256_dpbusd_avx_epi32(s, a, b), _mm256_dpbusd_avx_epi32(t, c, d)] }
     }
 
     #[inline(always)]
@@ -141,43 +139,69 @@ impl Vectors for AvxVnni {
     }
 }
 
+/// Sixteen bytes as int16.
+#[inline(always)]
+unsafe fn widened(at: *const i8) -> __m256i {
+    // SAFETY: the caller says that they may be read, and that the processor has AVX2.
+    unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(at.cast())) }
+}
+
+/// Sums with two products more each.
+#[inline(always)]
+unsafe fn added(sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the processor has AVX2, as the caller says.
+    unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(a, b)) }
+}
+
 /// Both sums of each lane added: lanes 0 to 7 and 8 to 15.
 #[inline(always)]
 unsafe fn joined([a, b, c, d]: [__m256i; 4]) -> [__m256i; 2] {
     // SAFETY: the processor has AVX2, as the caller says. The sums of lanes 0, 1, 4, 5, 2, 3, 6, 7 come out, pairs of which change places.
-    [(a, b), (c, d)].map(|(a, b)| unsafe { _mm256_permute4x64_epi64::<0xD8>(_mm256_hadd_epi32(a, b)) })
+    unsafe {
+        let (ab, cd) = (_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        [_mm256_permute4x64_epi64::<0xD8>(ab), _mm256_permute4x64_epi64::<0xD8>(cd)]
+    }
 }
 
 #[inline(always)]
-unsafe fn stored(sums: [__m256i; 2]) -> [i32; BLOCK] {
+unsafe fn stored([a, b]: [__m256i; 2]) -> [i32; BLOCK] {
     let mut numbers = [0; BLOCK];
-    for (to, sums) in numbers.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
-        // SAFETY: each part has 32 bytes.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), sums) };
+    // SAFETY: the array has 64 bytes.
+    unsafe {
+        _mm256_storeu_si256(numbers.as_mut_ptr().cast(), a);
+        _mm256_storeu_si256(numbers.as_mut_ptr().add(8).cast(), b);
     }
     numbers
 }
 
 #[inline(always)]
-unsafe fn finish(sums: [__m256i; 2], to: &Sixteen<'_>) -> [i8; BLOCK] {
+unsafe fn finish([a, b]: [__m256i; 2], to: &Sixteen<'_>) -> [i8; BLOCK] {
     let mut results = [0; BLOCK];
-    let [bias, multipliers] = [to.bias, to.multipliers].map(|array| array.as_chunks::<8>().0);
-    for (((sums, bias), m), y) in sums.into_iter().zip(bias).zip(multipliers).zip(results.as_chunks_mut::<8>().0) {
-        // SAFETY: the arrays have 32 bytes each, the results 8; the processor has AVX2, as the caller says.
-        unsafe {
-            let [bias, m] = [bias, m].map(|eight| _mm256_loadu_si256(eight.as_ptr().cast()));
-            let sums = _mm256_add_epi32(sums, bias);
-            // Half of the last place, and above it the zero point.
-            let offset = _mm256_set1_epi64x((1 << 31) + (i64::from(to.zero) << 32));
-            let even = _mm256_add_epi64(_mm256_mul_epi32(sums, m), offset);
-            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums), _mm256_srli_epi64::<32>(m));
-            let odd = _mm256_add_epi64(odd, offset);
-            let q = _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<32>(even), odd);
-            let [lo, hi] = to.limits.map(|limit| _mm256_set1_epi32(limit.into()));
-            let q = _mm256_min_epi32(_mm256_max_epi32(q, lo), hi);
-            let words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256::<1>(q));
-            _mm_storel_epi64(y.as_mut_ptr().cast(), _mm_packs_epi16(words, words));
-        }
+    let (bias, multipliers) = (to.bias.as_ptr(), to.multipliers.as_ptr());
+    // SAFETY: the arrays have 64 bytes each, the results 16; the processor has AVX2, as the caller says.
+    unsafe {
+        let (a, b) = (scaled(a, bias, multipliers, to.zero), scaled(b, bias.add(8), multipliers.add(8), to.zero));
+        // Packing leaves fours of each in each part of 128 bits.
+        let words = _mm256_permute4x64_epi64::<0xD8>(_mm256_packs_epi32(a, b));
+        let q = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+        let [lo, hi] = to.limits;
+        let q = _mm_min_epi8(_mm_max_epi8(q, _mm_set1_epi8(lo)), _mm_set1_epi8(hi));
+        _mm_storeu_si128(results.as_mut_ptr().cast(), q);
     }
     results
+}
+
+/// `zero + ((sum + bias)·m + 2^31 >> 32)`, not limited.
+#[inline(always)]
+unsafe fn scaled(sums: __m256i, bias: *const i32, multipliers: *const i32, zero: i8) -> __m256i {
+    // SAFETY: the caller says that eight numbers may be read of each, and that the processor has AVX2.
+    unsafe {
+        let m = _mm256_loadu_si256(multipliers.cast());
+        let sums = _mm256_add_epi32(sums, _mm256_loadu_si256(bias.cast()));
+        // Half of the last place, and above it the zero point.
+        let offset = _mm256_set1_epi64x((1 << 31) + (i64::from(zero) << 32));
+        let even = _mm256_add_epi64(_mm256_mul_epi32(sums, m), offset);
+        let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums), _mm256_srli_epi64::<32>(m));
+        _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<32>(even), _mm256_add_epi64(odd, offset))
+    }
 }
