@@ -115,10 +115,9 @@ impl Plane<'_> {
     fn line(&mut self, line: &Image<'_>, pixels: usize, scratch: &mut [i8]) -> Option<()> {
         let x = line.rows.lines(0, 1)?;
         let room = scratch.len().checked_div(line.channels).filter(|room| *room > 0)?;
-        let flip = self.present.flip();
         for x in x.get(..pixels.checked_mul(line.channels)?)?.chunks(room.checked_mul(line.channels)?) {
             let copy = scratch.get_mut(..x.len())?;
-            copy.iter_mut().zip(x).for_each(|(to, from)| *to = *from ^ flip);
+            self.present.flipped(x, copy);
             self.pixels(copy, line.channels, x.len().checked_div(line.channels)?, &[0])?;
         }
         Some(())
@@ -126,8 +125,8 @@ impl Plane<'_> {
 
     /// Whole rows of outputs.
     fn rows(&mut self, image: Image<'_>, width: usize, rows: Range<u32>, scratch: &mut [i8]) -> Option<()> {
-        let (step, flip) = (image.stride[1].checked_mul(image.channels)?, self.present.flip());
-        let (mut ring, _) = Ring::new(image, width, |x| x ^ flip, scratch)?;
+        let (step, present) = (image.stride[1].checked_mul(image.channels)?, self.present);
+        let (mut ring, _) = Ring::new(image, width, |from, to| present.flipped(from, to), scratch)?;
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
             let mut places = [0; RUNS];

@@ -72,7 +72,9 @@ fn side_by_side(channels: usize, across: usize, width: usize) -> usize {
 /// Gives the layer a multiplier for each lane, if there is more than one.
 fn repeat<'a>(from: &[i32], layer: &mut Layer<'a>, to: &'a mut [[i32; BLOCK]]) {
     if from.len() > 1 {
-        to.as_flattened_mut().iter_mut().zip(from.iter().cycle()).for_each(|(to, from)| *to = *from);
+        for to in to.as_flattened_mut().chunks_mut(from.len()) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
         layer.multipliers = to;
     }
 }
@@ -139,8 +141,7 @@ fn rows(
     scratch: &mut [i8],
 ) -> Option<()> {
     let ([kh, kw], [_, across], [_, dx]) = (image.kernel, image.stride, image.dilation);
-    let flip = present.flip();
-    let (mut ring, scratch) = Ring::new(image, width, |x| x ^ flip, scratch)?;
+    let (mut ring, scratch) = Ring::new(image, width, |from, to| present.flipped(from, to), scratch)?;
     let (fours, chunks) = (kh.div_ceil(4), ring.row.div_ceil(BLOCK));
     let row_len = chunks.checked_mul(GROUP)?;
     let x = scratch.get_mut(..row_len.checked_mul(fours)?.checked_add(GROUP)?)?;

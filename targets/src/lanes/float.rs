@@ -92,7 +92,7 @@ impl Plane<'_> {
     /// Whole rows of outputs.
     fn rows(&mut self, image: Image<'_, f32>, rows: Range<u32>, scratch: &mut [f32]) -> Option<()> {
         let step = image.stride[1].checked_mul(image.channels)?;
-        let (mut ring, _) = Ring::new(image, self.width, |x| x, scratch)?;
+        let (mut ring, _) = Ring::new(image, self.width, ring::plain, scratch)?;
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
             let mut places = [0; RUNS];
@@ -126,7 +126,7 @@ pub(super) fn depthwise(
     let depth = image.kernel[0].checked_mul(image.kernel[1])?;
     let layer = layer(constants, [op.weights, op.bias], [op.lo, op.hi], [channels, depth])?;
     let step = image.stride[1].checked_mul(channels)?;
-    let (mut ring, _) = Ring::new(image, width, |x| x, cast_mut(work.scratch)?)?;
+    let (mut ring, _) = Ring::new(image, width, ring::plain, cast_mut(work.scratch)?)?;
     let rows = work.output.chunks_mut(width.checked_mul(channels)?.max(1));
     for (y, row) in work.rows.clone().zip(rows) {
         ring.bring(y as usize)?;

@@ -36,7 +36,7 @@ pub(super) fn run(
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
     let bias = constants.get::<i32>(op.bias).ok()?;
     for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
-        let surplus = if present.flip() == 0 { 0 } else { present.total(input).wrapping_mul(128) };
+        let surplus = if present.raises() { present.total(input).wrapping_mul(128) } else { 0 };
         let lanes = sums.as_flattened_mut().iter_mut();
         lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
         let layer = Layer { bias: sums, ..layer };

@@ -89,9 +89,14 @@ impl Present {
         self.0
     }
 
-    /// The bits that change in an activation of a convolution: −128 makes it unsigned, the number + 128; 0 leaves it as it is.
-    pub(super) fn flip(self) -> i8 {
-        if call!(self, raises()) { i8::MIN } else { 0 }
+    /// Whether activations of a convolution, or else weights, are raised: unsigned, the number + 128.
+    pub(super) fn raises(self) -> bool {
+        call!(self, raises())
+    }
+
+    /// Copies activations of a convolution, raised if they must be.
+    pub(super) fn flipped(self, from: &[i8], to: &mut [i8]) {
+        call!(self, flipped(from, to));
     }
 }
 
@@ -205,6 +210,13 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn flipped(from: &[i8], to: &mut [i8]) {
+                loops::flipped::<$lanes>(from, to);
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn total(numbers: &[i8]) -> i32 {
                 loops::total(numbers)
             }
@@ -293,8 +305,9 @@ impl Present {
     /// and finds out whether products can be added in pairs.
     pub(super) fn prepare<'s>(self, layer: &mut Layer<'s>, bias: &[i32], sums: &'s mut [[i32; BLOCK]]) {
         call!(self, surplus(layer, sums));
-        let lanes = sums.as_flattened_mut().iter_mut();
-        lanes.zip(bias.iter().cycle()).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
+        for sums in sums.as_flattened_mut().chunks_mut(bias.len().max(1)) {
+            sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = bias.wrapping_sub(*sum));
+        }
         layer.bias = sums;
         layer.pairs = call!(self, pairs(layer.weights));
     }

@@ -210,6 +210,14 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
             }
             (sums, roundings::<L, V>(layer, block))
         };
+        if let ([to], true) = (&to[..], V == 1 && P.is_multiple_of(4)) {
+            for (p, sums) in sums.as_flattened().as_chunks::<4>().0.iter().enumerate() {
+                // SAFETY: as the caller says.
+                let results = unsafe { L::finish_all(*sums, &[*to; 4]) };
+                layer.put_pixels(y, [first.wrapping_add(p.wrapping_mul(4)), block], &results);
+            }
+            return;
+        }
         for (p, sums) in sums.into_iter().enumerate() {
             // SAFETY: as the caller says.
             let results = unsafe { L::finish_all(sums, &to) };
@@ -316,6 +324,13 @@ unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth
         };
         layer.put(y, [p, block], &results);
     }
+}
+
+/// Copies activations, raised if they must be: the number + 128 has the sign's bit the other way.
+#[inline(always)]
+pub(super) fn flipped<L: Vectors>(from: &[i8], to: &mut [i8]) {
+    let flip = if L::UNSIGNED { i8::MIN } else { 0 };
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ flip);
 }
 
 /// `Σ x`.

@@ -14,8 +14,8 @@ pub(super) const RUNS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Ring<'a, T, F> {
     image: Image<'a, T>,
-    /// What a number becomes.
-    map: F,
+    /// Writes numbers as the loops want them.
+    copy: F,
     numbers: &'a mut [T],
     slots: usize,
     /// Numbers of a row.
@@ -37,15 +37,15 @@ fn slots(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }
 
-impl<'a, T: Copy, F: Fn(T) -> T> Ring<'a, T, F> {
+impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
     /// For rows of `width` outputs. Gives the numbers that are left too; `None` if there are too few.
-    pub(super) fn new(image: Image<'a, T>, width: usize, map: F, numbers: &'a mut [T]) -> Option<(Self, &'a mut [T])> {
+    pub(super) fn new(image: Image<'a, T>, width: usize, copy: F, numbers: &'a mut [T]) -> Option<(Self, &'a mut [T])> {
         let [slots, columns] = [0, 1].map(|axis| slots(image.kernel[axis], image.dilation[axis]));
         let (slots, columns) = slots.zip(columns)?;
         let columns = width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?;
         let row = columns.checked_mul(image.channels)?;
         let (numbers, rest) = numbers.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
-        Some((Self { image, map, numbers, slots, row, next: 0 }, rest))
+        Some((Self { image, copy, numbers, slots, row, next: 0 }, rest))
     }
 
     /// Brings in the rows that output row `y` reads; none of them before one that was brought in for an earlier one.
@@ -90,8 +90,9 @@ impl<'a, T: Copy, F: Fn(T) -> T> Ring<'a, T, F> {
         let Image { channels, pad: [top, left], height, .. } = self.image;
         let start = self.slot(row);
         let to = self.numbers.get_mut(start..start.checked_add(self.row)?)?;
-        let map = &self.map;
-        let outside = map(self.image.zero);
+        let mut outside = [self.image.zero];
+        (self.copy)(&[self.image.zero], &mut outside);
+        let [outside] = outside;
         let Some(y) = row.checked_sub(top).filter(|y| *y < height) else {
             to.fill(outside);
             return Some(());
@@ -100,10 +101,15 @@ impl<'a, T: Copy, F: Fn(T) -> T> Ring<'a, T, F> {
         let (before, rest) = to.split_at_mut_checked(left.checked_mul(channels)?.min(to.len()))?;
         let (inside, after) = rest.split_at_mut_checked(from.len().min(rest.len()))?;
         before.fill(outside);
-        inside.iter_mut().zip(from).for_each(|(to, from)| *to = map(*from));
+        (self.copy)(from.get(..inside.len())?, inside);
         after.fill(outside);
         Some(())
     }
+}
+
+/// Copies numbers as they are.
+pub(super) fn plain<T: Copy>(from: &[T], to: &mut [T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// How the taps of a row are read.

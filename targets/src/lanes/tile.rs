@@ -95,6 +95,27 @@ impl<'a> Layer<'a> {
         reach([(self.groups, group), (self.blocks(), block)], GROUP).is_some_and(|end| end <= self.weights.len())
     }
 
+    /// Writes the results of one block into the outputs of some pixels.
+    #[inline(always)]
+    pub(super) fn put_pixels<const N: usize>(
+        &self,
+        y: &mut [i8],
+        [pixel, block]: [usize; 2],
+        results: &[[i8; BLOCK]; N],
+    ) {
+        let y = y.get_mut(pixel.wrapping_mul(self.outputs)..).unwrap_or_default();
+        match self.outputs {
+            BLOCK => {
+                y.get_mut(..N.wrapping_mul(BLOCK)).into_iter().for_each(|y| y.copy_from_slice(results.as_flattened()))
+            }
+            8 => put_each::<8>(y, results),
+            _ => results
+                .iter()
+                .enumerate()
+                .for_each(|(n, results)| self.put(y, [n, block], core::array::from_ref(results))),
+        }
+    }
+
     /// Writes the results of some blocks into the outputs of a pixel.
     #[inline(always)]
     pub(super) fn put<const V: usize>(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[[i8; BLOCK]; V]) {
@@ -106,6 +127,14 @@ impl<'a> Layer<'a> {
             Some(y) if left >= results.len() => y.copy_from_slice(results),
             _ => put_some(y.get_mut(..left).unwrap_or_default(), results),
         }
+    }
+}
+
+/// Writes the first `N` results of each pixel, one pixel after the other.
+#[inline(always)]
+fn put_each<const N: usize>(y: &mut [i8], results: &[[i8; BLOCK]]) {
+    for (y, results) in y.as_chunks_mut::<N>().0.iter_mut().zip(results) {
+        results.first_chunk().into_iter().for_each(|results| *y = *results);
     }
 }
 
