@@ -220,6 +220,24 @@ pub trait Kernels {
         binary::mul(op, a, b, output)
     }
 
+    /// Copy by strides in int8.
+    #[inline(always)]
+    fn strided_copy_i8(&self, op: &StridedCopyI8, input: &[i8], output: &mut [i8]) -> Result<(), Fault> {
+        strided_copy::run(input, output, op.start, op.dims, op.strides)
+    }
+
+    /// Copy by strides in int16.
+    #[inline(always)]
+    fn strided_copy_i16(&self, op: &StridedCopyI16, input: &[i16], output: &mut [i16]) -> Result<(), Fault> {
+        strided_copy::run(input, output, op.start, op.dims, op.strides)
+    }
+
+    /// Copy by strides in f32.
+    #[inline(always)]
+    fn strided_copy_f32(&self, op: &StridedCopyF32, input: &[f32], output: &mut [f32]) -> Result<(), Fault> {
+        strided_copy::run(input, output, op.start, op.dims, op.strides)
+    }
+
     /// `output[i] = table[input[i]]`. An input of `None` is the output itself.
     #[inline(always)]
     fn table_i8(&self, table: &[i8; 256], input: Operand<'_, i8>, output: &mut [i8]) {

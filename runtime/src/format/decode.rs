@@ -1,4 +1,7 @@
 //! Reading the numbers of a program; `FORMAT.md` says how they stand in bytes.
+//!
+//! A record is read each time that it runs. Where code has room, on the processors of gateways, all of that is one function; on devices
+//! every reader is a function of its own.
 
 use heapless::Vec;
 

@@ -9,7 +9,7 @@ use crate::kernels::Kernels;
 use crate::rows::pieces_mut;
 
 macro_rules! record {
-    ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
+    ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty, $method:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
@@ -47,24 +47,24 @@ macro_rules! record {
                 check(&self.input, &self.output, self.start, self.dims, self.strides)
             }
 
-            fn step<K: Kernels>(&self, _kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
+            fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault> {
                 let (input, output, _) = memory.apart::<$element, $element>(&self.input, &self.output, Span::EMPTY)?;
-                copy(input, output, self.start, self.dims, self.strides)
+                kernels.$method(self, input, output)
             }
         }
     };
 }
 record!(
     /// Copy by strides in int8.
-    StridedCopyI8, I8, i8
+    StridedCopyI8, I8, i8, strided_copy_i8
 );
 record!(
     /// Copy by strides in f32.
-    StridedCopyF32, F32, f32
+    StridedCopyF32, F32, f32, strided_copy_f32
 );
 record!(
     /// Copy by strides in int16.
-    StridedCopyI16, I16, i16
+    StridedCopyI16, I16, i16, strided_copy_i16
 );
 
 fn check(input: &Tensor, output: &Tensor, start: u32, dims: [u32; 6], strides: [i32; 6]) -> Result<(), Flaw> {
@@ -82,7 +82,11 @@ fn check(input: &Tensor, output: &Tensor, start: u32, dims: [u32; 6], strides: [
     if least >= 0 && most < len { Ok(()) } else { Err(Flaw::Shape) }
 }
 
-fn copy<T: Pod>(input: &[T], output: &mut [T], start: u32, dims: [u32; 6], strides: [i32; 6]) -> Result<(), Fault> {
+/// Writes all elements of `output`.
+///
+/// # Errors
+/// A fault if one of them is none of `input`.
+pub fn run<T: Pod>(input: &[T], output: &mut [T], start: u32, dims: [u32; 6], strides: [i32; 6]) -> Result<(), Fault> {
     let [mut outer @ .., inner] = dims;
     let [mut steps @ .., step] = strides;
     outer.reverse();

@@ -55,7 +55,8 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
     let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
     layer.groups = runs.checked_mul(len.div_ceil(4))?;
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
-    if !len.is_multiple_of(4) && !(runs == 1 && ends_in_zeros(&layer, len)) {
+    let as_they_are = len.is_multiple_of(4) || runs == 1 && ends_in_zeros(&layer, len);
+    if !as_they_are {
         let (weights, rest) = scratch.split_at_mut_checked(layer.blocks().checked_mul(layer.steps[1])?)?;
         widen(layer.weights, [runs, len], weights)?;
         (layer.weights, scratch) = (weights, rest);

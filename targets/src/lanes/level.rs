@@ -3,7 +3,7 @@
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
-use super::{loops, pool, reals};
+use super::{loops, pool, reals, strided};
 use crate::add::Add;
 use crate::pool::{Average, Pool};
 
@@ -238,6 +238,13 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn side_by_side<T: Copy>(from: [&[T]; 3], to: &mut [T]) {
+                strided::side_by_side(from, to);
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn add(add: &mut Add<'_>) {
                 add.compute();
             }
@@ -325,6 +332,11 @@ impl Present {
     /// The largest of pixels.
     pub(super) fn maximum(self, pool: &mut Pool<'_>) {
         call!(self, maximum(pool));
+    }
+
+    /// `to[3·i + r] = from[r][i]`.
+    pub(super) fn side_by_side<T: Copy>(self, from: [&[T]; 3], to: &mut [T]) {
+        call!(self, side_by_side(from, to));
     }
 
     /// A sum of two tensors.

@@ -17,12 +17,14 @@ mod plain;
 mod pool;
 mod reals;
 mod ring;
+mod strided;
 mod tile;
 
 use lacewing::arena::{Constants, Operand};
 use lacewing::format::{Tensor, Window};
 use lacewing::ops::{
     AddI8, AveragePoolI8, ConvF32, ConvI8, DepthwiseF32, DepthwiseI8, FullyConnectedF32, FullyConnectedI8, MaxPoolI8,
+    StridedCopyF32, StridedCopyI8,
 };
 use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
@@ -128,6 +130,20 @@ impl Kernels for Lanes {
 
     fn max_pool_i8(&self, op: &MaxPoolI8, mut work: Work<'_, i8>) -> Result<(), Fault> {
         or_portable(pool::maxima(self.0, op, &mut work), || ops::pool::max(op, work))
+    }
+
+    fn strided_copy_i8(&self, op: &StridedCopyI8, input: &[i8], output: &mut [i8]) -> Result<(), Fault> {
+        let side_by_side = |from: [&[i8]; 3], to: &mut [i8]| self.0.side_by_side(from, to);
+        or_portable(strided::run((op.start, op.dims, op.strides), (input, output), side_by_side), || {
+            ops::strided_copy::run(input, output, op.start, op.dims, op.strides)
+        })
+    }
+
+    fn strided_copy_f32(&self, op: &StridedCopyF32, input: &[f32], output: &mut [f32]) -> Result<(), Fault> {
+        let side_by_side = |from: [&[f32]; 3], to: &mut [f32]| self.0.side_by_side(from, to);
+        or_portable(strided::run((op.start, op.dims, op.strides), (input, output), side_by_side), || {
+            ops::strided_copy::run(input, output, op.start, op.dims, op.strides)
+        })
     }
 
     fn add_i8(&self, op: &AddI8, a: Operand<'_, i8>, b: Operand<'_, i8>, output: &mut [i8]) -> Result<(), Fault> {
