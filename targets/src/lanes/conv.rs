@@ -22,6 +22,9 @@ pub(super) const LAYOUT: Layout = Layout { outputs: BLOCK as u16, depth: 4 };
 /// Bytes of activations that are copied at a time for a pointwise convolution: a part of the first cache.
 const CHUNK: usize = 12 << 10;
 
+/// Bytes of a line of the cache: as many more are wanted than are used, so that scratch may lie anywhere.
+pub(super) const LINE: u32 = 64;
+
 /// What a convolution wants.
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let ([.., channels], [.., outputs], [kh, kw]) = (input.shape, output.shape, window.kernel);
@@ -37,7 +40,7 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
             .checked_mul(channels.checked_next_multiple_of(4)?)?
             .checked_mul(16)?,
     };
-    let scratch = blocks.checked_mul(4 * BLOCK as u32)?.checked_add(weights)?.checked_add(ring)?;
+    let scratch = blocks.checked_mul(4 * BLOCK as u32)?.checked_add(weights)?.checked_add(ring)?.checked_add(LINE)?;
     let scratch = scratch.checked_next_multiple_of(4)?;
     Some(Wish { layout: LAYOUT, scratch, least: scratch })
 }
@@ -69,8 +72,9 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
     }
 }
 
-/// Room for a number for each lane, at the start of the scratch.
+/// Room for a number for each lane, at the first line of the cache in the scratch. Groups behind it lie in one line each.
 pub(super) fn sums(scratch: &mut [u8], outputs: usize) -> Option<(&mut [[i32; BLOCK]], &mut [u8])> {
+    let scratch = scratch.get_mut(scratch.as_ptr().align_offset(LINE as usize)..)?;
     let (sums, rest) = scratch.split_at_mut_checked(outputs.div_ceil(BLOCK).checked_mul(4 * BLOCK)?)?;
     Some((cast_mut::<i32>(sums)?.as_chunks_mut().0, rest))
 }

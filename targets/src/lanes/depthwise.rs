@@ -29,7 +29,7 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     let blocks = lanes.div_ceil(BLOCK as u32).checked_mul(GROUP as u32)?;
     let weights = fours.checked_mul(kw)?.checked_mul(blocks)?;
     let interleaved = row.checked_next_multiple_of(BLOCK as u32)?.checked_mul(4)?.checked_mul(fours)?;
-    let parts = [blocks, blocks, weights, ring, interleaved, 2 * GROUP as u32];
+    let parts = [conv::LINE, blocks, blocks, weights, interleaved, 2 * GROUP as u32, ring];
     let scratch = parts.into_iter().try_fold(0u32, u32::checked_add)?.checked_next_multiple_of(4)?;
     let layout = Layout::channels_last(u16::try_from(channels).ok()?);
     (channels == output.shape[3]).then_some(Wish { layout, scratch, least: scratch })
@@ -141,10 +141,10 @@ fn rows(
     scratch: &mut [i8],
 ) -> Option<()> {
     let ([kh, kw], [_, across], [_, dx]) = (image.kernel, image.stride, image.dilation);
-    let (mut ring, scratch) = Ring::new(image, width, |from, to| present.flipped(from, to), scratch)?;
-    let (fours, chunks) = (kh.div_ceil(4), ring.row.div_ceil(BLOCK));
+    let (fours, chunks) = (kh.div_ceil(4), ring::row(&image, width)?.div_ceil(BLOCK));
     let row_len = chunks.checked_mul(GROUP)?;
-    let x = scratch.get_mut(..row_len.checked_mul(fours)?.checked_add(GROUP)?)?;
+    let (x, scratch) = scratch.split_at_mut_checked(row_len.checked_mul(fours)?.checked_add(GROUP)?)?;
+    let (mut ring, _) = Ring::new(image, width, |from, to| present.flipped(from, to), scratch)?;
     let pixel = image.channels.checked_mul(4)?;
     let columns = layer.outputs.checked_div(image.channels)?;
     let steps = [row_len, pixel.checked_mul(across)?.checked_mul(columns)?, pixel.checked_mul(dx)?];

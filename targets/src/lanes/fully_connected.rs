@@ -6,7 +6,7 @@
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::ops::FullyConnectedI8;
 
-use super::conv::{LAYOUT, sums};
+use super::conv::{LAYOUT, LINE, sums};
 use super::level::Present;
 use super::tile::{BLOCK, GROUP, Layer, Square};
 use crate::wish::Wish;
@@ -14,7 +14,7 @@ use crate::wish::Wish;
 /// What a layer of `depth` inputs and `outputs` outputs wants: room for a number for each lane, and for the vector in whole groups.
 pub(super) fn wish(depth: u32, outputs: u32) -> Option<Wish> {
     let lanes = outputs.div_ceil(BLOCK as u32).checked_mul(4 * BLOCK as u32)?;
-    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?;
+    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?.checked_add(LINE)?;
     Some(Wish { layout: LAYOUT, scratch, least: scratch })
 }
 

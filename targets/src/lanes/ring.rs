@@ -32,6 +32,12 @@ pub(super) fn sizes(input: &Tensor, window: &Window) -> Option<[u32; 2]> {
     Some([row, row.checked_mul(rows?.checked_add(1)?)?.checked_add(SLACK as u32)?])
 }
 
+/// Numbers of a row that `width` outputs read.
+pub(super) fn row<T>(image: &Image<'_, T>, width: usize) -> Option<usize> {
+    let columns = slots(image.kernel[1], image.dilation[1])?;
+    width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?.checked_mul(image.channels)
+}
+
 /// Rows that the window of an output reads, with those between.
 fn slots(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
@@ -40,10 +46,7 @@ fn slots(kernel: usize, dilation: usize) -> Option<usize> {
 impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
     /// For rows of `width` outputs. Gives the numbers that are left too; `None` if there are too few.
     pub(super) fn new(image: Image<'a, T>, width: usize, copy: F, numbers: &'a mut [T]) -> Option<(Self, &'a mut [T])> {
-        let [slots, columns] = [0, 1].map(|axis| slots(image.kernel[axis], image.dilation[axis]));
-        let (slots, columns) = slots.zip(columns)?;
-        let columns = width.checked_sub(1)?.checked_mul(image.stride[1])?.checked_add(columns)?;
-        let row = columns.checked_mul(image.channels)?;
+        let (slots, row) = (slots(image.kernel[0], image.dilation[0])?, row(&image, width)?);
         let (numbers, rest) = numbers.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
         Some((Self { image, copy, numbers, slots, row, next: 0 }, rest))
     }
