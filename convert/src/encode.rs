@@ -3,7 +3,7 @@
 pub mod numbers;
 
 use lacewing::Int;
-use lacewing::format::encode::Builder;
+use lacewing::format::encode::{Builder, in_lines};
 use lacewing::format::metadata::{self, Item, Layer};
 use lacewing::format::{DType, Layout, MAX_REGIONS, Op as Record, Place, Port, Requant, Span, Tensor};
 use lacewing_targets::wish::{Family, Wish, rounds};
@@ -105,7 +105,21 @@ pub struct Encoded {
 /// # Errors
 /// [`ConvertError::Node`] for a node that the format cannot express, [`ConvertError::TooLarge`].
 pub fn encode(context: &Context<'_>) -> Result<Encoded, ConvertError> {
-    let mut writer = Writer { context, node: NodeId(0), builder: Builder::default(), layers: Vec::new() };
+    let mut layers = Vec::new();
+    let mut build = |builder| -> Result<Vec<u8>, ConvertError> {
+        let encoded = encode_by(builder, context)?;
+        layers = encoded.layers;
+        Ok(encoded.file)
+    };
+    let file = match context.kernels {
+        Family::Lanes => in_lines(|phase| build(Builder::default().lines(phase))),
+        _ => build(Builder::default()),
+    }?;
+    Ok(Encoded { file, layers })
+}
+
+fn encode_by(builder: Builder, context: &Context<'_>) -> Result<Encoded, ConvertError> {
+    let mut writer = Writer { context, node: NodeId(0), builder, layers: Vec::new() };
     for (id, node) in nodes(context.graph) {
         writer.node = id;
         let band = context.plan.bands().iter().find(|band| band.nodes.contains(&id.0));

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
-use crate::format::ALIGN;
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
-/// Bytes that start at a multiple of 16, as files and arenas must.
+/// Bytes that start at a multiple of 64: files and arenas must at one of 16, and what vectors load shall lie in one line of the cache.
 ///
 /// ```
 /// let file = lacewing::owned::Aligned::from(&b"LACE"[..]);
@@ -22,8 +23,8 @@ impl Aligned {
     /// `len` zeros.
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        let bytes = alloc::vec![0; len.saturating_add(ALIGN - 1)];
-        let start = bytes.as_ptr().align_offset(ALIGN);
+        let bytes = alloc::vec![0; len.saturating_add(LINE - 1)];
+        let start = bytes.as_ptr().align_offset(LINE);
         Self { bytes, start, len }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use lacewing::Model;
 use lacewing::arena::{Constants, Pod};
-use lacewing::format::encode::{Builder, TooLarge};
+use lacewing::format::encode::{Builder, TooLarge, in_lines};
 use lacewing::format::{ALIGN, Layout, Op, Span};
 
 use crate::NATIVE;
@@ -32,8 +32,13 @@ pub fn pack(model: &Model<'_, Linked>) -> Result<Option<Vec<u8>>, TooLarge> {
     if model.ops().all(|mut op| Wished::of(&mut op, NATIVE).is_none_or(|wished| wished.is_met())) {
         return Ok(None);
     }
+    in_lines(|phase| packed(model, phase)).map(Some)
+}
+
+/// The file, if its constants begin `phase` bytes behind a line of the cache.
+fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> {
     let all = Span { offset: 0, len: model.header().constants_len };
-    let builder = Builder::again(&model.header(), model.constants().get(all).unwrap_or_default());
+    let builder = Builder::again(&model.header(), model.constants().get(all).unwrap_or_default()).lines(phase);
     let mut packer = Packer { model, builder, scratch: 0 };
     let mut bands = model.bands().peekable();
     for (index, (mut op, record)) in model.records().enumerate() {
@@ -58,7 +63,7 @@ pub fn pack(model: &Model<'_, Linked>) -> Result<Option<Vec<u8>>, TooLarge> {
             packer.builder.end_band(turns)?;
         }
     }
-    packer.finish().map(Some)
+    packer.finish()
 }
 
 /// A file that is being written.

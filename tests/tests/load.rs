@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::{fs, thread};
 
 use lacewing::Model;
+use lacewing::format::{Op, Span};
 use lacewing::owned::Aligned;
 use lacewing_targets::{DoorError, Loaded, Session, Threads, load};
 use lacewing_tests::generator::Generator;
@@ -171,4 +172,23 @@ fn a_run_allocates_nothing() {
     assert_eq!(ALLOCATIONS.with(Cell::get), before);
     drop(session.reals(0));
     assert!(ALLOCATIONS.with(Cell::get) > before, "what allocates is counted");
+}
+
+/// Weights that are packed are read by vectors, none of which lies in two lines of the cache.
+#[test]
+fn packed_weights_begin_lines_of_the_cache() {
+    let file = Aligned::from(&fs::read(example()).expect("the example")[..]);
+    let model: Model<'_, _> = Model::read(&file).expect("a model");
+    let packed = lacewing_targets::pack(&model).expect("room").expect("it is for Cortex-M4");
+    let packed = Aligned::from(&packed[..]);
+    let model: Model<'_> = Model::read(&packed).expect("a model");
+    let weights = model.ops().filter_map(|op| match op {
+        Op::ConvI8(op) => Some(op.weights),
+        Op::FullyConnectedI8(op) => Some(op.weights),
+        _ => None,
+    });
+    let long: Vec<_> = weights.filter(|weights| weights.len >= 1024).collect();
+    let at = |weights: &Span| model.header().constants_at() + weights.offset as usize;
+    assert!(!long.is_empty() && long.iter().all(|weights| at(weights).is_multiple_of(64)), "{long:?}");
+    assert!(packed.as_ptr().addr().is_multiple_of(64));
 }

@@ -32,7 +32,14 @@ pub struct Builder {
     state_count: u8,
     constants: Vec<u8>,
     known: BTreeMap<Vec<u8>, Span>,
+    /// Bytes from the last line of the cache to the constants, if long ones begin at one.
+    phase: Option<usize>,
 }
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+/// Bytes from which on a constant is long: lines cost less than a twentieth of it.
+const LONG: usize = 1024;
 
 /// Why a file cannot be written: constants over 1 GiB, another section over 256 MiB, more than 255 ports or 65,535 records, a name that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,13 @@ impl Builder {
     #[must_use]
     pub fn again(header: &Header, constants: &[u8]) -> Self {
         Self { ops: header.ops.without_regions(), work: header.work, constants: constants.into(), ..Self::default() }
+    }
+
+    /// For processors that load vectors from a cache: long constants begin at multiples of 64 of the file, whose constants begin `phase`
+    /// bytes behind one. See [`in_lines`].
+    #[must_use]
+    pub fn lines(self, phase: usize) -> Self {
+        Self { phase: Some(phase % LINE), ..self }
     }
 
     /// Appends the bytes of a record of the file.
@@ -83,8 +97,13 @@ impl Builder {
         if let Some(span) = self.known.get(bytes).filter(aligned) {
             return *span;
         }
-        let align = if bytes.len() >= ALIGN { ALIGN } else { align_of::<u32>().max(align_of::<T>()) };
-        self.constants.resize(self.constants.len().next_multiple_of(align), 0);
+        let (align, phase) = match (bytes.len(), self.phase) {
+            (LONG.., Some(phase)) => (LINE, phase),
+            (ALIGN.., _) => (ALIGN, 0),
+            _ => (align_of::<u32>().max(align_of::<T>()), 0),
+        };
+        let at = self.constants.len().saturating_add(phase).next_multiple_of(align).saturating_sub(phase);
+        self.constants.resize(at, 0);
         let span = Span { offset: self.constants.len() as u32, len: bytes.len() as u32 };
         self.constants.extend_from_slice(bytes);
         self.known.insert(bytes.into(), span);
@@ -198,6 +217,25 @@ impl Builder {
 }
 
 /// Appends a section at the next multiple of 16.
+/// A file by a [`Builder`] with [`Builder::lines`], for the phase that it turns out to have: where constants begin depends on how long the program is,
+/// which says where they are. If no phase fits, lines are not met, which costs time and nothing else.
+///
+/// # Errors
+/// Those of `build`.
+pub fn in_lines<E>(mut build: impl FnMut(usize) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
+    let mut phase = 0;
+    let mut file = build(phase)?;
+    for _ in 0..LINE / ALIGN {
+        let found = Header::parse(&file).map_or(phase, |header| header.constants_at() % LINE);
+        if found == phase {
+            break;
+        }
+        phase = found;
+        file = build(phase)?;
+    }
+    Ok(file)
+}
+
 fn section(file: &mut Vec<u8>, bytes: &[u8], limit: u32) -> Result<(), TooLarge> {
     if bytes.len() > limit as usize {
         return Err(TooLarge);
