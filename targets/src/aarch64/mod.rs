@@ -77,7 +77,7 @@ fn stored(sums: Four<int32x4_t>) -> [i32; BLOCK] {
 }
 
 /// What brings sums to int8, in registers.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounding {
     bias: Four<int32x4_t>,
     /// Half of the multipliers.

@@ -46,13 +46,15 @@ pub(crate) trait Vectors: Sized {
     unsafe fn rounding(to: Sixteen<'_>) -> Self::Rounding<'_>;
     /// The sums with their biases as int8.
     unsafe fn finish(sums: Self::Sums, to: &Self::Rounding<'_>) -> [i8; BLOCK];
+    /// Whether the results of a tile are made by [`Self::finish_all`], pixel after pixel; else block after block, with one rounding in registers.
+    const TOGETHER: bool = false;
     /// [`Self::finish`] of some blocks side by side.
     #[inline(always)]
-    unsafe fn finish_all<const V: usize>(sums: [Self::Sums; V], to: &[Self::Rounding<'_>; V]) -> [[i8; BLOCK]; V] {
+    unsafe fn finish_all<const V: usize>(sums: &[Self::Sums; V], to: &[Self::Rounding<'_>; V]) -> [[i8; BLOCK]; V] {
         let mut results = [[0; BLOCK]; V];
         for ((results, sums), to) in results.iter_mut().zip(sums).zip(to) {
             // SAFETY: as the caller says.
-            *results = unsafe { Self::finish(sums, to) };
+            *results = unsafe { Self::finish(*sums, to) };
         }
         results
     }
@@ -199,8 +201,8 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
         let Square { x, step, runs, len, ref layer, ref mut y, .. } = *self.square;
         // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in
         // each block.
-        let (sums, to) = unsafe {
-            let mut sums = [begun::<L, V>(layer, block); P];
+        let sums = unsafe {
+            let mut sums = if L::TOGETHER { [begun::<L, V>(layer, block); P] } else { [[L::zero(); V]; P] };
             let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {
@@ -208,17 +210,32 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
                 L::run::<P, V, W>(&mut sums, run, layer.pairs);
                 weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
             }
-            (sums, roundings::<L, V>(layer, block))
+            sums
         };
+        if !L::TOGETHER {
+            for v in 0..V {
+                let block = block.wrapping_add(v);
+                // SAFETY: as the caller says.
+                let to = unsafe { L::rounding(layer.sixteen(block)) };
+                for (p, sums) in sums.iter().enumerate() {
+                    // SAFETY: the same.
+                    let results = unsafe { L::finish(sums[v], &to) };
+                    layer.put_block(y, [first.wrapping_add(p), block], &results);
+                }
+            }
+            return;
+        }
+        // SAFETY: as the caller says.
+        let to = unsafe { roundings::<L, V>(layer, block) };
         if let ([to], true) = (&to[..], V == 1 && P.is_multiple_of(4)) {
             for (p, sums) in sums.as_flattened().as_chunks::<4>().0.iter().enumerate() {
                 // SAFETY: as the caller says.
-                let results = unsafe { L::finish_all(*sums, &[*to; 4]) };
+                let results = unsafe { L::finish_all(sums, &[*to; 4]) };
                 layer.put_pixels(y, [first.wrapping_add(p.wrapping_mul(4)), block], &results);
             }
             return;
         }
-        for (p, sums) in sums.into_iter().enumerate() {
+        for (p, sums) in sums.iter().enumerate() {
             // SAFETY: as the caller says.
             let results = unsafe { L::finish_all(sums, &to) };
             layer.put(y, [first.wrapping_add(p), block], &results);
@@ -320,9 +337,12 @@ unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth
                     }
                 }
             }
-            L::finish_all(sums, &to)
+            L::finish_all(&sums, &to)
         };
-        layer.put(y, [p, block], &results);
+        match &results[..] {
+            [one] if !L::TOGETHER => layer.put_block(y, [p, block], one),
+            _ => layer.put(y, [p, block], &results),
+        }
     }
 }
 

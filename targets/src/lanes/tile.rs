@@ -116,6 +116,18 @@ impl<'a> Layer<'a> {
         }
     }
 
+    /// Writes the results of a block into the outputs of a pixel, in little code.
+    #[inline(always)]
+    pub(super) fn put_block(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
+        let first = block.wrapping_mul(BLOCK);
+        let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
+        let (left, Some(y)) = (self.outputs.wrapping_sub(first), y.get_mut(start..)) else { return };
+        match y.first_chunk_mut() {
+            Some(y) if left >= BLOCK => *y = *results,
+            _ => y.iter_mut().zip(results).take(left).for_each(|(to, from)| *to = *from),
+        }
+    }
+
     /// Writes the results of some blocks into the outputs of a pixel.
     #[inline(always)]
     pub(super) fn put<const V: usize>(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[[i8; BLOCK]; V]) {

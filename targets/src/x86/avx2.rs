@@ -81,6 +81,7 @@ impl Vectors for AvxVnni {
     type Rounding<'a> = Sixteen<'a>;
     const UNSIGNED: bool = true;
     const PAIRS: bool = false;
+    const TOGETHER: bool = true;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m256i; 2] {

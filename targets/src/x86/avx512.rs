@@ -14,6 +14,7 @@ impl Vectors for Avx512 {
     type Rounding<'a> = Rounding;
     const UNSIGNED: bool = true;
     const PAIRS: bool = false;
+    const TOGETHER: bool = true;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> __m512i {
@@ -85,7 +86,7 @@ impl Vectors for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn finish_all<const V: usize>(sums: [__m512i; V], to: &[Rounding; V]) -> [[i8; BLOCK]; V] {
+    unsafe fn finish_all<const V: usize>(sums: &[__m512i; V], to: &[Rounding; V]) -> [[i8; BLOCK]; V] {
         let mut results = [[0; BLOCK]; V];
         let ((sums, others), (to, last), (four, rest)) =
             (sums.as_chunks(), to.as_chunks(), results.as_chunks_mut::<4>());
