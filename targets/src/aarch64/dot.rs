@@ -16,6 +16,7 @@ impl Vectors for Dot {
     type Rounding<'a> = Rounding;
     const UNSIGNED: bool = false;
     const PAIRS: bool = false;
+    const TOGETHER: bool = true;
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> Four<int8x16_t> {
