@@ -150,9 +150,10 @@ fn put_each<const N: usize>(y: &mut [i8], results: &[[i8; BLOCK]]) {
     }
 }
 
-/// Copies as many of up to 64 numbers as there is room for, in pieces that need no loop.
+/// Copies as many of up to 127 numbers as there is room for, in pieces that need no loop.
 #[inline(always)]
 fn put_some(y: &mut [i8], from: &[i8]) {
+    let (y, from) = piece::<64>(y, from);
     let (y, from) = piece::<32>(y, from);
     let (y, from) = piece::<16>(y, from);
     let (y, from) = piece::<8>(y, from);
@@ -234,4 +235,52 @@ impl Depth<'_> {
 /// The end of `len` bytes that are reached by steps, each so often less one; `None` if there are none.
 pub(super) fn reach<const N: usize>(steps: [(usize, usize); N], len: usize) -> Option<usize> {
     steps.iter().try_fold(len, |end, (count, step)| end.checked_add(count.checked_sub(1)?.checked_mul(*step)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(outputs: usize) -> Layer<'static> {
+        let (weights, bias, multipliers) = (&[][..], &[][..], &[][..]);
+        let (groups, steps, pairs, last, zero, limits) = (0, [0; 2], false, [0; BLOCK], 0, [0; 2]);
+        Layer { weights, groups, steps, pairs, bias, multipliers, last, zero, limits, outputs }
+    }
+
+    /// Writes `V` blocks of both of two pixels, numbered from 1 on, and looks at what was written.
+    fn writes<const V: usize>(outputs: usize) {
+        let (layer, mut y, mut results) = (layer(outputs), [0; 2 * 8 * BLOCK], [[0; BLOCK]; V]);
+        results.as_flattened_mut().iter_mut().zip(1..).for_each(|(to, number)| *to = number);
+        for pixel in 0..2 {
+            layer.put(&mut y[..2 * outputs], [pixel, 0], &results);
+        }
+        let written = outputs.min(V * BLOCK);
+        for pixel in y[..2 * outputs].chunks(outputs) {
+            assert_eq!(pixel[..written], results.as_flattened()[..written], "{V} blocks of {outputs} outputs");
+            assert!(pixel[written..].iter().all(|y| *y == 0), "{V} blocks of {outputs} outputs");
+        }
+    }
+
+    #[test]
+    fn any_number_of_outputs_is_written() {
+        for outputs in 1..=8 * BLOCK {
+            writes::<1>(outputs);
+            writes::<2>(outputs);
+            writes::<4>(outputs);
+            if outputs < 8 * BLOCK {
+                writes::<8>(outputs);
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_are_written_one_after_the_other() {
+        let results: [[i8; BLOCK]; 4] = core::array::from_fn(|pixel| [pixel as i8 + 1; BLOCK]);
+        for outputs in 1..=BLOCK {
+            let (layer, mut y) = (layer(outputs), [0; 5 * BLOCK]);
+            layer.put_pixels(&mut y[..5 * outputs], [1, 0], &results);
+            let want = (0..5 * outputs).map(|i| (i / outputs) as i8);
+            assert!(y[..5 * outputs].iter().copied().eq(want), "{outputs} outputs");
+        }
+    }
 }
