@@ -49,7 +49,7 @@ pub(super) fn convert(model: &Path, target: &str, optimize: Optimize, lace: &Pat
 /// Writes the demo's model for a target: its images are bytes that stand for 0..1.
 pub(super) fn convert_demo(target: &str, precision: &str, lace: &Path) -> Result<()> {
     let folder = paths::root().join("convert/demo");
-    let mut convert = process::built("lacewing")?;
+    let mut convert = process::built("lacewing-convert", "lacewing")?;
     convert.args(["convert", "--target", target, "--precision", precision, "--input-scale", "0.00392156862745098"]);
     convert.arg(folder.join("fashion.onnx")).arg("-o").arg(lace).arg("--calib").arg(folder.join("calib.npz"));
     process::output(&mut convert).map(drop)

@@ -34,7 +34,7 @@ pub(super) struct Args {
 pub(super) fn command(args: &Args) -> Result<()> {
     let cases = args.cases.clone().map_or_else(installed, |cases| Ok(Some(cases)))?;
     let cases = cases.context("the suite's cases are not installed: `cargo xtask install`, or --cases DIR")?;
-    let mut runner = process::built("lacewing-onnx-suite")?;
+    let mut runner = process::built("lacewing-onnx-suite", "lacewing-onnx-suite")?;
     runner.arg("--cases").arg(cases);
     let flags = [("--json", args.json), ("--bless", args.bless), ("--why", args.why)];
     runner.args(flags.iter().filter(|(_, given)| *given).map(|(flag, _)| flag));

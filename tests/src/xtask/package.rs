@@ -4,7 +4,6 @@ mod archive;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -95,7 +94,6 @@ fn contents(lacewing: Vec<u8>, classify: Vec<u8>) -> Result<Vec<Member>> {
 
 /// What the command says of itself, by a build for the host.
 fn completions() -> Result<Vec<u8>> {
-    let mut cargo: Command = process::cargo(&paths::root());
-    cargo.args(["run", "--quiet", "--package", "lacewing-board", "--", "completions", "bash"]);
-    Ok(process::output(&mut cargo)?.into_bytes())
+    let mut lacewing = process::built("lacewing-board", "lacewing-board")?;
+    Ok(process::output(lacewing.args(["completions", "bash"]))?.into_bytes())
 }

@@ -18,9 +18,17 @@ pub(super) fn cargo(folder: &Path) -> Command {
     command
 }
 
-/// A program of the workspace, built together with all of it as `cargo test --workspace` does, whose libraries it shares.
-pub(super) fn built(name: &str) -> Result<Command> {
-    output(cargo(&paths::root()).args(["build", "--quiet", "--workspace", "--bin", name]))?;
+/// Set in the steps of a test run that has built the whole workspace for its tests.
+pub(super) const WHOLE: &str = "LACEWING_TESTS_WHOLE";
+
+/// A program of a package of the workspace. In a test run it is the one that was built with the tests, whose libraries have the features that
+/// any package asks for: nothing is compiled again.
+pub(super) fn built(package: &str, name: &str) -> Result<Command> {
+    let of = match env::var_os(WHOLE) {
+        Some(_) => &["--workspace"][..],
+        None => &["--package", package],
+    };
+    output(cargo(&paths::root()).args(["build", "--quiet", "--bin", name]).args(of))?;
     let mut program = Command::new(paths::target_dir().join("debug").join(name));
     program.current_dir(paths::root());
     Ok(program)

@@ -12,8 +12,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::install;
 use super::steps::{Outcome, STEPS, Step};
+use super::{install, process};
 
 /// Steps that run at a time: most spend much of their time in one linker, one emulator or one test.
 const AT_A_TIME: usize = 2;
@@ -119,7 +119,7 @@ fn side_by_side(steps: &[&Step], install: bool) -> Result<Vec<Line>> {
 fn apart(step: &Step) -> Result<Line> {
     let start = Instant::now();
     let mut command = Command::new(env::current_exe()?);
-    command.args(["test", "--json", "--only", step.name]).stdin(Stdio::null());
+    command.args(["test", "--json", "--only", step.name]).env(process::WHOLE, "1").stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let said = child.stderr.take().context("the step has no stderr")?;
     let show = |line: &str| eprintln!("{:10}| {line}", step.name);

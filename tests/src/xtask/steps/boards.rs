@@ -205,7 +205,9 @@ fn lacewing_run(path: &Path, model: &ModelFile, npy: &Path) -> Result<Option<(Ve
     // A byte on, so that these are other inputs than the generated ones.
     let bytes: Vec<u8> = Generator::default().skip(1).take(len).collect();
     door::write_inputs(&model, &bytes, npy)?;
-    let printed = process::output(process::built("lacewing")?.args(["run", "--json", "--input"]).arg(npy).arg(path))?;
+    let printed = process::output(
+        process::built("lacewing-convert", "lacewing")?.args(["run", "--json", "--input"]).arg(npy).arg(path),
+    )?;
     let printed: serde_json::Value = serde_json::from_str(&printed)?;
     let sha256 = printed["output_sha256"].as_str().context("`lacewing run` gave no hash")?;
     Ok(Some((bytes, sha256.to_owned())))

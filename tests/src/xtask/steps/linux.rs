@@ -18,8 +18,7 @@ const EXPECTED: [&str; 2] = ["boot.png: Ankle boot", "trousers.png: Trouser"];
 
 /// Runs the example on the host, and on every board that can be built for.
 pub(super) fn run() -> Result<Outcome> {
-    process::run(process::cargo(&paths::root()).arg("build").args(BUILD))?;
-    let want = said(|| Command::new(paths::target_dir().join("release").join(NAME)))?;
+    let want = said(|| process::built("lacewing-classify", NAME))?;
     eprint!("{want}");
     EXPECTED.iter().try_for_each(|line| {
         ensure!(want.contains(line), "the example does not say `{line}`");
@@ -44,7 +43,7 @@ fn same(linux: &Linux, want: &str) -> Result<()> {
     let said = said(|| {
         let mut emulated = linux.emulated(linux.cpu);
         emulated.arg(&program);
-        emulated
+        Ok(emulated)
     })?;
     ensure!(said == want, "on {} the example says\n{said}instead of\n{want}", linux.triple);
     eprintln!("{}, {}: the same", linux.triple, linux.cpu);
@@ -52,14 +51,14 @@ fn same(linux: &Linux, want: &str) -> Result<()> {
 }
 
 /// What a program says of the carried images, and of two frames of noise.
-fn said(program: impl Fn() -> Command) -> Result<String> {
+fn said(program: impl Fn() -> Result<Command>) -> Result<String> {
     let example = paths::root().join("examples/classify");
     let model = example.join("fashion.lace");
     let images = ["boot.png", "trousers.png"].map(|name| example.join(name));
     let folder = tempfile::tempdir()?;
     let frames = noise(folder.path())?;
-    let of_images = process::output(program().arg(&model).args(images))?;
-    let of_frames = process::fed(program().arg(&model).args(["--raw", "40x30"]), frames)?;
+    let of_images = process::output(program()?.arg(&model).args(images))?;
+    let of_frames = process::fed(program()?.arg(&model).args(["--raw", "40x30"]), frames)?;
     Ok(of_images + &of_frames)
 }
 
