@@ -1,6 +1,6 @@
 //! Every `Kernels` against the naive oracle, with random records of every operation.
 //!
-//! `PROPTEST_CASES` sets the number of records for each operation, 300 if it is not set.
+//! `PROPTEST_CASES` sets the number of records for each operation, 200 if it is not set.
 
 use std::ops::Range;
 
@@ -139,7 +139,7 @@ fn each_operation(check: impl Fn(&Case) -> Result<(), TestCaseError>) {
 }
 
 fn operation(opcode: Opcode, check: impl Fn(&Case) -> Result<(), TestCaseError>) -> Result<(), String> {
-    let cases = std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse().expect("a number"));
+    let cases = std::env::var("PROPTEST_CASES").map_or(200, |cases| cases.parse().expect("a number"));
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&records::of(opcode), |case| check(&case));
     run.map_err(|error| format!("{}: {error}", opcode.name()))

@@ -250,7 +250,7 @@ mod tests {
     /// Writes `V` blocks of both of two pixels, numbered from 1 on, and looks at what was written.
     fn writes<const V: usize>(outputs: usize) {
         let (layer, mut y, mut results) = (layer(outputs), [0; 2 * 8 * BLOCK], [[0; BLOCK]; V]);
-        results.as_flattened_mut().iter_mut().zip(1..).for_each(|(to, number)| *to = number);
+        results.as_flattened_mut().iter_mut().zip(1u8..).for_each(|(to, number)| *to = number as i8);
         for pixel in 0..2 {
             layer.put(&mut y[..2 * outputs], [pixel, 0], &results);
         }

@@ -21,13 +21,15 @@ pub(super) fn cargo(folder: &Path) -> Command {
 /// Set in the steps of a test run that has built the whole workspace for its tests.
 pub(super) const WHOLE: &str = "LACEWING_TESTS_WHOLE";
 
+/// Whether this is a step of such a test run.
+pub(super) fn is_whole() -> bool {
+    env::var_os(WHOLE).is_some()
+}
+
 /// A program of a package of the workspace. In a test run it is the one that was built with the tests, whose libraries have the features that
 /// any package asks for: nothing is compiled again.
 pub(super) fn built(package: &str, name: &str) -> Result<Command> {
-    let of = match env::var_os(WHOLE) {
-        Some(_) => &["--workspace"][..],
-        None => &["--package", package],
-    };
+    let of = if is_whole() { &["--workspace"][..] } else { &["--package", package] };
     output(cargo(&paths::root()).args(["build", "--quiet", "--bin", name]).args(of))?;
     let mut program = Command::new(paths::target_dir().join("debug").join(name));
     program.current_dir(paths::root());

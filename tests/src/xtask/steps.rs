@@ -63,7 +63,7 @@ pub(super) const STEPS: [Step; 18] = [
     step("example", "the firmware example classifies its image, within its budget", example::run),
     step("onnx", "ONNX's backend suite passes as listed", onnx_suite),
     step("no-panic", "the runtime cannot panic, by linking", no_panic_link),
-    step("fuzz", "a minute of fuzzing", fuzz::run),
+    step("fuzz", "some fuzzing of the reader of models, and of the importers where it is run alone", fuzz::run),
 ];
 
 /// Packages outside the workspace.
