@@ -114,7 +114,7 @@ fn build(folder: &Path, features: &str) -> Result<()> {
     cargo.args(["--profile", "web", "--quiet", "--package", "lacewing-web", "--no-default-features"]);
     process::run(cargo.args(["--features", features]))?;
     let module = compiler.target_dir().join(TRIPLE).join("web/lacewing_web.wasm");
-    process::run(process::built("lacewing-bindgen", "lacewing-bindgen")?.arg(&module).arg(folder))?;
+    process::run(process::built("lacewing-bindgen", "bindgen")?.arg(&module).arg(folder))?;
     optimize(&folder.join("lacewing_bg.wasm"))
 }
 
