@@ -66,7 +66,7 @@ const NAMES: [&str; 4] = ["text", "rodata", "arena", "stack"];
 const ARENA: usize = 2;
 /// By how many bytes each may differ in builds of the same sources: where they lie decides the hashes in symbols, these the order of
 /// functions, and that the padding between them.
-const SLACK: [u64; 4] = [32, 0, 0, 0];
+const SLACK: [u64; 4] = [64, 0, 0, 0];
 
 impl Row {
     /// Of a run on an emulated board.
@@ -201,9 +201,9 @@ mod tests {
 
     #[test]
     fn growth_is_told_apart_from_shrink() {
-        let (more, less) = budget().compare(&row([43, 19, 30, 40]), "rustc 1");
-        assert_eq!((&more[..], &less[..]), ("board with demo: text 10 → 43\n", "board with demo: rodata 20 → 19\n"));
-        assert_eq!(budget().compare(&row([42, 20, 30, 40]), "rustc 1"), (String::new(), String::new()));
+        let (more, less) = budget().compare(&row([75, 19, 30, 40]), "rustc 1");
+        assert_eq!((&more[..], &less[..]), ("board with demo: text 10 → 75\n", "board with demo: rodata 20 → 19\n"));
+        assert_eq!(budget().compare(&row([74, 20, 30, 40]), "rustc 1"), (String::new(), String::new()));
         let unknown = Row { model: "other".into(), ..row([0; 4]) };
         assert_eq!(budget().compare(&unknown, "rustc 1").0, "board with other has no budget\n");
     }
