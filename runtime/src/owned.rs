@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
-/// Bytes of a line of the cache.
-const LINE: usize = 64;
+use crate::format::LINE;
 
 /// Bytes that start at a multiple of 64: files and arenas must at one of 16, and what vectors load shall lie in one line of the cache.
 ///

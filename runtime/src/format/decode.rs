@@ -33,7 +33,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Says that what was read is none of its type.
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
+    #[inline(never)]
     pub(crate) const fn fail(&mut self) {
         (self.rest, self.failed) = (&[], true);
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
+use super::{ALIGN, HEADER_LEN, Header, LINE, MAX_REGIONS, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -36,8 +36,6 @@ pub struct Builder {
     phase: Option<usize>,
 }
 
-/// Bytes of a line of the cache.
-const LINE: usize = 64;
 /// Bytes from which on a constant is long: lines cost less than a twentieth of it.
 const LONG: usize = 1024;
 

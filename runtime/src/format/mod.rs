@@ -37,6 +37,8 @@ pub use turns::Turns;
 
 /// Alignment of sections, of the file in memory and of the arena, in bytes.
 pub const ALIGN: usize = 16;
+/// A line of the cache of processors that load vectors from one, in bytes. Hosts place files and arenas by it; see `encode::in_lines`.
+pub const LINE: usize = 64;
 
 /// The next multiple of [`ALIGN`]. Not for values near `usize::MAX`.
 #[must_use]

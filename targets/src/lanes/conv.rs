@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use lacewing::arena::{Constants, cast_mut};
-use lacewing::format::{Layout, Tensor, Window};
+use lacewing::format::{LINE, Layout, Tensor, Window};
 use lacewing::ops::ConvI8;
 use lacewing::rows::Work;
 
@@ -22,8 +22,8 @@ pub(super) const LAYOUT: Layout = Layout { outputs: BLOCK as u16, depth: 4 };
 /// Bytes of activations that are copied at a time for a pointwise convolution: a part of the first cache.
 const CHUNK: usize = 12 << 10;
 
-/// Bytes of a line of the cache: as many more are wanted than are used, so that scratch may lie anywhere.
-pub(super) const LINE: u32 = 64;
+/// Bytes that are wanted beyond those that are used, so that scratch may lie anywhere: a line of the cache.
+pub(super) const SPARE: u32 = LINE as u32;
 
 /// What a convolution wants.
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
@@ -40,7 +40,7 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
             .checked_mul(channels.checked_next_multiple_of(4)?)?
             .checked_mul(16)?,
     };
-    let scratch = blocks.checked_mul(4 * BLOCK as u32)?.checked_add(weights)?.checked_add(ring)?.checked_add(LINE)?;
+    let scratch = blocks.checked_mul(4 * BLOCK as u32)?.checked_add(weights)?.checked_add(ring)?.checked_add(SPARE)?;
     let scratch = scratch.checked_next_multiple_of(4)?;
     Some(Wish { layout: LAYOUT, scratch, least: scratch })
 }
@@ -74,7 +74,7 @@ pub(super) fn run(present: Present, op: &ConvI8, constants: Constants<'_>, work:
 
 /// Room for a number for each lane, at the first line of the cache in the scratch. Groups behind it lie in one line each.
 pub(super) fn sums(scratch: &mut [u8], outputs: usize) -> Option<(&mut [[i32; BLOCK]], &mut [u8])> {
-    let scratch = scratch.get_mut(scratch.as_ptr().align_offset(LINE as usize)..)?;
+    let scratch = scratch.get_mut(scratch.as_ptr().align_offset(LINE)..)?;
     let (sums, rest) = scratch.split_at_mut_checked(outputs.div_ceil(BLOCK).checked_mul(4 * BLOCK)?)?;
     Some((cast_mut::<i32>(sums)?.as_chunks_mut().0, rest))
 }

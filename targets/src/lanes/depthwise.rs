@@ -24,12 +24,12 @@ use crate::wish::Wish;
 pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<Wish> {
     let ([.., channels], [kh, kw]) = (input.shape, window.kernel);
     let ([row, ring], fours) = (ring::sizes(input, window)?, kh.div_ceil(4));
-    let columns = side_by_side(channels as usize, window.stride[1] as usize, output.shape[2] as usize);
+    let columns = columns_at_once(channels as usize, window.stride[1] as usize, output.shape[2] as usize);
     let lanes = channels.checked_mul(u32::try_from(columns).ok()?)?;
     let blocks = lanes.div_ceil(BLOCK as u32).checked_mul(GROUP as u32)?;
     let weights = fours.checked_mul(kw)?.checked_mul(blocks)?;
     let interleaved = row.checked_next_multiple_of(BLOCK as u32)?.checked_mul(4)?.checked_mul(fours)?;
-    let parts = [conv::LINE, blocks, blocks, weights, interleaved, 2 * GROUP as u32, ring];
+    let parts = [conv::SPARE, blocks, blocks, weights, interleaved, 2 * GROUP as u32, ring];
     let scratch = parts.into_iter().try_fold(0u32, u32::checked_add)?.checked_next_multiple_of(4)?;
     let layout = Layout::channels_last(u16::try_from(channels).ok()?);
     (channels == output.shape[3]).then_some(Wish { layout, scratch, least: scratch })
@@ -45,7 +45,7 @@ pub(super) fn run(present: Present, op: &DepthwiseI8, constants: Constants<'_>, 
     {
         return None;
     }
-    let columns = side_by_side(channels, image.stride[1], width);
+    let columns = columns_at_once(channels, image.stride[1], width);
     let lanes = channels.checked_mul(columns)?;
     let (sums, scratch) = conv::sums(work.scratch, lanes)?;
     let (multipliers, scratch) = conv::sums(scratch, lanes)?;
@@ -60,7 +60,7 @@ pub(super) fn run(present: Present, op: &DepthwiseI8, constants: Constants<'_>, 
 }
 
 /// How many neighbors of a row of `width` are computed as one pixel: enough for 64 lanes without a rest, or for about 256.
-fn side_by_side(channels: usize, across: usize, width: usize) -> usize {
+fn columns_at_once(channels: usize, across: usize, width: usize) -> usize {
     let whole = |columns: &usize| channels.wrapping_mul(*columns).is_multiple_of(4 * BLOCK);
     match channels {
         0 | 96.. if channels.is_multiple_of(BLOCK) => 1,

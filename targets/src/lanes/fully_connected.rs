@@ -6,15 +6,16 @@
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::ops::FullyConnectedI8;
 
-use super::conv::{LAYOUT, LINE, sums};
+use super::conv::{LAYOUT, SPARE, sums};
 use super::level::Present;
+use super::ring;
 use super::tile::{BLOCK, GROUP, Layer, Square};
 use crate::wish::Wish;
 
 /// What a layer of `depth` inputs and `outputs` outputs wants: room for a number for each lane, and for the vector in whole groups.
 pub(super) fn wish(depth: u32, outputs: u32) -> Option<Wish> {
     let lanes = outputs.div_ceil(BLOCK as u32).checked_mul(4 * BLOCK as u32)?;
-    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?.checked_add(LINE)?;
+    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?.checked_add(SPARE)?;
     Some(Wish { layout: LAYOUT, scratch, least: scratch })
 }
 
@@ -49,6 +50,6 @@ pub(super) fn run(
 /// The numbers in whole fours: weights behind the last one may be any, and meet zeros.
 fn in_fours<'a>(input: &[i8], copy: &'a mut [i8]) -> &'a [i8] {
     copy.fill(0);
-    copy.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+    ring::plain(input, copy);
     copy
 }

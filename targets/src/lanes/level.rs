@@ -308,8 +308,8 @@ impl Present {
         depth.fits().then(|| call!(self, depth(depth)))
     }
 
-    /// Looks through the weights of a layer, whose biases repeat as often as there are lanes: takes what raised activations add to the sums of each block, `Σ_k 128·w[o][k]`, off the biases,
-    /// and finds out whether products can be added in pairs.
+    /// Looks through the weights of a layer, whose biases repeat as often as there are lanes: takes what raised activations add to the sums of
+    /// each block, `Σ_k 128·w[o][k]`, off the biases, and finds out whether products can be added in pairs.
     pub(super) fn prepare<'s>(self, layer: &mut Layer<'s>, bias: &[i32], sums: &'s mut [[i32; BLOCK]]) {
         call!(self, surplus(layer, sums));
         for sums in sums.as_flattened_mut().chunks_mut(bias.len().max(1)) {

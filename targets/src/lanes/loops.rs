@@ -202,7 +202,7 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
         // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in
         // each block.
         let sums = unsafe {
-            let mut sums = if L::TOGETHER { [begun::<L, V>(layer, block); P] } else { [[L::zero(); V]; P] };
+            let mut sums = [begun::<L, V>(layer, block); P];
             let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {

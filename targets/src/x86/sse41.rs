@@ -19,13 +19,8 @@ impl Vectors for Sse41 {
 
     #[inline(always)]
     unsafe fn group(at: *const i8) -> [__m128i; 8] {
-        // SAFETY: as the caller says.
-        let mut group = [unsafe { _mm_setzero_si128() }; 8];
-        for (eight, part) in group.iter_mut().enumerate() {
-            // SAFETY: the caller says that 64 bytes may be read, and that the processor has SSE4.1.
-            *part = unsafe { _mm_cvtepi8_epi16(_mm_loadl_epi64(at.add(eight.wrapping_mul(8)).cast())) };
-        }
-        group
+        // SAFETY: the caller says that 64 bytes may be read.
+        [0, 8, 16, 24, 32, 40, 48, 56].map(|i| unsafe { _mm_cvtepi8_epi16(_mm_loadl_epi64(at.add(i).cast())) })
     }
 
     #[inline(always)]
@@ -47,9 +42,9 @@ impl Vectors for Sse41 {
 
     #[inline(always)]
     unsafe fn dot(mut sums: [__m128i; 8], a: [__m128i; 8], b: [__m128i; 8]) -> [__m128i; 8] {
-        for ((sums, a), b) in sums.iter_mut().zip(&a).zip(&b) {
+        for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
             // SAFETY: SSE2 is part of x86-64.
-            *sums = unsafe { _mm_add_epi32(*sums, _mm_madd_epi16(*a, *b)) };
+            *sums = unsafe { _mm_add_epi32(*sums, _mm_madd_epi16(a, b)) };
         }
         sums
     }

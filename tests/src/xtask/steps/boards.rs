@@ -77,7 +77,8 @@ pub(super) fn qemu() -> Result<Outcome> {
 
 /// What boards take for models, whose outputs are the host's.
 ///
-/// The demo, written for the board's kernels, and [`ALONE`] have firmwares of their own. All others go through one that has every operation.
+/// The demo, written for the board's kernels, and [`ALONE`] have firmwares of their own. All others go through one that has every operation, where a
+/// board has room for it.
 pub(in crate::xtask) fn rows() -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let cases: Vec<_> = models(folder.path())?
@@ -86,18 +87,25 @@ pub(in crate::xtask) fn rows() -> Result<Vec<Row>> {
         .collect::<Result<_>>()?;
     let mut rows = Vec::new();
     for board in emulated() {
+        let before = rows.len();
         for case in cases.iter().filter(|case| case.is_alone_on(board)) {
             rows.push(Row::of(&case.check(board)?));
         }
-        if board.ram.len >= records::RAM {
+        if has_room(board) {
             rows.push(together(board, &cases)?);
         }
+        ensure!(rows.len() > before, "no model fits {}", board.name);
     }
     Ok(rows)
 }
 
 /// Released files with a firmware of their own on every board: what only its session does, and the smallest.
 const ALONE: [&str; 3] = ["v1-regions", "v1-rows", "v1-tiny"];
+
+/// Whether the firmware with every operation has its memory there.
+fn has_room(board: &Board) -> bool {
+    board.ram.len >= records::RAM
+}
 
 /// The demo's model, written for the kernels of every board, and the files that stay as tests.
 fn models(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -129,6 +137,7 @@ fn together(board: &'static Board, cases: &[Case]) -> Result<Row> {
             taken.push((case, arena));
         }
     }
+    ensure!(!taken.is_empty(), "no model fits {}", board.name);
     let ran = batch.run(taken.iter().map(|(case, arena)| (case.model.bytes(), &arena[..])))?;
     let mut rest = &ran.arenas[..];
     for (case, arena) in &taken {
@@ -175,7 +184,7 @@ impl Case {
     fn is_alone_on(&self, board: &Board) -> bool {
         let name = self.name();
         let own = target(board.target).is_some_and(|target| demo(target) == name);
-        let alone = own || ALONE.contains(&&*name);
+        let alone = own || ALONE.contains(&&*name) || !has_room(board);
         alone && self.model.check_fits(board).inspect_err(|why| eprintln!("{}: {why:#}", self.path.display())).is_ok()
     }
 
