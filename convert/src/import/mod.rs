@@ -5,6 +5,7 @@
 //! This is the only reader of foreign bytes in the converter: behind it there is no panic and no default.
 
 mod budget;
+mod cell;
 mod constants;
 mod control;
 mod decode;

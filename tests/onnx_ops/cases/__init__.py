@@ -1,6 +1,6 @@
 """The models of this suite; importing a module registers its cases in `net.CASES`."""
 
-from . import arithmetic, blocks, conv, dense, elementwise, moves, shapes, windows
+from . import arithmetic, blocks, conv, dense, elementwise, loops, moves, shapes, windows
 from .net import CASES, Net
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "conv",
     "dense",
     "elementwise",
+    "loops",
     "moves",
     "shapes",
     "windows",
