@@ -27,6 +27,7 @@ pub(super) unsafe fn all<G: Grid, const P: usize, const V: usize>(grid: &mut G) 
         // SAFETY: as the caller says; so many pixels are left.
         first = first.wrapping_add(unsafe {
             match left {
+                _ if P >= 12 && left >= 16 && blocks == 1 => pixels::<G, 16, 1>(grid, first),
                 _ if P >= 12 && left >= 12 && blocks == 1 => pixels::<G, 12, 1>(grid, first),
                 _ if P >= 12 && V >= 2 && left >= 12 && blocks == 2 => pixels::<G, 12, 2>(grid, first),
                 _ if P >= 12 && left >= 8 && blocks == 1 => pixels::<G, 8, 1>(grid, first),

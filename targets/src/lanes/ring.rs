@@ -16,6 +16,8 @@ pub(super) struct Ring<'a, T, F> {
     image: Image<'a, T>,
     /// Writes numbers as the loops want them.
     copy: F,
+    /// What stands outside the image, as the loops want it.
+    outside: T,
     numbers: &'a mut [T],
     slots: usize,
     /// Numbers of a row.
@@ -48,7 +50,11 @@ impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
     pub(super) fn new(image: Image<'a, T>, width: usize, copy: F, numbers: &'a mut [T]) -> Option<(Self, &'a mut [T])> {
         let (slots, row) = (slots(image.kernel[0], image.dilation[0])?, row(&image, width)?);
         let (numbers, rest) = numbers.split_at_mut_checked(row.checked_mul(slots)?.checked_add(SLACK)?)?;
-        Some((Self { image, copy, numbers, slots, row, next: 0 }, rest))
+        let mut outside = [image.zero];
+        copy(&[image.zero], &mut outside);
+        let [outside] = outside;
+        numbers.fill(outside);
+        Some((Self { image, copy, outside, numbers, slots, row, next: 0 }, rest))
     }
 
     /// Brings in the rows that output row `y` reads; none of them before one that was brought in for an earlier one.
@@ -77,9 +83,15 @@ impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
         let ([kh, kw], across) = (self.image.kernel, self.image.dilation[1].wrapping_mul(self.image.channels));
         let kw = if taps == Taps::Each { kw } else { 1 };
         let to = to.get_mut(..kh.checked_mul(kw)?)?;
-        for (tap, to) in to.iter_mut().enumerate() {
-            let column = tap.checked_rem(kw)?.wrapping_mul(across);
-            *to = self.start(y, tap.checked_div(kw)?).wrapping_add(column);
+        let mut slot = y.wrapping_mul(self.image.stride[0]).checked_rem(self.slots)?;
+        for to in to.chunks_exact_mut(kw.max(1)) {
+            let mut at = slot.wrapping_mul(self.row);
+            for to in to {
+                *to = at;
+                at = at.wrapping_add(across);
+            }
+            slot = slot.wrapping_add(self.image.dilation[0]);
+            slot = slot.checked_sub(self.slots).unwrap_or(slot);
         }
         Some(to)
     }
@@ -88,24 +100,18 @@ impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
         row.checked_rem(self.slots).unwrap_or(0).wrapping_mul(self.row)
     }
 
-    /// Writes a row of the padded image.
+    /// Writes a row of the padded image. What stands outside at its ends is the same for every row, and is there already.
     fn fill(&mut self, row: usize) -> Option<()> {
         let Image { channels, pad: [top, left], height, .. } = self.image;
         let start = self.slot(row);
         let to = self.numbers.get_mut(start..start.checked_add(self.row)?)?;
-        let mut outside = [self.image.zero];
-        (self.copy)(&[self.image.zero], &mut outside);
-        let [outside] = outside;
         let Some(y) = row.checked_sub(top).filter(|y| *y < height) else {
-            to.fill(outside);
+            to.fill(self.outside);
             return Some(());
         };
-        let from = self.image.rows.row(y)?;
-        let (before, rest) = to.split_at_mut_checked(left.checked_mul(channels)?.min(to.len()))?;
-        let (inside, after) = rest.split_at_mut_checked(from.len().min(rest.len()))?;
-        before.fill(outside);
-        (self.copy)(from.get(..inside.len())?, inside);
-        after.fill(outside);
+        let (from, to) = (self.image.rows.row(y)?, to.get_mut(left.checked_mul(channels)?..).unwrap_or_default());
+        let len = from.len().min(to.len());
+        (self.copy)(from.get(..len)?, to.get_mut(..len)?);
         Some(())
     }
 }
