@@ -146,6 +146,6 @@ impl Plane<'_> {
         let len = count.checked_mul(self.layer.outputs)?;
         let (y, rest) = core::mem::take(&mut self.y).split_at_mut_checked(len)?;
         self.y = rest;
-        self.present.square(&mut Square { x, step, count, runs, len: self.len, layer: self.layer, y })
+        self.present.square(&mut Square { x, step, count, runs, len: self.len, layer: &self.layer, y })
     }
 }

@@ -159,12 +159,12 @@ fn rows(
             present.interleave([chunk(0)?, chunk(1)?, chunk(2)?, chunk(3)?], to.as_chunks_mut().0);
         }
         let (y, after) = rest.split_at_mut_checked(count.checked_mul(layer.outputs)?)?;
-        present.depth(&mut Depth { x, steps, count, taps: [fours, kw], layer, y })?;
+        present.depth(&mut Depth { x, steps, count, taps: [fours, kw], layer: &layer, y })?;
         rest = after;
         if left > 0 {
             let (y, after) = rest.split_at_mut_checked(last.outputs)?;
             let x = x.get(count.checked_mul(steps[1])?..)?;
-            present.depth(&mut Depth { x, steps, count: 1, taps: [fours, kw], layer: last, y })?;
+            present.depth(&mut Depth { x, steps, count: 1, taps: [fours, kw], layer: &last, y })?;
             rest = after;
         }
     }

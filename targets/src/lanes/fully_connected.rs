@@ -42,7 +42,7 @@ pub(super) fn run(
         lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
         let layer = Layer { bias: sums, ..layer };
         let x = if depth.is_multiple_of(4) { input } else { in_fours(input, copy) };
-        present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer, y })?;
+        present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer: &layer, y })?;
     }
     Some(())
 }

@@ -198,7 +198,7 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
 
     #[inline(always)]
     unsafe fn tile<const P: usize, const V: usize>(&mut self, [first, block]: [usize; 2]) {
-        let Square { x, step, runs, len, ref layer, ref mut y, .. } = *self.square;
+        let Square { x, step, runs, len, layer, ref mut y, .. } = *self.square;
         // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that the weights have a group for every four bytes of the runs in
         // each block.
         let sums = unsafe {
@@ -303,7 +303,7 @@ unsafe fn taps<L: Vectors, const V: usize>(depth: &mut Depth<'_>, block: usize) 
 /// `V` blocks of channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
 #[inline(always)]
 unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth<'_>, block: usize) {
-    let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], ref layer, ref mut y } = *depth;
+    let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], layer, ref mut y } = *depth;
     let ([group_step, block_step], from) = (layer.steps, block.wrapping_mul(GROUP));
     // SAFETY: `fits` says that all groups of weights of the blocks are there.
     let weight = |g: usize, v: usize| unsafe {

@@ -188,7 +188,7 @@ pub(super) struct Square<'a> {
     /// Bytes of a run, a multiple of 4.
     pub(super) len: usize,
     /// The constants.
-    pub(super) layer: Layer<'a>,
+    pub(super) layer: &'a Layer<'a>,
     /// The outputs of the pixels.
     pub(super) y: &'a mut [i8],
 }
@@ -217,7 +217,7 @@ pub(super) struct Depth<'a> {
     /// Fours of rows, and taps of a row.
     pub(super) taps: [usize; 2],
     /// The constants; the groups of weights are in the order `[g][t]` for all blocks each.
-    pub(super) layer: Layer<'a>,
+    pub(super) layer: &'a Layer<'a>,
     /// The outputs of the pixels.
     pub(super) y: &'a mut [i8],
 }
