@@ -373,15 +373,20 @@ pub(super) fn pairs<L: Vectors>(weights: &[i8]) -> bool {
 pub(super) unsafe fn surplus<L: Vectors>(layer: &Layer<'_>, to: &mut [[i32; BLOCK]]) {
     let [group_step, block_step] = layer.steps;
     for (block, to) in to.iter_mut().enumerate() {
+        let mut weights = layer.weights.get(block.wrapping_mul(block_step)..).unwrap_or_default();
         // SAFETY: as the caller says; 64 bytes may be read of each array.
         unsafe {
-            let (mut sums, zeros) = (L::zero(), L::raised(L::group([0; GROUP].as_ptr())));
+            // Sums that do not wait for each other.
+            let (mut sums, zeros) = ([L::zero(); 4], L::raised(L::group([0; GROUP].as_ptr())));
             for g in 0..if L::UNSIGNED { layer.groups } else { 0 } {
-                let at = g.wrapping_mul(group_step).wrapping_add(block.wrapping_mul(block_step));
-                let Some(group) = layer.weights.get(at..).and_then(|rest| rest.first_chunk::<GROUP>()) else { break };
-                sums = L::dot(sums, zeros, L::group(group.as_ptr()));
+                let Some(group) = weights.first_chunk::<GROUP>() else { break };
+                sums[g % 4] = L::dot(sums[g % 4], zeros, L::group(group.as_ptr()));
+                weights = weights.get(group_step..).unwrap_or_default();
             }
-            *to = L::sums(sums);
+            *to = [0; BLOCK];
+            for part in sums {
+                to.iter_mut().zip(L::sums(part)).for_each(|(to, part)| *to = to.wrapping_add(part));
+            }
         }
     }
 }
