@@ -34,6 +34,18 @@ impl Reals for NeonReals {
     }
 
     #[inline(always)]
+    unsafe fn clamped(mut sixteen: Self::Sixteen, [lo, hi]: [f32; 2]) -> Self::Sixteen {
+        for part in &mut sixteen {
+            // SAFETY: NEON is part of AArch64.
+            unsafe {
+                let ([lo, hi], x) = ([vdupq_n_f32(lo), vdupq_n_f32(hi)], *part);
+                *part = vbslq_f32(vcltq_f32(x, lo), lo, vbslq_f32(vcgtq_f32(x, hi), hi, x));
+            }
+        }
+        sixteen
+    }
+
+    #[inline(always)]
     unsafe fn numbers(sixteen: Self::Sixteen) -> [f32; BLOCK] {
         let mut numbers = [0.0; BLOCK];
         for (to, part) in numbers.as_chunks_mut::<4>().0.iter_mut().zip(sixteen) {

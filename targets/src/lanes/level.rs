@@ -189,7 +189,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn real_depth(depth: &mut reals::Depth<'_>) {
                 // SAFETY: as the caller says.
-                unsafe { reals::depth::<$reals>(depth) }
+                unsafe { reals::depth::<$reals, $real_pixels, $real_blocks>(depth) }
             }
 
             /// # Safety

@@ -101,6 +101,12 @@ impl Reals for Plain {
     }
 
     #[inline(always)]
+    unsafe fn clamped(sixteen: [f32; BLOCK], [lo, hi]: [f32; 2]) -> [f32; BLOCK] {
+        let clamped = |x: f32| if x > hi { hi } else { x };
+        sixteen.map(|x| if x < lo { lo } else { clamped(x) })
+    }
+
+    #[inline(always)]
     unsafe fn numbers(sixteen: [f32; BLOCK]) -> [f32; BLOCK] {
         sixteen
     }

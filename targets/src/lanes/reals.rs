@@ -4,7 +4,7 @@
 //! and sums, else twice: results do not depend on how work is cut.
 
 use super::grid::{self, Grid};
-use super::tile::{BLOCK, reach};
+use super::tile::{BLOCK, put_some, reach};
 
 /// What an instruction set does with sixteen numbers in f32.
 ///
@@ -19,6 +19,8 @@ pub(crate) trait Reals {
     unsafe fn splat(x: f32) -> Self::Sixteen;
     /// `sums[i] + a[i]·b[i]`.
     unsafe fn add_product(sums: Self::Sixteen, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
+    /// What is less than `lo` as `lo`, and what is more than `hi` as `hi`.
+    unsafe fn clamped(sixteen: Self::Sixteen, limits: [f32; 2]) -> Self::Sixteen;
     /// The numbers.
     unsafe fn numbers(sixteen: Self::Sixteen) -> [f32; BLOCK];
 }
@@ -55,38 +57,39 @@ impl Layer<'_> {
         block.wrapping_mul(self.depth).wrapping_mul(BLOCK)
     }
 
-    /// The biases of a block, zeros behind the last.
+    /// The biases of a block, zeros behind the last. They are read from where they are: a copy that was just made is loaded slowly.
     #[inline(always)]
-    fn bias(&self, block: usize) -> [f32; BLOCK] {
+    unsafe fn bias<R: Reals>(&self, block: usize) -> R::Sixteen {
         let from = self.bias.get(block.wrapping_mul(BLOCK)..).unwrap_or_default();
-        if let Some(whole) = from.first_chunk() {
-            return *whole;
-        }
-        let mut bias = [0.0; BLOCK];
-        bias.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        bias
+        let mut part = [0.0; BLOCK];
+        let whole = from.first_chunk().unwrap_or_else(|| {
+            part.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            &part
+        });
+        // SAFETY: the processor has the instruction set, as the caller says; the array has sixteen numbers.
+        unsafe { R::load(whole.as_ptr()) }
     }
 
-    /// Writes the results of a block, between the limits, into the outputs of a pixel.
+    /// Writes the results of a block, between the limits, into the outputs of a pixel. Of less than one block all sixteen are written where there
+    /// is room: those of the next pixel come later, to the same place.
     #[inline(always)]
-    fn put(&self, y: &mut [f32], [pixel, block]: [usize; 2], sums: &[f32; BLOCK]) {
-        let ([lo, hi], first) = (self.limits, block.wrapping_mul(BLOCK));
-        let results = sums.map(|sum| {
-            if sum < lo {
-                lo
-            } else if sum > hi {
-                hi
-            } else {
-                sum
-            }
-        });
+    unsafe fn put<R: Reals>(&self, y: &mut [f32], [pixel, block]: [usize; 2], sums: R::Sixteen) {
+        // SAFETY: the processor has the instruction set, as the caller says.
+        let results = unsafe { R::numbers(R::clamped(sums, self.limits)) };
+        let first = block.wrapping_mul(BLOCK);
         let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
-        let Some(y) = y.get_mut(start..) else { return };
+        let (left, Some(y)) = (self.outputs.wrapping_sub(first), y.get_mut(start..)) else { return };
         match y.first_chunk_mut() {
-            Some(y) if self.outputs.wrapping_sub(first) >= BLOCK => *y = results,
-            _ => y.iter_mut().zip(results).take(self.outputs.wrapping_sub(first)).for_each(|(to, from)| *to = from),
+            Some(y) if left >= BLOCK || self.outputs < BLOCK => *y = results,
+            _ => put_part(y.get_mut(..left).unwrap_or_default(), &results),
         }
     }
+}
+
+/// Writes a part of a block. A function of its own, so that the code round it stays small and sums in registers.
+#[inline(never)]
+fn put_part(y: &mut [f32], results: &[f32; BLOCK]) {
+    put_some(y, results);
 }
 
 /// Pixels by all outputs of a layer; each pixel reads some runs of numbers.
@@ -153,11 +156,7 @@ impl<R: Reals> Grid for Products<'_, '_, R> {
         let of_block = layer.at(1);
         // SAFETY: `fits` says that the runs of all pixels lie in `x`, and that each block has sixteen weights for every number of the runs.
         let sums = unsafe {
-            let mut sums = [[R::splat(0.0); V]; P];
-            for v in 0..V {
-                let bias = R::load(layer.bias(block.wrapping_add(v)).as_ptr());
-                sums.iter_mut().for_each(|sums| sums[v] = bias);
-            }
+            let mut sums = [begun::<R, V>(&layer, block); P];
             let mut weights = layer.weights.as_ptr().add(layer.at(block));
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {
@@ -175,13 +174,8 @@ impl<R: Reals> Grid for Products<'_, '_, R> {
             }
             sums
         };
-        for (p, sums) in sums.into_iter().enumerate() {
-            for (v, sums) in sums.into_iter().enumerate() {
-                // SAFETY: the processor has the instruction set, as the caller says.
-                let results = unsafe { R::numbers(sums) };
-                layer.put(self.square.y, [first.wrapping_add(p), block.wrapping_add(v)], &results);
-            }
-        }
+        // SAFETY: as the caller says.
+        unsafe { put_all::<R, P, V>(&layer, self.square.y, [first, block], sums) };
     }
 }
 
@@ -214,41 +208,82 @@ impl Depth<'_> {
     }
 }
 
-/// See [`Depth`].
+/// See [`Depth`]: up to `P` pixels by up to `16·V` channels at a time.
 ///
 /// # Safety
 /// The processor has the instruction set, and [`Depth::fits`].
 #[inline(always)]
-pub(super) unsafe fn depth<R: Reals>(depth: &mut Depth<'_>) {
-    for block in 0..depth.layer.blocks() {
-        // SAFETY: as the caller says.
-        unsafe {
-            match depth.taps.len() {
-                9 => channels::<R, 9>(depth, block),
-                _ => channels::<R, 0>(depth, block),
+pub(super) unsafe fn depth<R: Reals, const P: usize, const V: usize>(depth: &mut Depth<'_>) {
+    // SAFETY: as the caller says.
+    unsafe { grid::all::<_, P, V>(&mut Channels { depth, reals: core::marker::PhantomData::<R> }) }
+}
+
+/// Channels with what computes them.
+struct Channels<'d, 'a, R> {
+    depth: &'d mut Depth<'a>,
+    reals: core::marker::PhantomData<R>,
+}
+
+impl<R: Reals> Grid for Channels<'_, '_, R> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.depth.count
+    }
+
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.depth.layer.blocks()
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const P: usize, const V: usize>(&mut self, [first, block]: [usize; 2]) {
+        let Depth { x, step, taps, layer, ref mut y, .. } = *self.depth;
+        // SAFETY: `fits` says that each block has sixteen weights for each tap, and that what all taps of all pixels read lies in `x`.
+        let sums = unsafe {
+            let start = x.as_ptr().add(first.wrapping_mul(step).wrapping_add(block.wrapping_mul(BLOCK)));
+            let mut weights = layer.weights.as_ptr().add(layer.at(block));
+            let mut sums = [begun::<R, V>(&layer, block); P];
+            for tap in taps {
+                for v in 0..V {
+                    let w = R::load(weights.add(layer.at(v)));
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let at = tap.wrapping_add(p.wrapping_mul(step)).wrapping_add(v.wrapping_mul(BLOCK));
+                        sums[v] = R::add_product(sums[v], R::load(start.add(at)), w);
+                    }
+                }
+                weights = weights.add(BLOCK);
             }
-        }
+            sums
+        };
+        // SAFETY: as the caller says.
+        unsafe { put_all::<R, P, V>(&layer, y, [first, block], sums) };
     }
 }
 
-/// Sixteen channels of all pixels; `T` taps whose weights stay in registers, or any number if it is 0.
+/// What the sums of `V` blocks begin with.
 #[inline(always)]
-unsafe fn channels<R: Reals, const T: usize>(depth: &mut Depth<'_>, block: usize) {
-    let Depth { x, step, count, taps, layer, ref mut y } = *depth;
-    // SAFETY: `fits` says that the block has sixteen weights for each tap, and that what all taps of all pixels read lies in `x`.
-    unsafe {
-        let weights = layer.weights.as_ptr().add(layer.at(block));
-        let mut kept = [R::splat(0.0); T];
-        kept.iter_mut().enumerate().for_each(|(t, w)| *w = R::load(weights.add(t.wrapping_mul(BLOCK))));
-        let bias = R::load(layer.bias(block).as_ptr());
-        for p in 0..count {
-            let start = x.as_ptr().add(p.wrapping_mul(step).wrapping_add(block.wrapping_mul(BLOCK)));
-            let mut sums = bias;
-            for (t, tap) in taps.iter().enumerate() {
-                let w = if T > 0 { kept[t % T.max(1)] } else { R::load(weights.add(t.wrapping_mul(BLOCK))) };
-                sums = R::add_product(sums, R::load(start.add(*tap)), w);
-            }
-            layer.put(y, [p, block], &R::numbers(sums));
+unsafe fn begun<R: Reals, const V: usize>(layer: &Layer<'_>, block: usize) -> [R::Sixteen; V] {
+    // SAFETY: as the caller says.
+    let mut sums = [unsafe { R::splat(0.0) }; V];
+    for (v, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the same.
+        *sums = unsafe { layer.bias::<R>(block.wrapping_add(v)) };
+    }
+    sums
+}
+
+/// Writes the results of a tile.
+#[inline(always)]
+unsafe fn put_all<R: Reals, const P: usize, const V: usize>(
+    layer: &Layer<'_>,
+    y: &mut [f32],
+    [first, block]: [usize; 2],
+    sums: [[R::Sixteen; V]; P],
+) {
+    for (p, sums) in sums.iter().enumerate() {
+        for (v, sums) in sums.iter().enumerate() {
+            // SAFETY: the processor has the instruction set, as the caller says.
+            unsafe { layer.put::<R>(y, [first.wrapping_add(p), block.wrapping_add(v)], *sums) };
         }
     }
 }

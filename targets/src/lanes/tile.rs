@@ -152,19 +152,19 @@ fn put_each<const N: usize>(y: &mut [i8], results: &[[i8; BLOCK]]) {
 
 /// Copies as many of up to 127 numbers as there is room for, in pieces that need no loop.
 #[inline(always)]
-fn put_some(y: &mut [i8], from: &[i8]) {
-    let (y, from) = piece::<64>(y, from);
-    let (y, from) = piece::<32>(y, from);
-    let (y, from) = piece::<16>(y, from);
-    let (y, from) = piece::<8>(y, from);
-    let (y, from) = piece::<4>(y, from);
-    let (y, from) = piece::<2>(y, from);
-    piece::<1>(y, from);
+pub(super) fn put_some<T: Copy>(y: &mut [T], from: &[T]) {
+    let (y, from) = piece::<T, 64>(y, from);
+    let (y, from) = piece::<T, 32>(y, from);
+    let (y, from) = piece::<T, 16>(y, from);
+    let (y, from) = piece::<T, 8>(y, from);
+    let (y, from) = piece::<T, 4>(y, from);
+    let (y, from) = piece::<T, 2>(y, from);
+    piece::<T, 1>(y, from);
 }
 
 /// Copies `N` numbers, if `N` is part of how many there is room for as a sum of powers of two. Gives what is left.
 #[inline(always)]
-fn piece<'a, const N: usize>(y: &'a mut [i8], from: &'a [i8]) -> (&'a mut [i8], &'a [i8]) {
+fn piece<'a, T: Copy, const N: usize>(y: &'a mut [T], from: &'a [T]) -> (&'a mut [T], &'a [T]) {
     let (y, rest) = y.split_at_mut(y.len() & N);
     if let (Some(y), Some(from)) = (y.first_chunk_mut::<N>(), from.first_chunk()) {
         *y = *from;

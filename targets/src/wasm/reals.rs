@@ -31,6 +31,14 @@ impl Reals for SimdReals {
     }
 
     #[inline(always)]
+    unsafe fn clamped(mut sixteen: [v128; 4], [lo, hi]: [f32; 2]) -> [v128; 4] {
+        for part in &mut sixteen {
+            *part = f32x4_pmin(f32x4_pmax(*part, f32x4_splat(lo)), f32x4_splat(hi));
+        }
+        sixteen
+    }
+
+    #[inline(always)]
     unsafe fn numbers(sixteen: [v128; 4]) -> [f32; BLOCK] {
         let mut numbers = [0.0; BLOCK];
         for (to, part) in numbers.as_chunks_mut::<4>().0.iter_mut().zip(sixteen) {
