@@ -118,7 +118,10 @@ impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
 
 /// Copies numbers as they are.
 pub(super) fn plain<T: Copy>(from: &[T], to: &mut [T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    let len = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
+        to.copy_from_slice(from);
+    }
 }
 
 /// How the taps of a row are read.
