@@ -88,6 +88,9 @@ pub(crate) trait Vectors: Sized {
     }
 }
 
+/// Sums that are made of one at a time where one would wait for itself.
+const CHAINS: usize = 4;
+
 /// Taps of a row of the usual window.
 const TAPS: usize = 3;
 
@@ -371,17 +374,23 @@ pub(super) fn pairs<L: Vectors>(weights: &[i8]) -> bool {
 /// The processor has the instruction set.
 #[inline(always)]
 pub(super) unsafe fn surplus<L: Vectors>(layer: &Layer<'_>, to: &mut [[i32; BLOCK]]) {
-    let [group_step, block_step] = layer.steps;
-    for (block, to) in to.iter_mut().enumerate() {
-        let mut weights = layer.weights.get(block.wrapping_mul(block_step)..).unwrap_or_default();
-        // SAFETY: as the caller says; 64 bytes may be read of each array.
+    let ([group_step, block_step], reads) = (layer.steps, L::UNSIGNED && layer.fits());
+    let groups = if reads { layer.groups } else { 0 };
+    for (block, to) in to.iter_mut().take(layer.blocks()).enumerate() {
+        // SAFETY: as the caller says; `fits` says that so many groups of so many blocks are there, and 64 bytes may be read of the array.
         unsafe {
-            // Sums that do not wait for each other.
-            let (mut sums, zeros) = ([L::zero(); 4], L::raised(L::group([0; GROUP].as_ptr())));
-            for g in 0..if L::UNSIGNED { layer.groups } else { 0 } {
-                let Some(group) = weights.first_chunk::<GROUP>() else { break };
-                sums[g % 4] = L::dot(sums[g % 4], zeros, L::group(group.as_ptr()));
-                weights = weights.get(group_step..).unwrap_or_default();
+            let mut at = layer.weights.as_ptr().wrapping_add(block.wrapping_mul(block_step));
+            let zeros = L::raised(L::group([0; GROUP].as_ptr()));
+            let mut sums = [L::zero(); CHAINS];
+            for _ in 0..groups / CHAINS {
+                for sums in &mut sums {
+                    *sums = L::dot(*sums, zeros, L::group(at));
+                    at = at.wrapping_add(group_step);
+                }
+            }
+            for _ in 0..groups % CHAINS {
+                sums[0] = L::dot(sums[0], zeros, L::group(at));
+                at = at.wrapping_add(group_step);
             }
             *to = [0; BLOCK];
             for part in sums {

@@ -90,7 +90,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Whether there are weights of all blocks.
-    fn fits(&self) -> bool {
+    pub(super) fn fits(&self) -> bool {
         let [group, block] = self.steps;
         reach([(self.groups, group), (self.blocks(), block)], GROUP).is_some_and(|end| end <= self.weights.len())
     }
