@@ -31,7 +31,7 @@ pub(super) unsafe fn all<G: Grid, const P: usize, const V: usize>(grid: &mut G) 
                 _ if P >= 12 && left >= 12 && blocks == 1 => pixels::<G, 12, 1>(grid, first),
                 _ if P >= 12 && V >= 2 && left >= 12 && blocks == 2 => pixels::<G, 12, 2>(grid, first),
                 _ if P >= 12 && left >= 8 && blocks == 1 => pixels::<G, 8, 1>(grid, first),
-                _ if P >= 6 && left >= 6 => pixels::<G, 6, V>(grid, first),
+                _ if P >= 6 && left >= 6 && left != 8 => pixels::<G, 6, V>(grid, first),
                 _ if P >= 4 && left >= 4 => pixels::<G, 4, V>(grid, first),
                 _ if P >= 2 && left >= 2 => pixels::<G, 2, V>(grid, first),
                 _ => pixels::<G, 1, V>(grid, first),
