@@ -57,5 +57,7 @@ pub use error::{Fault, Flaw, ReadError, RunError};
 pub use format::{AllOps, Int8Ops, OpSet, Opcode, Ops};
 pub use int::Int;
 pub use kernels::{Kernels, Portable};
+#[cfg(any(feature = "encode", feature = "std"))]
+pub use model::Program;
 pub use model::{Frame, MAX_LIVE, Model, Ran, Session};
 pub use profile::Profiler;

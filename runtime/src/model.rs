@@ -3,6 +3,8 @@
 mod band;
 mod check;
 mod frame;
+#[cfg(any(feature = "encode", feature = "std"))]
+mod program;
 mod run;
 mod session;
 
@@ -21,6 +23,8 @@ use band::Band;
 use check::{Check, Door};
 
 pub use frame::Frame;
+#[cfg(any(feature = "encode", feature = "std"))]
+pub use program::Program;
 pub use session::Session;
 
 /// Tensors that may be live at once.

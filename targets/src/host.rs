@@ -3,11 +3,13 @@
 //! A firmware compiles the operations that it names into its own code. Tools run every operation, and calling [`run`] they share the one
 //! copy of them that is compiled with this crate, at its optimization level; so do they with what passes the doors.
 
+#[cfg(doc)]
+use lacewing::Model;
 use lacewing::arena::{Pod, cast, cast_mut};
 use lacewing::format::{DType, Span};
 use lacewing::ops::quantize::{dequantize, quantize};
 use lacewing::profile::After;
-use lacewing::{Kernels, Model, Ran, RunError};
+use lacewing::{Kernels, Program, Ran, RunError};
 
 /// The operations that are linked: without the feature `float` those in integers.
 #[cfg(feature = "float")]
@@ -16,18 +18,19 @@ pub type Linked = lacewing::AllOps;
 #[cfg(not(feature = "float"))]
 pub type Linked = lacewing::Int8Ops;
 
-/// As [`Model::run_with`]. `rows` are the bytes of an
+/// Runs a program, and calls `after` when each record has run, in a band when it had a turn. `rows` are the bytes of an
 /// input that goes in row by row; all others are in the arena already.
 ///
 /// # Errors
 /// As [`Model::run`] and [`Model::push_row`].
 pub fn run<K: Kernels>(
-    model: &Model<'_, Linked>,
+    program: &Program<'_, Linked>,
     kernels: &K,
     (arena, rows): (&mut [u8], &[u8]),
     after: &mut dyn FnMut(Ran<'_>),
 ) -> Result<(), RunError> {
-    let Some(mut frame) = model.frame() else { return model.run_with(kernels, arena, after) };
+    let model = program.model();
+    let Some(mut frame) = model.frame() else { return program.run_profiled(kernels, arena, &mut After(after)) };
     let mut rows = rows;
     while let Some(range) = frame.row().and_then(Span::range) {
         let (row, rest) = rows.split_at_checked(range.len()).ok_or(RunError::Rows)?;

@@ -18,7 +18,7 @@ use core::fmt;
 use lacewing::owned::Aligned;
 #[cfg(not(feature = "std"))]
 use lacewing::owned::Aligned as Bytes;
-use lacewing::{Model, ReadError};
+use lacewing::{Model, Program, ReadError};
 
 use crate::host::Linked;
 use crate::pack;
@@ -55,10 +55,10 @@ impl Loaded {
     fn held(bytes: impl Into<Bytes>) -> Result<Self, ReadError> {
         let bytes = bytes.into();
         // SAFETY: the bytes are in an allocation or a mapping of their own, where they stay when `bytes` is moved. They are freed with
-        // `Held`, and nothing changes them until then: `_bytes` is not touched. The model in it is copied out by `model` alone, for no
+        // `Held`, and nothing changes them until then: `_bytes` is not touched. The program is lent by `program` alone, for no
         // longer than `self` is borrowed.
         let file: &'static [u8] = unsafe { &*core::ptr::from_ref::<[u8]>(&bytes) };
-        Ok(Self(Arc::new(Held { model: Model::read(file)?, _bytes: bytes })))
+        Ok(Self(Arc::new(Held { program: Program::new(Model::read(file)?), _bytes: bytes })))
     }
 
     /// The model as [`native`](crate::native) kernels want it: the same one if it is so already, as one is that was converted for this
@@ -75,7 +75,12 @@ impl Loaded {
     /// The model, read once.
     #[must_use]
     pub fn model(&self) -> Model<'_, Linked> {
-        self.0.model
+        self.program().model()
+    }
+
+    /// The model with its records, for no longer than it is borrowed.
+    fn program(&self) -> &Program<'_, Linked> {
+        &self.0.program
     }
 
     /// An arena for the model, whose states have their first value.
@@ -93,6 +98,6 @@ impl fmt::Debug for Loaded {
 
 struct Held {
     /// Borrows `_bytes`.
-    model: Model<'static, Linked>,
+    program: Program<'static, Linked>,
     _bytes: Bytes,
 }

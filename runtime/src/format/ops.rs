@@ -256,6 +256,15 @@ macro_rules! define {
                 Ok((op, reader.end()?))
             }
 
+            /// Shows the record to a visitor, if `O` links the operation.
+            #[cfg(any(feature = "encode", feature = "std"))]
+            pub(crate) fn show<O: Ops, V: Visit>(&self, visit: V) -> Result<(), Flaw> {
+                match self {
+                    $(Self::$name(record) if const { O::OPS.has(Opcode::$name) } => visit.visit(record),)*
+                    _ => Err(Flaw::Unsupported(self.opcode() as u8)),
+                }
+            }
+
             /// Its number in the file.
             #[must_use]
             pub const fn opcode(&self) -> Opcode {

@@ -6,6 +6,8 @@ use super::band::{Band, Course};
 use super::{Model, Ran, segment};
 use crate::arena::{Constants, Memory, Ram};
 use crate::error::{Flaw, RunError};
+#[cfg(any(feature = "encode", feature = "std"))]
+use crate::format::Op;
 use crate::format::{ALIGN, Opcode, Ops, Record, Segment, Visit, dispatch};
 use crate::kernels::Kernels;
 use crate::profile::Profiler;
@@ -95,15 +97,33 @@ impl<K: Kernels, P: Profiler, O: Ops> Run<'_, '_, K, P, O> {
     /// Runs the record at the front of `at`, as a whole or at its turn in a band; gives what follows it.
     pub(super) fn step<'p>(&mut self, at: &'p [u8], record: usize, turn: Option<u32>) -> Result<&'p [u8], Flaw> {
         let opcode = if P::ACTIVE { opcode(at) } else { None };
+        self.told(record, opcode, turn, |step| dispatch::<O, _>(at, step))
+    }
+
+    /// Runs a record that was read before.
+    #[cfg(any(feature = "encode", feature = "std"))]
+    pub(super) fn known(&mut self, record: usize, op: &Op) -> Result<(), Flaw> {
+        self.told(record, P::ACTIVE.then(|| op.opcode()), None, |step| op.show::<O, _>(step))
+    }
+
+    /// Tells the profiler of a record before and after it runs.
+    #[inline(always)]
+    fn told<T>(
+        &mut self,
+        record: usize,
+        opcode: Option<Opcode>,
+        turn: Option<u32>,
+        run: impl FnOnce(Step<'_, K>) -> Result<T, Flaw>,
+    ) -> Result<T, Flaw> {
         if let Some(opcode) = opcode {
             self.profiler.before(record, opcode);
         }
-        let step = Step { kernels: self.kernels, memory: Memory::new(self.ram.reborrow(), self.constants, turn) };
-        let rest = dispatch::<O, _>(at, step)?;
+        let memory = Memory::new(self.ram.reborrow(), self.constants, turn);
+        let result = run(Step { kernels: self.kernels, memory })?;
         if let Some(opcode) = opcode {
             self.profiler.after(Ran { record, opcode, turn, ram: &self.ram });
         }
-        Ok(rest)
+        Ok(result)
     }
 }
 

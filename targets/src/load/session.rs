@@ -78,7 +78,7 @@ impl Session {
         let kernels = Split::new(native(), self.threads.as_ref());
         #[cfg(not(feature = "std"))]
         let kernels = native();
-        host::run(&self.model.model(), &kernels, (&mut self.arena, &self.rows), after)
+        host::run(self.model.program(), &kernels, (&mut self.arena, &self.rows), after)
     }
 
     /// The numbers of an input, to be filled.

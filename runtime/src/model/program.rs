@@ -1,0 +1,68 @@
+//! A model whose records were read once, for hosts: a run of small records takes as long to read them as to compute.
+
+use alloc::vec::Vec;
+
+use super::Model;
+use crate::arena::Ram;
+use crate::error::RunError;
+use crate::format::{AllOps, Op, Ops};
+use crate::kernels::Kernels;
+use crate::profile::Profiler;
+
+/// A model with its records as they run. Those of a model with bands or rows are read at each of their turns.
+#[derive(Debug)]
+pub struct Program<'m, O = AllOps> {
+    model: Model<'m, O>,
+    /// Empty if they are read when they run.
+    records: Vec<(Op, &'m [u8])>,
+}
+
+impl<'m, O: Ops> Program<'m, O> {
+    /// Reads the records of a model.
+    #[must_use]
+    pub fn new(model: Model<'m, O>) -> Self {
+        let plain = model.bands().next().is_none() && !model.header().ops.has_rows();
+        let records = if plain { model.records().collect() } else { Vec::new() };
+        Self { model, records }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> Model<'m, O> {
+        self.model
+    }
+
+    /// As [`Model::run_profiled`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_profiled<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        arena: &mut [u8],
+        profiler: &mut P,
+    ) -> Result<(), RunError> {
+        if self.records.is_empty() {
+            return self.model.run_profiled(kernels, arena, profiler);
+        }
+        self.run_in(kernels, &mut Ram::one(arena), profiler)
+    }
+
+    fn run_in<K: Kernels, P: Profiler>(
+        &self,
+        kernels: &K,
+        ram: &mut Ram<'_>,
+        profiler: &mut P,
+    ) -> Result<(), RunError> {
+        let mut run = self.model.on(kernels, ram, profiler)?;
+        for (index, (op, record)) in self.records.iter().enumerate() {
+            run.known(index, op).map_err(|_| RunError::Record { at: self.position(record) })?;
+        }
+        Ok(())
+    }
+
+    /// Where in the file a record starts.
+    fn position(&self, record: &[u8]) -> u32 {
+        record.as_ptr().addr().wrapping_sub(self.model.file.as_ptr().addr()) as u32
+    }
+}
