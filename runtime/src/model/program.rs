@@ -9,7 +9,10 @@ use crate::format::{AllOps, Op, Ops};
 use crate::kernels::Kernels;
 use crate::profile::Profiler;
 
-/// A model with its records as they run. Those of a model with bands or rows are read at each of their turns.
+/// Whether records are kept: it takes a second copy of what runs them, and a module that is downloaded has none to spare.
+const KEPT: bool = cfg!(feature = "std");
+
+/// A model with its records as they run. Those of a model with bands or rows are read at each of their turns, and without the feature `std` all.
 #[derive(Debug)]
 pub struct Program<'m, O = AllOps> {
     model: Model<'m, O>,
@@ -21,7 +24,7 @@ impl<'m, O: Ops> Program<'m, O> {
     /// Reads the records of a model.
     #[must_use]
     pub fn new(model: Model<'m, O>) -> Self {
-        let plain = model.bands().next().is_none() && !model.header().ops.has_rows();
+        let plain = KEPT && model.bands().next().is_none() && !model.header().ops.has_rows();
         let records = if plain { model.records().collect() } else { Vec::new() };
         Self { model, records }
     }
@@ -42,7 +45,7 @@ impl<'m, O: Ops> Program<'m, O> {
         arena: &mut [u8],
         profiler: &mut P,
     ) -> Result<(), RunError> {
-        if self.records.is_empty() {
+        if !KEPT || self.records.is_empty() {
             return self.model.run_profiled(kernels, arena, profiler);
         }
         self.run_in(kernels, &mut Ram::one(arena), profiler)
