@@ -3,7 +3,7 @@
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
-use super::{loops, pool, reals, strided};
+use super::{loops, pool, reals, roof, strided};
 use crate::add::Add;
 use crate::pool::{Average, Pool};
 
@@ -203,6 +203,22 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn products(rounds: usize) -> u64 {
+                // SAFETY: as the caller says.
+                unsafe { roof::products::<$lanes, $pixels>(rounds) }
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
+            pub(super) unsafe fn reads(bytes: &[i8]) {
+                // SAFETY: as the caller says.
+                unsafe { roof::reads::<$lanes, $pixels>(bytes) }
+            }
+
+            /// # Safety
+            /// The processor has the level.
+            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn pairs(weights: &[i8]) -> bool {
                 loops::pairs::<$lanes>(weights)
             }
@@ -317,6 +333,16 @@ impl Present {
         }
         layer.bias = sums;
         layer.pairs = call!(self, pairs(layer.weights));
+    }
+
+    /// See [`roof::products`].
+    pub(super) fn products(self, rounds: usize) -> u64 {
+        call!(self, products(rounds))
+    }
+
+    /// See [`roof::reads`].
+    pub(super) fn reads(self, bytes: &[i8]) {
+        call!(self, reads(bytes));
     }
 
     /// `Σ x`.

@@ -17,6 +17,7 @@ mod plain;
 mod pool;
 mod reals;
 mod ring;
+mod roof;
 mod strided;
 mod tile;
 
@@ -79,6 +80,18 @@ impl Lanes {
     #[must_use]
     pub fn level(self) -> Level {
         self.0.level()
+    }
+
+    /// For benchmarks: makes products of int8 in registers alone, as often as `rounds` says, and gives their number. What they take is what
+    /// layers cannot be faster than.
+    #[must_use]
+    pub fn products(self, rounds: usize) -> u64 {
+        self.0.products(rounds)
+    }
+
+    /// For benchmarks: loads all these bytes, and does hardly more with them.
+    pub fn reads(self, bytes: &[i8]) {
+        self.0.reads(bytes);
     }
 }
 

@@ -10,10 +10,12 @@ use serde::Serialize;
 
 mod engines;
 mod models;
+mod roof;
 mod table;
 
 use engines::{Engine, Engines, Measured};
 use models::{Job, Precision};
+use roof::Roofline;
 
 /// Measure models on this machine, beside other engines.
 ///
@@ -28,7 +30,8 @@ Columns:
   fastest, median  one inference, in microseconds
   load, first      from opening the file until the engine could run, and the first inference after it
   memory           the most that the process had; of the engines in Python with Python's own
-  ×peer            our fastest beside the best peer's, ×goal beside our goal: below 1 is better")]
+  ×peer            our fastest beside the best peer's, ×goal beside our goal: below 1 is better
+  of peak          the products of int8 that our layers make, of what one thread could at most; the last line tells that, and how fast it reads")]
 pub(super) struct Args {
     /// The folder with the models of tests/host/models.toml; LACEWING_MODELS if not given
     #[arg(long, value_name = "DIR")]
@@ -67,6 +70,8 @@ struct Line {
     ratio_to_best_peer: Option<f64>,
     goal: Option<f64>,
     ratio_to_goal: Option<f64>,
+    /// Our products in a second, of those that as many threads could make.
+    share_of_peak: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,11 +112,12 @@ pub(super) fn command(args: &Args) -> Result<()> {
     };
     let folder = tempfile::tempdir()?;
     let set = Engines::new(engines, folder.path(), args.seconds, args.threads)?;
-    let lines: Vec<Line> = jobs.iter().map(|job| args.line(&set, engines, job)).collect();
+    let roofline = roof::measure();
+    let lines: Vec<Line> = jobs.iter().map(|job| args.line(&set, engines, job, &roofline)).collect();
     if args.json {
-        println!("{}", serde_json::json!({ "models": lines }));
+        println!("{}", serde_json::json!({ "roofline_of_a_thread": roofline, "models": lines }));
     } else {
-        table::print(&lines);
+        table::print(&lines, &roofline);
     }
     Ok(())
 }
@@ -128,7 +134,7 @@ impl Args {
         Ok(jobs)
     }
 
-    fn line(&self, set: &Engines, engines: &[Engine], job: &Job) -> Line {
+    fn line(&self, set: &Engines, engines: &[Engine], job: &Job, roofline: &Roofline) -> Line {
         let mut commands = set.commands(engines, job);
         let mut outcomes: BTreeMap<Engine, Outcome> = BTreeMap::new();
         for round in 1..=self.rounds {
@@ -145,16 +151,20 @@ impl Args {
                 outcomes.insert(*engine, outcome);
             }
         }
-        Line::new(job, self.threads, outcomes)
+        Line::new(job, self.threads, outcomes, roofline)
     }
 }
 
 impl Line {
-    fn new(job: &Job, threads: u16, engines: BTreeMap<Engine, Outcome>) -> Self {
+    fn new(job: &Job, threads: u16, engines: BTreeMap<Engine, Outcome>, roofline: &Roofline) -> Self {
         let least = |engine: &Engine| Some(engines.get(engine)?.measured()?.min_us);
         let peers = engines.keys().filter(|engine| **engine != Engine::Lacewing);
         let best = peers.filter_map(|engine| Some((*engine, least(engine)?))).min_by(|a, b| a.1.total_cmp(&b.1));
         let ratio = least(&Engine::Lacewing).zip(best).map(|(ours, (_, best))| ours / best);
+        let ours =
+            engines.get(&Engine::Lacewing).and_then(Outcome::measured).filter(|_| job.precision == Precision::Int8);
+        let peak = roofline.int8_macs_per_second * f64::from(threads);
+        let share = |ours: &Measured| Some(ours.macs? as f64 / (ours.min_us * 1e-6) / peak);
         Self {
             name: job.name.clone(),
             precision: job.precision,
@@ -163,6 +173,7 @@ impl Line {
             ratio_to_best_peer: ratio,
             goal: job.files.goal,
             ratio_to_goal: ratio.zip(job.files.goal).map(|(ratio, goal)| ratio / goal),
+            share_of_peak: ours.and_then(share),
             engines,
         }
     }
@@ -174,7 +185,8 @@ mod tests {
     use models::Files;
 
     fn times(min_us: f64) -> Measured {
-        Measured { load_us: Some(10.0), first_us: None, min_us, median_us: min_us, peak_memory_bytes: Some(1) }
+        let (load_us, macs, peak_memory_bytes) = (Some(10.0), Some(6000), Some(1));
+        Measured { load_us, first_us: None, min_us, median_us: min_us, peak_memory_bytes, macs }
     }
 
     #[test]
@@ -185,9 +197,16 @@ mod tests {
         let failed = (Engine::Litert, Outcome::Failed { error: "no".into() });
         let engines =
             [measured(Engine::Lacewing, 3.0), measured(Engine::Tract, 9.0), measured(Engine::Ncnn, 4.0), failed];
-        let line = Line::new(&job, 1, engines.into());
+        let roofline = Roofline {
+            int8_macs_per_second: 4e9,
+            read_1_mib_bytes_per_second: 1.0,
+            read_512_mib_bytes_per_second: 1.0,
+        };
+        let line = Line::new(&job, 1, engines.into(), &roofline);
         assert_eq!(line.best_peer, Some(Engine::Ncnn));
         assert_eq!((line.ratio_to_best_peer, line.ratio_to_goal), (Some(0.75), Some(1.5)));
+        // 6,000 products in 3 µs.
+        assert!((line.share_of_peak.expect("a share") - 0.5).abs() < 1e-9);
     }
 
     #[test]

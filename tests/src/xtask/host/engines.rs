@@ -57,6 +57,8 @@ pub(super) struct Measured {
     pub(super) median_us: f64,
     /// The most memory that the process had.
     pub(super) peak_memory_bytes: Option<u64>,
+    /// Multiply-accumulates of a run, where the engine tells.
+    pub(super) macs: Option<u64>,
 }
 
 impl Measured {
@@ -69,6 +71,7 @@ impl Measured {
             min_us: self.min_us.min(other.min_us),
             median_us: self.median_us.min(other.median_us),
             peak_memory_bytes: self.peak_memory_bytes.min(other.peak_memory_bytes),
+            macs: self.macs,
         }
     }
 }
