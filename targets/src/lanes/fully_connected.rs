@@ -37,9 +37,7 @@ pub(super) fn run(
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
     let bias = constants.get::<i32>(op.bias).ok()?;
     for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
-        let surplus = if present.raises() { present.total(input).wrapping_mul(128) } else { 0 };
-        let lanes = sums.as_flattened_mut().iter_mut();
-        lanes.zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
+        present.lowered(bias, input, sums);
         let layer = Layer { bias: sums, ..layer };
         let x = if depth.is_multiple_of(4) { input } else { in_fours(input, copy) };
         present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer: &layer, y })?;

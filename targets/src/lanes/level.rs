@@ -89,11 +89,6 @@ impl Present {
         self.0
     }
 
-    /// Whether activations of a convolution, or else weights, are raised: unsigned, the number + 128.
-    pub(super) fn raises(self) -> bool {
-        call!(self, raises())
-    }
-
     /// Copies activations of a convolution, raised if they must be.
     pub(super) fn flipped(self, from: &[i8], to: &mut [i8]) {
         call!(self, flipped(from, to));
@@ -137,12 +132,6 @@ macro_rules! compiled {
      $reals:ty, $real_pixels:literal by $real_blocks:literal, one by $real_vector:literal $(, $features:literal)?) => {
         mod $level {
             use super::*;
-
-            /// # Safety
-            /// None is needed; all functions of a level are called alike.
-            pub(super) unsafe fn raises() -> bool {
-                <$lanes as loops::Vectors>::UNSIGNED
-            }
 
             /// # Safety
             /// The processor has the level, and [`Square::fits`].
@@ -233,8 +222,8 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
-            pub(super) unsafe fn total(numbers: &[i8]) -> i32 {
-                loops::total(numbers)
+            pub(super) unsafe fn lowered(bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
+                loops::lowered::<$lanes>(bias, vector, to);
             }
 
             /// # Safety
@@ -345,9 +334,9 @@ impl Present {
         call!(self, reads(bytes));
     }
 
-    /// `Σ x`.
-    pub(super) fn total(self, numbers: &[i8]) -> i32 {
-        call!(self, total(numbers))
+    /// Biases less what raised weights add to all sums of a vector.
+    pub(super) fn lowered(self, bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
+        call!(self, lowered(bias, vector, to));
     }
 
     /// An average of pixels.

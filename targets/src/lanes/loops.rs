@@ -356,10 +356,12 @@ pub(super) fn flipped<L: Vectors>(from: &[i8], to: &mut [i8]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ flip);
 }
 
-/// `Σ x`.
+/// Writes biases less what raised weights add to all sums of a vector, `128·Σ x`; as they are where nothing is raised.
 #[inline(always)]
-pub(super) fn total(numbers: &[i8]) -> i32 {
-    numbers.iter().fold(0, |sum, x| sum.wrapping_add((*x).into()))
+pub(super) fn lowered<L: Vectors>(bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
+    let total = |sum: i32, x: &i8| sum.wrapping_add((*x).into());
+    let surplus = if L::UNSIGNED { vector.iter().fold(0, total).wrapping_mul(128) } else { 0 };
+    to.as_flattened_mut().iter_mut().zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
 }
 
 /// Whether no weight is −128; not looked for where it does not help.
