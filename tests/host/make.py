@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Models for `cargo xtask bench-host` that no folder has.
 
-    python make.py mobilenet DIR          MobileNetV2 1.0 at 224x224 with random weights: mobilenet_v2.onnx, mobilenet_v2_qdq.onnx
+    python make.py mobilenet DIR          MobileNetV2 1.0 at 224x224 with random weights: mobilenet_v2.onnx, mobilenet_v2_qdq.onnx,
+                                          and of the same shapes mobilenet_v2.tflite, mobilenet_v2_int8.tflite
     python make.py ncnn MODEL.onnx DIR    the same for ncnn, by pnnx: NAME.ncnn.param, NAME.ncnn.bin and NAME.ncnn.json, its input's shape
 """
 
@@ -18,7 +19,8 @@ import onnx
 def mobilenet(folder):
     sys.path.append(str(Path(__file__).resolve().parent.parent / "accuracy"))
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from speed import Net, samples
+    from speed import BLOCKS, Net, samples
+    from tflite import mobilenet as tflite
 
     class Noise(CalibrationDataReader):
         def __init__(self):
@@ -33,6 +35,8 @@ def mobilenet(folder):
     types = {"activation_type": QuantType.QInt8, "weight_type": QuantType.QInt8}
     path = folder / "mobilenet_v2_qdq.onnx"
     quantize_static(model, path, Noise(), quant_format=QuantFormat.QDQ, per_channel=True, **types)
+    (folder / "mobilenet_v2.tflite").write_bytes(tflite(BLOCKS, int8=False))
+    (folder / "mobilenet_v2_int8.tflite").write_bytes(tflite(BLOCKS, int8=True))
 
 
 def ncnn(model, folder):

@@ -165,7 +165,7 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
 /// Models that no folder has, made once.
 pub(super) fn made() -> Result<PathBuf> {
     let folder = python::made("host-models", &source())?;
-    if !folder.join("mobilenet_v2_qdq.onnx").is_file() {
+    if !folder.join("mobilenet_v2_int8.tflite").is_file() {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let mut make = Command::new(interpreter()?);
         process::output(make.arg(source().join("make.py")).arg("mobilenet").arg(&folder))?;
