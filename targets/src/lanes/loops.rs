@@ -235,6 +235,12 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
             }
             return;
         }
+        if let ([to], Some(sums), true) = (&to[..], sums.as_flattened().first_chunk::<P>(), V == 1 && P > 1) {
+            // SAFETY: as the caller says.
+            let results = unsafe { L::finish_all(sums, &[*to; P]) };
+            layer.put_pixels(y, [first, block], &results);
+            return;
+        }
         for (p, sums) in sums.iter().enumerate() {
             // SAFETY: as the caller says.
             let results = unsafe { L::finish_all(sums, &to) };
