@@ -31,7 +31,7 @@ pub const TARGETS: &[Target] = &[
     portable("rv32imcv", "32-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
     portable("rv64gcv", "64-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
     portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
-    portable("aarch64", "64-bit Arm, dot products where present").with(Family::Lanes),
+    portable("aarch64", "64-bit Arm, i8mm or dot products where present").with(Family::Lanes),
     portable("x86-64", "x86-64, VNNI, AVX2 or SSE4.1 where present").with(Family::Lanes),
     portable("wasm32", "browsers, simd128").with(Family::Lanes),
 ];

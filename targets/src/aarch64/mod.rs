@@ -1,9 +1,10 @@
 //! What the vectors of AArch64 do with sixteen lanes.
 //!
-//! SDOT makes four products in each of four lanes and adds them to their sums. Without it SMULL makes eight products of 16 bits, and SADALP adds
+//! SMMLA makes 32 products, of two pixels and two outputs, and adds them to four sums. SDOT makes four in each of four lanes. Without both SMULL makes eight products of 16 bits, and SADALP adds
 //! two and two of them to the sums. Between both SMLAL adds a second product of eight others, where no weight is −128: 2·127·128 is less than 2^15.
 
 mod dot;
+mod matrix;
 mod neon;
 mod reals;
 
@@ -11,6 +12,7 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 pub(crate) use dot::Dot;
+pub(crate) use matrix::Matrix;
 pub(crate) use neon::Neon;
 pub(crate) use reals::NeonReals;
 

@@ -26,15 +26,18 @@ pub(super) struct Processor {
 }
 
 /// One for each level of the kernels.
-pub(super) const PROCESSORS: [Processor; 2] =
-    [Processor { name: AARCH64.cpu, level: "Neon" }, Processor { name: "cortex-a76", level: "Dot" }];
+pub(super) const PROCESSORS: [Processor; 3] = [
+    Processor { name: AARCH64.cpu, level: "Neon" },
+    Processor { name: "cortex-a76", level: "Dot" },
+    Processor { name: "max", level: "Matrix" },
+];
 
 /// Run a model on an emulated processor of Linux boards and count its instructions
 ///
 /// Any file is packed for the kernels first. Instructions are not cycles.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The processor, cortex-a53 or cortex-a76
+    /// The processor, cortex-a53, cortex-a76 or max
     #[arg(long, value_parser = parse)]
     cpu: &'static Processor,
     /// The model's .lace file
