@@ -22,7 +22,7 @@ pub enum Level {
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512,
-    /// AArch64.
+    /// AArch64, and Armv7-A with NEON.
     Neon,
     /// AArch64 with dot products.
     Dot,
@@ -80,7 +80,7 @@ macro_rules! call {
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
             Level::Dot => unsafe { dot::$name($($arg),*) },
             // SAFETY: the same.
-            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            #[cfg(any(all(target_arch = "aarch64", target_feature = "neon"), armv7))]
             Level::Neon => unsafe { neon::$name($($arg),*) },
             // SAFETY: a module that is compiled with vectors runs nowhere without; what the loop reads was checked.
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -138,6 +138,8 @@ fn has(level: Level) -> bool {
         Level::Avx512 => all!(is_x86_feature_detected: "avx512f", "avx512bw", "avx512vl", "avx512vnni"),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         Level::Neon => true,
+        #[cfg(armv7)]
+        Level::Neon => crate::armv7::has_neon(),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         Level::Dot => all!(is_aarch64_feature_detected: "dotprod"),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -278,6 +280,14 @@ macro_rules! compiled {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
+/// What the assembly for Armv7-A does, and for the rest plain Rust.
+#[cfg(armv7)]
+mod neon {
+    pub(super) use super::super::halves::{depth, interleave, pairs, square, vector};
+    pub(super) use super::plain::{
+        add, average, flipped, maximum, raises, real_depth, real_square, real_vector, side_by_side, surplus, total,
+    };
+}
 #[cfg(target_arch = "x86_64")]
 compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1; crate::x86::Reals128, 2 by 1, one by 2, "sse4.1");
 #[cfg(target_arch = "x86_64")]
