@@ -4,13 +4,15 @@
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
-use super::{Columns, Pixels, Tile};
+use super::{Columns, Pixels, Sum, Tile};
 
 // The places of fields as the loops have them.
 const _: () = assert!(offset_of!(Tile, bias) == 20 && offset_of!(Tile, second) == 28);
 const _: () = assert!(offset_of!(Tile, y) == 32 && offset_of!(Tile, zero) == 40 && offset_of!(Tile, limits) == 42);
 const _: () = assert!(offset_of!(Pixels, runs) == 44 && offset_of!(Pixels, fours) == 56);
 const _: () = assert!(offset_of!(Columns, fours) == 44 && offset_of!(Columns, tap) == 56);
+const _: () =
+    assert!(offset_of!(Sum, multipliers) == 16 && offset_of!(Sum, shift) == 28 && offset_of!(Sum, limits) == 34);
 
 /// What lets the assembler know the instructions, which the compilation target may not name.
 macro_rules! arch {
@@ -332,6 +334,57 @@ unsafe extern "C" fn least_loop(numbers: *const i8, chunks: usize) -> i32 {
         "vpmin.s8 d4, d4, d4",
         "vpmin.s8 d4, d4, d4",
         "vmov.s8 r0, d4[0]",
+        "bx lr",
+    )
+}
+
+/// The sums of `a` and `b`, which may be where `y` is.
+///
+/// # Safety
+/// The processor has NEON, and all that the arguments tell of is there.
+pub(crate) unsafe fn add(sum: &Sum) {
+    // SAFETY: as the caller says.
+    unsafe { add_loop(sum) }
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn add_loop(sum: *const Sum) {
+    naked_asm!(
+        arch!(),
+        "ldm r0, {{r1-r3, r12}}",
+        "add r0, r0, #16",
+        "vld1.32 {{d0}}, [r0]!",
+        "vld1.32 {{d2[], d3[]}}, [r0]!",
+        "vld1.32 {{d4[], d5[]}}, [r0]!",
+        "vld1.16 {{d6[], d7[]}}, [r0]!",
+        "vld1.8 {{d30[]}}, [r0]!",
+        "vld1.8 {{d31[]}}, [r0]",
+        "2:",
+        "vld1.8 {{d16}}, [r1]!",
+        "vld1.8 {{d18}}, [r2]!",
+        "vmovl.s8 q8, d16",
+        "vmovl.s8 q9, d18",
+        "vmovl.s16 q10, d16",
+        "vmovl.s16 q11, d17",
+        "vmovl.s16 q12, d18",
+        "vmovl.s16 q13, d19",
+        "vmul.i32 q10, q10, d0[0]",
+        "vmul.i32 q11, q11, d0[0]",
+        "vmla.i32 q10, q12, d0[1]",
+        "vmla.i32 q11, q13, d0[1]",
+        "vadd.i32 q10, q10, q1",
+        "vadd.i32 q11, q11, q1",
+        "vshl.s32 q10, q10, q2",
+        "vshl.s32 q11, q11, q2",
+        "vqmovn.s32 d20, q10",
+        "vqmovn.s32 d21, q11",
+        "vqadd.s16 q10, q10, q3",
+        "vqmovn.s16 d20, q10",
+        "vmax.s8 d20, d20, d30",
+        "vmin.s8 d20, d20, d31",
+        "vst1.8 {{d20}}, [r3]!",
+        "subs r12, r12, #1",
+        "bne 2b",
         "bx lr",
     )
 }

@@ -9,7 +9,7 @@
 
 mod asm;
 
-pub(crate) use asm::{columns, interleave, least, pixels, vector};
+pub(crate) use asm::{add, columns, interleave, least, pixels, vector};
 
 /// Whether the processor has NEON, as the system tells every program: the compiler's own test is not in stable Rust.
 pub(crate) fn has_neon() -> bool {
@@ -77,4 +77,24 @@ pub(crate) struct Columns {
     pub(crate) taps: usize,
     /// From a tap to the next.
     pub(crate) tap: usize,
+}
+
+/// A sum of two tensors, eight numbers at a time; see [`Add`](crate::add::Add).
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Sum {
+    pub(crate) a: *const i8,
+    pub(crate) b: *const i8,
+    pub(crate) y: *mut i8,
+    /// Eights, at least one.
+    pub(crate) count: usize,
+    /// Of `a` and of `b`.
+    pub(crate) multipliers: [i32; 2],
+    pub(crate) bias: i32,
+    /// To the left.
+    pub(crate) shift: i32,
+    /// The output's zero point.
+    pub(crate) zero: i16,
+    /// Smallest and largest result.
+    pub(crate) limits: [i8; 2],
 }

@@ -1,7 +1,8 @@
-//! The loops where registers are too few for sixteen lanes of two pixels: eight lanes, half of a block, at a time.
+//! The loops for 32-bit Arm, where registers are too few for sixteen lanes of two pixels: eight lanes, half of a block, at a time.
 
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
-use crate::armv7::{self, Columns, Pixels, Tile};
+use crate::add::Add;
+use crate::armv7::{self, Columns, Pixels, Sum, Tile};
 
 /// Lanes of a half.
 const HALF: usize = BLOCK / 2;
@@ -146,4 +147,22 @@ pub(super) unsafe fn interleave(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]
     let chunks = rows.iter().fold(to.len(), |len, row| len.min(row.len()));
     // SAFETY: as the caller says; all rows and what is written have so many chunks.
     unsafe { armv7::interleave(rows.map(|row| row.as_ptr().cast()), to.as_mut_ptr().cast(), chunks) }
+}
+
+/// A sum of two tensors; what is no whole half in plain Rust.
+///
+/// # Safety
+/// The processor has NEON.
+pub(super) unsafe fn add(add: &mut Add<'_>) {
+    let (count, y) = (add.y.len() / HALF, add.y.as_mut_ptr());
+    let [a, b] = add.operands.map(|operand| operand.map_or(y.cast_const(), <[i8]>::as_ptr));
+    let Add { multipliers, bias, zero, limits, .. } = *add;
+    let shift = i32::from(add.shift).wrapping_neg();
+    if count > 0 {
+        // SAFETY: operands have as many numbers as there are outputs, or are the outputs, of which eight are read before they are written.
+        unsafe { armv7::add(&Sum { a, b, y, count, multipliers, bias, shift, zero: zero.into(), limits }) }
+    }
+    let done = count.wrapping_mul(HALF);
+    let operands = add.operands.map(|operand| operand.map(|operand| operand.get(done..).unwrap_or_default()));
+    Add { operands, y: add.y.get_mut(done..).unwrap_or_default(), ..*add }.compute();
 }

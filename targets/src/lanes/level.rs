@@ -283,9 +283,9 @@ compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 /// What the assembly for Armv7-A does, and for the rest plain Rust.
 #[cfg(armv7)]
 mod neon {
-    pub(super) use super::super::halves::{depth, interleave, pairs, square, vector};
+    pub(super) use super::super::halves::{add, depth, interleave, pairs, square, vector};
     pub(super) use super::plain::{
-        add, average, flipped, maximum, raises, real_depth, real_square, real_vector, side_by_side, surplus, total,
+        average, flipped, maximum, raises, real_depth, real_square, real_vector, side_by_side, surplus, total,
     };
 }
 #[cfg(target_arch = "x86_64")]
