@@ -69,7 +69,7 @@ fn each(
     compute: impl Fn(Tile),
 ) {
     let outputs = layer.outputs;
-    let Some(y) = y.get_mut(..count.wrapping_mul(outputs)) else { return };
+    let Some(y) = count.checked_mul(outputs).and_then(|len| y.get_mut(..len)) else { return };
     for half in 0..outputs.div_ceil(HALF) {
         let first = half.wrapping_mul(HALF);
         let x = x.as_ptr().wrapping_add(half.wrapping_mul(across));
