@@ -17,7 +17,7 @@ pub struct Target {
     pub kernels: Family,
 }
 
-/// All targets, the portable one first.
+/// All targets, the portable one first. Of those with the same kernels the first is what a file says it was written for.
 pub const TARGETS: &[Target] = &[
     portable("portable", "any processor, plain Rust"),
     portable("cortex-m0plus", "Armv6-M, no SIMD, 32-bit multiply").with(Family::Scalar),
@@ -30,8 +30,8 @@ pub const TARGETS: &[Target] = &[
     portable("rv32imc", "32-bit RISC-V with multiply").with(Family::Scalar),
     portable("rv32imcv", "32-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
     portable("rv64gcv", "64-bit RISC-V with vectors of 128 bits or more").with(Family::RiscvV),
-    portable("armv7-neon", "32-bit Arm Linux boards with NEON"),
-    portable("aarch64", "64-bit Arm, dot products where present").with(Family::Lanes),
+    portable("aarch64", "64-bit Arm, i8mm or dot products where present").with(Family::Lanes),
+    portable("armv7-neon", "32-bit Arm Linux boards with NEON").with(Family::Lanes),
     portable("x86-64", "x86-64, VNNI, AVX2 or SSE4.1 where present").with(Family::Lanes),
     portable("wasm32", "browsers, simd128").with(Family::Lanes),
 ];

@@ -35,6 +35,8 @@ pub mod wish;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod aarch64;
 mod add;
+#[cfg(armv7)]
+mod armv7;
 mod armv7em;
 mod armv81m;
 mod fallback;
@@ -73,16 +75,16 @@ pub use scalar::Scalar;
 pub use threads::{Split, Threads};
 
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7))]
 pub type Native = Lanes;
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)))]
 pub type Native = Portable;
 
 /// The family of [`Native`].
 #[cfg(feature = "alloc")]
 pub(crate) const NATIVE: wish::Family =
-    match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")) {
+    match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)) {
         true => wish::Family::Lanes,
         false => wish::Family::Portable,
     };
@@ -90,8 +92,8 @@ pub(crate) const NATIVE: wish::Family =
 /// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
 #[must_use]
 pub fn native() -> Native {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7))]
     return Lanes::detect();
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)))]
     return Portable;
 }

@@ -22,6 +22,8 @@
  *   RISC-V   slti x0, x0, 1   slti x0, x0, 2   slti x0, x0, 3   slti x0, x0, 4     (hints)
  *   AArch64  mov x10, x10     mov x11, x11     mov x9, x9       mov x12, x12
  *
+ * Programs of 32-bit Arm have those of Thumb in the encoding of Arm.
+ *
  * Distributions ship no header for plugins, so the prototypes used are declared here (API
  * version 1, QEMU 4.2 and later). Build: cc -shared -fPIC -O2 -o count.so plugin.c
  */
@@ -43,6 +45,8 @@ enum inline_op { INLINE_ADD_U64 = 0 };
 /* The head of qemu_info_t is all that is read. */
 struct info_head {
     const char *target_name;
+    int versions[2];
+    bool is_system; /* a whole machine, not a program */
 };
 
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -67,6 +71,13 @@ struct markers {
 };
 
 static const struct markers thumb = {2, {0xd2, 0x46}, {0xdb, 0x46}, {0xc9, 0x46}, {0xe4, 0x46}};
+static const struct markers arm = {
+    4,
+    {0x0a, 0xa0, 0xa0, 0xe1},
+    {0x0b, 0xb0, 0xa0, 0xe1},
+    {0x09, 0x90, 0xa0, 0xe1},
+    {0x0c, 0xc0, 0xa0, 0xe1},
+};
 static const struct markers riscv = {
     4,
     {0x13, 0x20, 0x10, 0x00},
@@ -276,8 +287,10 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct info_head *info, int a
     strcpy(out_path, argv[0] + 4);
     if (strncmp(info->target_name, "riscv", 5) == 0) {
         markers = &riscv;
+    } else if (strcmp(info->target_name, "aarch64") == 0) {
+        markers = &aarch64;
     } else {
-        markers = strcmp(info->target_name, "aarch64") == 0 ? &aarch64 : &thumb;
+        markers = info->is_system ? &thumb : &arm;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     qemu_plugin_register_atexit_cb(id, at_end, NULL);

@@ -62,6 +62,7 @@ every_kernels! {
     lanes_avx512 = lanes(Level::Avx512),
     lanes_neon = lanes(Level::Neon),
     lanes_dot = lanes(Level::Dot),
+    lanes_matrix = lanes(Level::Matrix),
     lanes_simd128 = lanes(Level::Simd128),
     riscv_v = lacewing_targets::RiscvV,
     threads = threads(),

@@ -42,6 +42,11 @@ impl Vectors for Dot {
     }
 
     #[inline(always)]
+    unsafe fn start(to: &Sixteen<'_>) -> Four<int32x4_t> {
+        super::numbers(to.bias)
+    }
+
+    #[inline(always)]
     unsafe fn dot(mut sums: Four<int32x4_t>, a: Four<int8x16_t>, b: Four<int8x16_t>) -> Four<int32x4_t> {
         for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
             // SAFETY: the processor has dot products, as the caller says; the instruction reads and writes the registers that are named.

@@ -1,9 +1,10 @@
 //! What the vectors of AArch64 do with sixteen lanes.
 //!
-//! SDOT makes four products in each of four lanes and adds them to their sums. Without it SMULL makes eight products of 16 bits, and SADALP adds
+//! SMMLA makes 32 products, of two pixels and two outputs, and adds them to four sums. SDOT makes four in each of four lanes. Without both SMULL makes eight products of 16 bits, and SADALP adds
 //! two and two of them to the sums. Between both SMLAL adds a second product of eight others, where no weight is −128: 2·127·128 is less than 2^15.
 
 mod dot;
+mod matrix;
 mod neon;
 mod reals;
 
@@ -11,6 +12,7 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 pub(crate) use dot::Dot;
+pub(crate) use matrix::Matrix;
 pub(crate) use neon::Neon;
 pub(crate) use reals::NeonReals;
 
@@ -76,10 +78,9 @@ fn stored(sums: Four<int32x4_t>) -> [i32; BLOCK] {
     numbers
 }
 
-/// What brings sums to int8, in registers.
+/// What brings sums with their biases to int8, in registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounding {
-    bias: Four<int32x4_t>,
     /// Half of the multipliers.
     halves: Four<int32x4_t>,
     zero: int16x8_t,
@@ -89,21 +90,21 @@ pub(crate) struct Rounding {
 impl Rounding {
     #[inline(always)]
     fn new(to: Sixteen<'_>) -> Self {
-        let (bias, [a, b, c, d]) = (numbers(to.bias), numbers(to.multipliers));
+        let [a, b, c, d] = numbers(to.multipliers);
         // SAFETY: NEON is part of AArch64.
         unsafe {
             let halves = [vshrq_n_s32::<1>(a), vshrq_n_s32::<1>(b), vshrq_n_s32::<1>(c), vshrq_n_s32::<1>(d)];
             let limits = [vdupq_n_s8(to.limits[0]), vdupq_n_s8(to.limits[1])];
-            Self { bias, halves, zero: vdupq_n_s16(to.zero.into()), limits }
+            Self { halves, zero: vdupq_n_s16(to.zero.into()), limits }
         }
     }
 
     /// See [`Vectors::finish`](crate::lanes::Vectors::finish). SQRDMULH gives `(2·a·b + 2^31) >> 32`, so that `b = m / 2`: multipliers are even.
     #[inline(always)]
     fn finish(&self, mut sums: Four<int32x4_t>) -> [i8; BLOCK] {
-        for ((sums, bias), half) in sums.iter_mut().zip(self.bias).zip(self.halves) {
+        for (sums, half) in sums.iter_mut().zip(self.halves) {
             // SAFETY: NEON is part of AArch64.
-            *sums = unsafe { vqrdmulhq_s32(vaddq_s32(*sums, bias), half) };
+            *sums = unsafe { vqrdmulhq_s32(*sums, half) };
         }
         let ([a, b, c, d], mut results) = (sums, [0; BLOCK]);
         // SAFETY: NEON is part of AArch64; the results have 16 bytes.

@@ -16,7 +16,7 @@ pub(crate) type Sums = [int32x4_t; 8];
 impl Vectors for Neon {
     type Group = Four<int8x16_t>;
     type Sums = Sums;
-    type Rounding<'a> = Rounding;
+    type Rounding<'a> = (Four<int32x4_t>, Rounding);
     const UNSIGNED: bool = false;
     const PAIRS: bool = true;
 
@@ -61,13 +61,18 @@ impl Vectors for Neon {
     }
 
     #[inline(always)]
-    unsafe fn rounding(to: Sixteen<'_>) -> Rounding {
-        Rounding::new(to)
+    unsafe fn rounding(to: Sixteen<'_>) -> (Four<int32x4_t>, Rounding) {
+        (super::numbers(to.bias), Rounding::new(to))
     }
 
     #[inline(always)]
-    unsafe fn finish(sums: Sums, to: &Rounding) -> [i8; BLOCK] {
-        to.finish(joined(sums))
+    unsafe fn finish(sums: Sums, (bias, to): &(Four<int32x4_t>, Rounding)) -> [i8; BLOCK] {
+        let mut sums = joined(sums);
+        for (sums, bias) in sums.iter_mut().zip(bias) {
+            // SAFETY: NEON is part of AArch64.
+            *sums = unsafe { vaddq_s32(*sums, *bias) };
+        }
+        to.finish(sums)
     }
 
     #[inline(always)]

@@ -22,18 +22,29 @@ pub enum Level {
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512,
-    /// AArch64.
+    /// AArch64, and Armv7-A with NEON.
     Neon,
     /// AArch64 with dot products.
     Dot,
+    /// AArch64 with dot products and products of matrices of int8.
+    Matrix,
     /// WebAssembly with fixed-width SIMD, which a module has for all engines or for none.
     Simd128,
 }
 
 impl Level {
     /// All levels, of each processor family the slowest first.
-    pub const ALL: [Self; 8] =
-        [Self::Plain, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Neon, Self::Dot, Self::Simd128];
+    pub const ALL: [Self; 9] = [
+        Self::Plain,
+        Self::Sse41,
+        Self::Avx2,
+        Self::AvxVnni,
+        Self::Avx512,
+        Self::Neon,
+        Self::Dot,
+        Self::Matrix,
+        Self::Simd128,
+    ];
 }
 
 /// A level that this processor has; the proof that its loops may be called.
@@ -64,9 +75,12 @@ macro_rules! call {
             Level::Sse41 => unsafe { sse41::$name($($arg),*) },
             // SAFETY: the same.
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Level::Dot => unsafe { dot::$name($($arg),*) },
+            Level::Matrix => unsafe { matrix::$name($($arg),*) },
             // SAFETY: the same.
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Level::Dot => unsafe { dot::$name($($arg),*) },
+            // SAFETY: the same.
+            #[cfg(any(all(target_arch = "aarch64", target_feature = "neon"), armv7))]
             Level::Neon => unsafe { neon::$name($($arg),*) },
             // SAFETY: a module that is compiled with vectors runs nowhere without; what the loop reads was checked.
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -119,8 +133,12 @@ fn has(level: Level) -> bool {
         Level::Avx512 => all!(is_x86_feature_detected: "avx512f", "avx512bw", "avx512vl", "avx512vnni"),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         Level::Neon => true,
+        #[cfg(armv7)]
+        Level::Neon => crate::armv7::has_neon(),
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         Level::Dot => all!(is_aarch64_feature_detected: "dotprod"),
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        Level::Matrix => all!(is_aarch64_feature_detected: "dotprod", "i8mm"),
         Level::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
         _ => false,
     }
@@ -267,6 +285,14 @@ macro_rules! compiled {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
+/// What the assembly for Armv7-A does, and for the rest plain Rust.
+#[cfg(armv7)]
+mod neon {
+    pub(super) use super::super::halves::{add, depth, interleave, pairs, square, vector};
+    pub(super) use super::plain::{
+        average, flipped, maximum, raises, real_depth, real_square, real_vector, side_by_side, surplus, total,
+    };
+}
 #[cfg(target_arch = "x86_64")]
 compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1; crate::x86::Reals128, 2 by 1, one by 2, "sse4.1");
 #[cfg(target_arch = "x86_64")]
@@ -279,13 +305,24 @@ compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8; crate::x86::Reals512, 1
 compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2; crate::aarch64::NeonReals, 6 by 1, one by 4);
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 compiled!(dot: crate::aarch64::Dot, 4 by 1, one by 4; crate::aarch64::NeonReals, 6 by 1, one by 4, "dotprod");
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+compiled!(matrix: crate::aarch64::Matrix, 6 by 1, one by 4; crate::aarch64::NeonReals, 6 by 1, one by 4, "dotprod,i8mm");
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 compiled!(simd128: crate::wasm::Simd128, 1 by 1, one by 1; crate::wasm::SimdReals, 2 by 1, one by 2);
 
 impl Present {
     /// Pixels by all outputs of a layer; see [`Square`].
     pub(super) fn square(self, square: &mut Square<'_>) -> Option<()> {
-        square.fits().then(|| call!(self, square(square)))
+        let present = self.taking(square.len);
+        square.fits().then(|| call!(present, square(square)))
+    }
+
+    /// The level whose loops take runs of so many bytes: products of matrices are for eights, and a processor that has them has dot products.
+    fn taking(self, len: usize) -> Self {
+        match self.0 {
+            Level::Matrix if !len.is_multiple_of(8) => Self(Level::Dot),
+            _ => self,
+        }
     }
 
     /// The same for one pixel, whose activations are not raised.

@@ -69,6 +69,10 @@ pub(crate) trait Vectors: Sized {
         }
     }
 
+    /// Brings the sums of a tile into the order in which [`Self::run`] wants them for runs of `len` bytes; done once more, it brings them back.
+    #[inline(always)]
+    unsafe fn turn<const P: usize, const V: usize>(_sums: &mut [[Self::Sums; V]; P]) {}
+
     /// Adds the products of a run to the sums of `P` pixels by `V` blocks. Of activations and weights those are raised that `W` says: weights if
     /// it is true, and here; activations otherwise, and before. `_pairs` says that no weight is −128. All that [`Run`] tells may be read.
     #[inline(always)]
@@ -206,6 +210,7 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
         // each block.
         let sums = unsafe {
             let mut sums = [begun::<L, V>(layer, block); P];
+            L::turn(&mut sums);
             let mut weights = layer.weights.as_ptr().add(block.wrapping_mul(layer.steps[1]));
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {
@@ -213,6 +218,7 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
                 L::run::<P, V, W>(&mut sums, run, layer.pairs);
                 weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
             }
+            L::turn(&mut sums);
             sums
         };
         if !L::TOGETHER {
@@ -236,6 +242,12 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
                 let results = unsafe { L::finish_all(sums, &[*to; 4]) };
                 layer.put_pixels(y, [first.wrapping_add(p.wrapping_mul(4)), block], &results);
             }
+            return;
+        }
+        if let ([to], Some(sums), true) = (&to[..], sums.as_flattened().first_chunk::<P>(), V == 1 && P > 1) {
+            // SAFETY: as the caller says.
+            let results = unsafe { L::finish_all(sums, &[*to; P]) };
+            layer.put_pixels(y, [first, block], &results);
             return;
         }
         for (p, sums) in sums.iter().enumerate() {

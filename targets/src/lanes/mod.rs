@@ -1,7 +1,8 @@
-//! Kernels for processors that have sixteen lanes in their vectors, in one or in several: x86-64, AArch64, WebAssembly.
+//! Kernels for processors that have sixteen lanes in their vectors, in one or in several: x86-64, AArch64, 32-bit Arm, WebAssembly.
 //!
 //! The loops are written once, over what the vectors of an instruction set do ([`Vectors`]), which its own folder has. They are compiled for
-//! each [`Level`], and which one is there is found out when a program starts. One order of weights serves all.
+//! each [`Level`], and which one is there is found out when a program starts. One order of weights serves all. For 32-bit Arm stable Rust has no
+//! vectors: there the loops in int8 are written in assembly.
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
@@ -10,6 +11,8 @@ mod depthwise;
 mod float;
 mod fully_connected;
 mod grid;
+#[cfg(armv7)]
+mod halves;
 mod level;
 mod loops;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
@@ -57,9 +60,9 @@ use crate::fallback::or_portable;
 use crate::wish::Wish;
 use level::Present;
 
-/// Kernels for x86-64, AArch64 and WebAssembly, at the level of an instruction set.
+/// Kernels for x86-64, AArch64, 32-bit Arm with NEON and WebAssembly, at the level of an instruction set.
 ///
-/// `lacewing convert --target x86-64`, `aarch64` and `wasm32` write files for them, the same for all.
+/// `lacewing convert --target x86-64`, `aarch64`, `armv7-neon` and `wasm32` write files for them, the same for all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lanes(Present);
 

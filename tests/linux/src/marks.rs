@@ -4,17 +4,31 @@
 
 use std::arch::asm;
 
+/// `mov` of a register to itself.
+#[cfg(target_arch = "aarch64")]
+macro_rules! itself {
+    ($number:literal) => {
+        concat!("mov x", $number, ", x", $number)
+    };
+}
+#[cfg(target_arch = "arm")]
+macro_rules! itself {
+    ($number:literal) => {
+        concat!("mov r", $number, ", r", $number)
+    };
+}
+
 /// Opens the counted window.
 #[inline(always)]
 pub(crate) fn begin() {
     // SAFETY: the instruction changes no register and no memory. It is a barrier for the compiler,
     // since `asm!` without options is assumed to read and write any memory.
-    unsafe { asm!("mov x10, x10") };
+    unsafe { asm!(itself!("10")) };
 }
 
 /// Closes the counted window.
 #[inline(always)]
 pub(crate) fn end() {
     // SAFETY: as in `begin`.
-    unsafe { asm!("mov x11, x11") };
+    unsafe { asm!(itself!("11")) };
 }

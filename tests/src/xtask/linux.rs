@@ -10,6 +10,7 @@ use super::paths;
 use super::sysroot::Sysroot;
 
 /// Boards of one processor family.
+#[derive(Debug)]
 pub(super) struct Linux {
     pub(super) triple: &'static str,
     /// Prefix of the C compiler, which links, and name of the folder of its libraries.

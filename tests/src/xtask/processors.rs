@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use lacewing::format::Span;
 use lacewing_targets::pack;
 
-use super::linux::AARCH64;
+use super::linux::{AARCH64, ARMV7, Linux};
 use super::model::ModelFile;
 use super::plugin::{self, Counted};
 use super::{batch, paths, process, qemu};
@@ -21,20 +21,27 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(super) struct Processor {
     /// What QEMU calls it.
     pub(super) name: &'static str,
+    /// The boards that have it.
+    linux: &'static Linux,
     /// The level of the kernels that is found there.
     level: &'static str,
 }
 
-/// One for each level of the kernels.
-pub(super) const PROCESSORS: [Processor; 2] =
-    [Processor { name: AARCH64.cpu, level: "Neon" }, Processor { name: "cortex-a76", level: "Dot" }];
+/// One for each level of the kernels in each family.
+pub(super) const PROCESSORS: [Processor; 5] = [
+    Processor { name: AARCH64.cpu, linux: &AARCH64, level: "Neon" },
+    Processor { name: "cortex-a76", linux: &AARCH64, level: "Dot" },
+    Processor { name: "max", linux: &AARCH64, level: "Matrix" },
+    Processor { name: ARMV7.cpu, linux: &ARMV7, level: "Neon" },
+    Processor { name: "cortex-a7,neon=off", linux: &ARMV7, level: "Plain" },
+];
 
 /// Run a model on an emulated processor of Linux boards and count its instructions
 ///
 /// Any file is packed for the kernels first. Instructions are not cycles.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The processor, cortex-a53 or cortex-a76
+    /// The processor, cortex-a53, cortex-a76 or max of 64 bits, cortex-a7 of 32, with NEON or ,neon=off
     #[arg(long, value_parser = parse)]
     cpu: &'static Processor,
     /// The model's .lace file
@@ -73,7 +80,7 @@ pub(super) fn command(args: &Args) -> Result<()> {
 /// What is missing for [`PROCESSORS`], if anything is.
 pub(super) fn missing() -> Result<Option<String>> {
     match paths::program("gcc") {
-        Some(_) => AARCH64.missing(),
+        Some(_) => Ok(AARCH64.missing()?.or(ARMV7.missing()?)),
         None => Ok(Some("no gcc".into())),
     }
 }
@@ -87,9 +94,9 @@ pub(super) struct Ran {
 impl Processor {
     /// Runs files, each with the arena that it starts from.
     pub(super) fn run<'f>(&self, files: impl IntoIterator<Item = (&'f [u8], &'f [u8])>) -> Result<Ran> {
-        let (program, folder) = (build()?, tempfile::tempdir()?);
+        let (program, folder) = (build(self.linux)?, tempfile::tempdir()?);
         fs::write(folder.path().join("input.bin"), batch::input(files))?;
-        let mut qemu = AARCH64.emulated(self.name);
+        let mut qemu = self.linux.emulated(self.name);
         qemu.current_dir(&folder).arg("-plugin");
         qemu.arg(format!("{},out=counts.txt", plugin::provide()?.display())).arg(program);
         let ended = process::within(LIMIT, &mut qemu)?;
@@ -101,8 +108,8 @@ impl Processor {
     }
 }
 
-fn build() -> Result<PathBuf> {
-    let mut cargo = AARCH64.cargo(&paths::root().join("tests/linux"), "build")?;
+fn build(linux: &Linux) -> Result<PathBuf> {
+    let mut cargo = linux.cargo(&paths::root().join("tests/linux"), "build")?;
     process::run(cargo.args(["--release", "--quiet"]))?;
-    AARCH64.executable("lacewing-linux")
+    linux.executable("lacewing-linux")
 }
