@@ -290,7 +290,8 @@ compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 mod neon {
     pub(super) use super::super::halves::{add, depth, interleave, pairs, square, vector};
     pub(super) use super::plain::{
-        average, flipped, maximum, raises, real_depth, real_square, real_vector, side_by_side, surplus, total,
+        average, flipped, lowered, maximum, products, reads, real_depth, real_square, real_vector, side_by_side,
+        surplus,
     };
 }
 #[cfg(target_arch = "x86_64")]
