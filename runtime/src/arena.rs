@@ -65,6 +65,12 @@ pub fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
     unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// Sets all bytes. A firmware holds one function for that, whatever the byte.
+#[inline(never)]
+pub fn fill(bytes: &mut [i8], byte: i8) {
+    bytes.fill(byte);
+}
+
 /// Memory for a model's tensors, aligned as `run` needs it. Lives where its owner puts it: a static, a stack, a box.
 ///
 /// ```

@@ -8,7 +8,7 @@ mod session;
 
 use core::marker::PhantomData;
 
-use crate::arena::{Constants, Ram, cast};
+use crate::arena::{Constants, Ram, cast, cast_mut, fill};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
@@ -185,9 +185,9 @@ impl<'m, O: Ops> Model<'m, O> {
     fn reset_in(&self, ram: &mut Ram<'_>) -> Result<(), RunError> {
         let needed = self.arena_len;
         for port in self.states() {
-            let bytes = port.tensor.span().and_then(|span| ram.get_mut(span));
+            let bytes = port.tensor.span().and_then(|span| ram.get_mut(span)).and_then(cast_mut);
             let bytes = bytes.ok_or(RunError::ArenaTooSmall { needed })?;
-            bytes.fill(if port.tensor.dtype() == Some(DType::I8) { port.zero as u8 } else { 0 });
+            fill(bytes, if port.tensor.dtype() == Some(DType::I8) { port.zero as i8 } else { 0 });
         }
         Ok(())
     }

@@ -36,11 +36,25 @@ impl<'a, T: Copy> Image<'a, T> {
 
     /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
     pub(crate) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
+        let mut image = *self;
+        let (width, first) = image.straighten(rows, width)?;
+        Some((image, width, first))
+    }
+
+    /// Becomes the one row that rows of `width` outputs read pixel for pixel, if they do: the width and the row.
+    fn straighten(&mut self, rows: &Range<u32>, width: usize) -> Option<(usize, usize)> {
         let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
         let rows = rows.start as usize..rows.end as usize;
         let line = self.rows.lines(rows.start, rows.len()).filter(|_| same)?;
-        let width = width.wrapping_mul(rows.len());
-        Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
+        (self.rows, self.height, self.width) = (Rows::whole(line, line.len()), 1, width.wrapping_mul(rows.len()));
+        Some((self.width, 0))
+    }
+
+    /// The same where it may be, and else as it was: the width and the first row of the outputs.
+    #[inline(never)]
+    pub(crate) fn flatten(&mut self, rows: &Range<u32>, width: usize) -> [usize; 2] {
+        let (width, first) = self.straighten(rows, width).unwrap_or((width, rows.start as usize));
+        [width, first]
     }
 
     /// Whether every output reads one pixel, which is never outside, in whole groups of four.

@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use lacewing::arena::fill;
+
 use crate::image::{Image, Lines, product};
 
 /// Rectangles of bytes to be copied, of rows of `len` bytes.
@@ -67,7 +69,7 @@ impl Pixels<'_> {
 /// What the output pixels read, one after the other.
 #[derive(Debug)]
 pub(crate) struct Windows<'a> {
-    image: Image<'a>,
+    image: &'a Image<'a>,
     copy: Copier,
     in_place: bool,
     /// Outputs in a row.
@@ -89,7 +91,8 @@ pub(crate) struct Windows<'a> {
 impl<'a> Windows<'a> {
     /// From the first output of row `y` on. What they read is copied to as many patches as fit in `len` bytes: what is no run of bytes, or
     /// all of it unless it may be read in place.
-    pub(crate) fn new(image: Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
+    #[inline(always)]
+    pub(crate) fn new(image: &'a Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
         let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
         let room = len.checked_div(depth).unwrap_or(0);
         let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
@@ -107,7 +110,7 @@ impl<'a> Windows<'a> {
     {
         if let Some(line) = self.direct() {
             let count = self.end.wrapping_sub(self.x).min(most);
-            let Image { channels, stride: [_, across], .. } = self.image;
+            let Image { channels, stride: [_, across], .. } = *self.image;
             let x = line.get(self.image.position(1, self.x, 0).wrapping_mul(channels)..)?;
             self.forward(count);
             return Some(Pixels { x, step: across.wrapping_mul(channels), count });
@@ -173,7 +176,7 @@ impl<'a> Windows<'a> {
 
     /// Begins row `y`.
     fn row(&mut self) {
-        let Image { width, dilation: [dy, dx], kernel: [kh, kw], .. } = self.image;
+        let Image { width, dilation: [dy, dx], kernel: [kh, kw], .. } = *self.image;
         self.lines = self.image.lines(self.y..self.y.wrapping_add(1));
         let whole = self.lines.taps.len() == kh && (kw == 1 || dx == 1);
         // Rows as wide as the kernel stand one after another.
@@ -184,9 +187,9 @@ impl<'a> Windows<'a> {
 
     /// Copies what the next outputs read, which are alike.
     fn fill(&self, count: usize, patches: &mut [i8]) -> Option<()> {
-        let Image { channels, dilation: [_, dx], kernel: [kh, kw], .. } = self.image;
+        let Image { channels, dilation: [_, dx], kernel: [kh, kw], .. } = *self.image;
         if self.taps.len() < kw || self.lines.taps.len() < kh {
-            patches.fill(self.image.zero);
+            fill(patches, self.image.zero);
         }
         if dx == 1 {
             return self.columns(count, self.taps.start, self.taps.len().wrapping_mul(channels), patches);
@@ -196,7 +199,7 @@ impl<'a> Windows<'a> {
 
     /// Copies `len` bytes from tap `kx` on in every row inside.
     fn columns(&self, count: usize, kx: usize, len: usize, patches: &mut [i8]) -> Option<()> {
-        let Image { channels, dilation: [dy, _], kernel: [_, kw], stride: [_, across], .. } = self.image;
+        let Image { channels, dilation: [dy, _], kernel: [_, kw], stride: [_, across], .. } = *self.image;
         let rows = &self.lines.taps;
         if len == 0 || rows.is_empty() {
             return Some(());

@@ -213,14 +213,10 @@ pub fn average<T: Int>(op: &AveragePool<T>, constants: Constants<'_>, work: Work
     let requant = op.requant.channels(constants)?;
     let zero: i32 = op.input_zero.into();
     each_pool(&op.input, &op.window, work, |taps, output| {
-        let mut sums = [T::Sum::default(); 16];
-        taps.each(|x| {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                let x: i32 = (*x).into();
-                *sum = sum.plus(T::Sum::from(x.wrapping_sub(zero)));
-            }
-        })?;
-        let rounding = requant.channel(taps.count().saturating_sub(1))?;
+        let count = taps.count();
+        let mut sums = [T::Sum::from(zero).times((count as i32).wrapping_neg()); 16];
+        taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum = sum.plus(T::Sum::from((*x).into()))))?;
+        let rounding = requant.channel(count.saturating_sub(1))?;
         output.iter_mut().zip(sums).for_each(|(output, sum)| *output = rounding.apply(sum));
         Ok(())
     })

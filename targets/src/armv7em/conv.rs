@@ -5,7 +5,7 @@
 //! deep layer that gets less runs pixel by pixel, widening as it goes: four instructions more for sixteen products, no scratch but one
 //! pixel's copy.
 
-use lacewing::arena::{Constants, cast_mut};
+use lacewing::arena::{Constants, cast_mut, fill};
 use lacewing::format::{Layout, Tensor, Window};
 use lacewing::ops::ConvI8;
 use lacewing::rows::{Rows, Work};
@@ -43,10 +43,10 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let in_place = image.is_direct();
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let plain = op.groups == 1 && op.zeros.len == 0 && op.requant.shift == 0;
     if op.layout != Layout::PAIRS || !plain {
@@ -54,7 +54,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     }
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
-    let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place);
+    let mut windows = Windows::new(&image, insn::copy, place, len, in_place);
     let mut tiles = Tiling { layer, depth, wide };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
@@ -85,7 +85,7 @@ impl<'a> Room<'a> {
         let (wide, patches) = (cast_mut::<u32>(wide)?.as_chunks_mut().0, cast_mut::<i8>(patches)?);
         let whole = patches.len().saturating_sub(padded.wrapping_sub(depth));
         let len = if pairs { whole } else { whole.min(depth) };
-        patches.get_mut(len..)?.fill(0);
+        fill(patches.get_mut(len..)?, 0);
         Some(Self { wide, patches, len })
     }
 }

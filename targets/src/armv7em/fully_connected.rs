@@ -3,7 +3,7 @@
 //! Activations are widened in the loop, for sixteen products at a time, so that there is no scratch: only a vector that is not in whole groups
 //! of four is copied to one that is.
 
-use lacewing::arena::{Constants, cast_mut};
+use lacewing::arena::{Constants, cast_mut, fill};
 use lacewing::format::Layout;
 use lacewing::ops::FullyConnectedI8;
 
@@ -51,7 +51,7 @@ fn padded<'s>(vector: &[i8], scratch: &'s mut [i8]) -> Option<&'s [i8]> {
     let padded = scratch.get_mut(..vector.len().next_multiple_of(4))?;
     let (copy, zeros) = padded.split_at_mut_checked(vector.len())?;
     copy.iter_mut().zip(vector).for_each(|(to, from)| *to = *from);
-    zeros.fill(0);
+    fill(zeros, 0);
     Some(padded)
 }
 
@@ -82,6 +82,9 @@ fn pair(tile: &Tiles<'_, [u32; 2]>, x: &[i8], y: &mut [i8]) -> Option<()> {
     let (weights, rounding) = (tile.weights, Rounding { multipliers: &multipliers, ..tile.rounding });
     let mut four = [0; 4];
     insn::column(&mut Column { x, weights, bias: &bias, rounding, y: &mut four, twice: true })?;
-    y.iter_mut().zip(four).for_each(|(to, from)| *to = from);
+    *y.first_mut()? = four[0];
+    if let Some(second) = y.get_mut(1) {
+        *second = four[1];
+    }
     Some(())
 }
