@@ -65,10 +65,17 @@ pub fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
     unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
-/// Sets all bytes. A firmware holds one function for that, whatever the byte.
+/// Sets all bytes, word by word: the compiler's own function for that takes three times the code.
 #[inline(never)]
 pub fn fill(bytes: &mut [i8], byte: i8) {
-    bytes.fill(byte);
+    let word = u32::from_ne_bytes([byte as u8; 4]);
+    for four in bytes.as_chunks_mut::<4>().0 {
+        *four = word.to_ne_bytes().map(|byte| byte as i8);
+    }
+    let len = bytes.len();
+    for last in bytes.iter_mut().skip(len / 4 * 4) {
+        *last = byte;
+    }
 }
 
 /// Memory for a model's tensors, aligned as `run` needs it. Lives where its owner puts it: a static, a stack, a box.
@@ -310,6 +317,15 @@ mod tests {
 
     fn tensor(offset: u32, len: u32) -> Tensor {
         Tensor::new(Place::Arena, DType::I8, offset, [1, 1, 1, len])
+    }
+
+    #[test]
+    fn all_bytes_are_set() {
+        for (start, end) in (0..9).flat_map(|start| (start..9).map(move |end| (start, end))) {
+            let mut bytes = [1; 9];
+            fill(&mut bytes[start..end], -2);
+            assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == if (start..end).contains(&i) { -2 } else { 1 }));
+        }
     }
 
     #[test]

@@ -57,6 +57,15 @@ impl<'a, T> Rows<'a, T> {
         self.data.get(start..start.checked_add(count.checked_mul(self.row_len)?)?)
     }
 
+    /// The same rows in two slices, the second of which begins the ring's lines anew; empty if they lie one after another.
+    #[must_use]
+    pub fn split(&self, y: usize, count: usize) -> Option<[&'a [T]; 2]> {
+        let (start, len) = (self.start(y, count)?, count.checked_mul(self.row_len)?);
+        let (ring, from) = self.data.get(..self.lines.wrapping_mul(self.row_len))?.split_at_checked(start)?;
+        let first = from.get(..len).unwrap_or(from);
+        Some([first, ring.get(..len.wrapping_sub(first.len()))?])
+    }
+
     /// Where row `y` starts, if it and the `count - 1` after it are in the window.
     #[inline(always)]
     fn start(&self, y: usize, count: usize) -> Option<usize> {

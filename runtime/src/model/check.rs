@@ -9,11 +9,10 @@ use crate::format::{
     ALIGN, DType, Header, MAX_REGIONS, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit,
 };
 
-/// What a port is.
+/// What a port is that is checked before the program.
 #[derive(Clone, Copy)]
 pub(super) enum Door {
     Input,
-    Output,
     State,
 }
 
@@ -56,9 +55,6 @@ impl<'m> Check<'m> {
     /// Checks a port before the program; outputs when it is over, by [`Self::output`]. An input is live from here on, but one that goes in row
     /// by row, which is the only one, when its rows arrive.
     pub(super) fn door(&mut self, door: Door, port: &Port<'_>) -> Result<(), Flaw> {
-        if let Door::Output = door {
-            return Ok(());
-        }
         self.port(port)?;
         match (door, port.tensor.place(), port.tensor.shape) {
             (Door::State, Place::State, _) => Ok(()),

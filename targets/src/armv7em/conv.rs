@@ -55,7 +55,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
     let mut windows = Windows::new(&image, insn::copy, place, len, in_place);
-    let mut tiles = Tiling { layer, depth, wide };
+    let mut tiles = Tiling { layer: &layer, depth, wide };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
@@ -92,13 +92,14 @@ impl<'a> Room<'a> {
 
 /// What pixels are computed with.
 struct Tiling<'a> {
-    layer: Layer<'a, [u32; 2], 2>,
+    layer: &'a Layer<'a, [u32; 2], 2>,
     depth: usize,
     wide: &'a mut [[u32; 4]],
 }
 
 impl Tiling<'_> {
     /// All outputs of some pixels, two at a time; one that is left by itself, if it is in whole groups.
+    #[inline(always)]
     fn pixels(&mut self, Pixels { x, step, count }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
         let alone = match self.wide.len() {
             0 => count,
@@ -112,37 +113,42 @@ impl Tiling<'_> {
         }
         let mut at = paired.checked_mul(step)?;
         for y in rest.chunks_mut(self.layer.bias.len().max(1)) {
-            column(&self.layer, x.get(at..)?.get(..padded)?, y)?;
+            column(self.layer, x.get(at..)?.get(..padded)?, y)?;
             at = at.wrapping_add(step);
         }
         Some(())
     }
 
     /// All outputs of pixels, two at a time.
+    #[inline(always)]
     fn pairs(&mut self, pixels: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let Self { layer, depth, wide, .. } = self;
-        let (depth, stride, outputs) = (*depth, layer.bias.len(), layer.full);
-        if outputs > 0 {
-            let Tiles { weights, bias, rounding, .. } = layer.full();
-            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })?;
+        let stride = self.layer.bias.len();
+        if self.layer.full > 0 {
+            self.tiles(pixels, self.layer.full(), y, stride)?;
         }
-        if outputs == stride { Some(()) } else { self.last(pixels, y) }
+        if self.layer.full == stride { Some(()) } else { self.last(pixels, y) }
     }
 
     /// The output that is left of every pixel, of up to eight pixels at a time.
+    #[inline(never)]
     fn last(&mut self, Pixels { x, step, .. }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let Self { layer, depth, wide, .. } = self;
-        let (depth, outputs, mut rest) = (*depth, 2, x);
-        for y in y.chunks_mut(layer.bias.len().wrapping_mul(8).max(1)) {
-            let (count, mut both) = (y.len().checked_div(layer.bias.len())?, [0; 16]);
-            let Tiles { weights, bias, rounding, .. } = layer.last();
-            let pixels = Pixels { x: rest, step, count };
-            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y: &mut both, stride: 2 })?;
-            for (y, [output, _]) in y.chunks_mut(layer.bias.len().max(1)).zip(both.as_chunks().0) {
+        let (tile, outputs, mut rest) = (self.layer.tile(self.layer.full)?, self.layer.bias.len(), x);
+        for y in y.chunks_mut(outputs.wrapping_mul(8).max(1)) {
+            let (count, mut both) = (y.len().checked_div(outputs)?, [0; 16]);
+            self.tiles(Pixels { x: rest, step, count }, tile.tiles(), &mut both, 2)?;
+            for (y, [output, _]) in y.chunks_mut(outputs.max(1)).zip(both.as_chunks().0) {
                 *y.last_mut()? = *output;
             }
             rest = rest.get(step.wrapping_mul(8)..).unwrap_or_default();
         }
         Some(())
+    }
+
+    /// The outputs of tiles, with so many numbers from a pixel's outputs to the next one's.
+    #[inline(always)]
+    fn tiles(&mut self, pixels: Pixels<'_>, tiles: Tiles<'_, [u32; 2]>, y: &mut [i8], stride: usize) -> Option<()> {
+        let Tiles { weights, bias, rounding, outputs } = tiles;
+        let (depth, wide) = (self.depth, &mut *self.wide);
+        insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })
     }
 }

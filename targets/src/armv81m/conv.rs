@@ -68,7 +68,8 @@ fn square(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 
 
 /// The outputs of a tile that is not full, pixel by pixel.
 fn last(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
-    let Tiles { weights, bias, rounding, .. } = layer.last();
+    let tile = layer.tile(layer.full)?;
+    let Tiles { weights, bias, rounding, .. } = tile.tiles();
     let (mut x, mut y) = (pixels.x, y);
     for _ in 0..pixels.count {
         let (this, after) = y.split_at_mut_checked(layer.bias.len())?;
