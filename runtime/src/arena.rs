@@ -44,18 +44,25 @@ pod!(
 /// The bytes as numbers, if they are aligned and a whole count of them.
 #[must_use]
 pub fn cast<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
-    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32, i64 and f32, for which every bit pattern is valid;
-    // `align_to` itself finds the aligned middle.
-    let (before, middle, after) = unsafe { bytes.align_to::<T>() };
-    (before.is_empty() && after.is_empty()).then_some(middle)
+    let len = count::<T>(bytes)?;
+    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32, i64 and f32, for which every bit pattern is valid; there are `len` of them in the bytes,
+    // from an aligned address on.
+    Some(unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), len) })
 }
 
 /// The bytes as numbers that can be changed, if they are aligned and a whole count of them.
 #[must_use]
 pub fn cast_mut<T: Pod>(bytes: &mut [u8]) -> Option<&mut [T]> {
+    let len = count::<T>(bytes)?;
     // SAFETY: as in `cast`; and every value of `T` is valid as bytes, since it has no padding.
-    let (before, middle, after) = unsafe { bytes.align_to_mut::<T>() };
-    (before.is_empty() && after.is_empty()).then_some(middle)
+    Some(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) })
+}
+
+/// How many numbers the bytes are, if they are a whole count of them, and aligned.
+#[inline(always)]
+fn count<T: Pod>(bytes: &[u8]) -> Option<usize> {
+    let whole = bytes.len().is_multiple_of(size_of::<T>());
+    (whole && bytes.as_ptr().addr().is_multiple_of(align_of::<T>())).then_some(bytes.len() / size_of::<T>())
 }
 
 /// The numbers as bytes.

@@ -213,14 +213,15 @@ impl<'a> Windows<'a> {
         let from = self.image.position(1, self.x, kx).wrapping_mul(channels);
         let to = |ky: usize| ky.wrapping_mul(kw).wrapping_add(kx).wrapping_mul(channels);
         let steps = [across.wrapping_mul(channels), dy.wrapping_mul(self.image.row_len())];
-        let copy = Copy { counts: [count, 1], len, steps, strides: [self.depth, kw.wrapping_mul(channels)] };
-        if let Some(block) = self.block {
-            let copy = Copy { counts: [count, rows.len()], ..copy };
-            return (self.copy)(block.get(from..)?, patches.get_mut(to(rows.start)..)?, &copy);
+        // All rows of a block at once, others one by one.
+        let (mut ky, together) = (rows.start, if self.block.is_some() { rows.len() } else { 1 });
+        while ky < rows.end {
+            let row = || self.image.rows.row(self.image.position(0, self.y, ky));
+            let (counts, strides) = ([count, together], [self.depth, kw.wrapping_mul(channels)]);
+            let copy = Copy { counts, len, steps, strides };
+            (self.copy)(self.block.or_else(row)?.get(from..)?, patches.get_mut(to(ky)..)?, &copy)?;
+            ky = ky.wrapping_add(together);
         }
-        rows.clone().try_for_each(|ky| {
-            let row = self.image.rows.row(self.image.position(0, self.y, ky))?;
-            (self.copy)(row.get(from..)?, patches.get_mut(to(ky)..)?, &copy)
-        })
+        Some(())
     }
 }
