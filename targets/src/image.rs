@@ -27,6 +27,7 @@ pub(crate) struct Image<'a, T = i8> {
 }
 
 impl<'a, T: Copy> Image<'a, T> {
+    #[inline(never)]
     pub(crate) fn new(rows: Rows<'a, T>, input: &Tensor, window: &Window, zero: T) -> Self {
         let [_, height, width, channels] = input.shape.map(|dim| dim as usize);
         let pair = |pair: [u32; 2]| pair.map(|x| x as usize);
