@@ -11,6 +11,13 @@ pub(crate) fn product(a: usize, b: usize) -> Option<usize> {
     if a | b < 1 << 16 && cfg!(target_pointer_width = "32") { Some(a.wrapping_mul(b)) } else { a.checked_mul(b) }
 }
 
+/// Where the last of rows and columns ends, which begin at equal steps and are each as long as `len`; `None` if there are none.
+#[inline(never)]
+pub(crate) fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
+    let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
+    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
+}
+
 /// An image under a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Image<'a, T = i8> {

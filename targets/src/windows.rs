@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use lacewing::arena::fill;
 
-use crate::image::{Image, Lines, product};
+use crate::image::{Image, Lines, end, product};
 
 /// Rectangles of bytes to be copied, of rows of `len` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +22,8 @@ pub(crate) struct Copy {
 impl Copy {
     /// Whether both slices hold all of them.
     pub(crate) fn fits(&self, from: &[i8], to: &[i8]) -> bool {
-        let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
-        let end = |[outer, inner]: [usize; 2]| {
-            last(self.counts[0], outer)?.checked_add(last(self.counts[1], inner)?)?.checked_add(self.len)
-        };
-        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
-        self.len > 0 && within(end(self.steps), from.len()) && within(end(self.strides), to.len())
+        let within = |steps, len| end(self.counts, steps, self.len).is_some_and(|end| end <= len);
+        self.len > 0 && within(self.steps, from.len()) && within(self.strides, to.len())
     }
 }
 

@@ -17,7 +17,7 @@ use lacewing::rows::Work;
 use super::insn;
 use super::tile::{Channels, Part, Taps};
 use crate::fallback::limit;
-use crate::image::Image;
+use crate::image::{Image, end};
 use crate::wide::{MOST, Wide};
 use crate::wish::Wish;
 
@@ -134,13 +134,11 @@ impl<'a, const N: usize> Plane<'a, N> {
         let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
         let taps = kh.checked_mul(kw)?.div_ceil(2);
         let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(N)?)?;
-        let [tall, wide] = [kh.checked_sub(1)?.checked_mul(dy)?, kw.checked_sub(1)?.checked_mul(dx)?];
-        let pitch = width.checked_sub(1)?.checked_mul(across)?.checked_add(wide)?.checked_add(1)?;
-        let more = words.len().checked_div(pitch)?.checked_sub(tall.checked_add(1)?)?;
-        let most = more.checked_div(down)?.checked_add(1)?;
-        let steps = [dx, dy.checked_mul(pitch)?].map(|words| words.wrapping_mul(4));
-        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], steps);
-        let reach = tall.checked_mul(pitch)?.checked_add(wide)?;
+        let (pitch, tall) = (end([width, kw], [across, dx], 1)?, end([kh, 1], [dy, 0], 1)?);
+        let most = words.len().checked_div(pitch)?.checked_sub(tall)?.checked_div(down)?.checked_add(1)?;
+        let next = dy.checked_mul(pitch)?;
+        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], [dx, next].map(|words| words.wrapping_mul(4)));
+        let reach = end([kh, kw], [next, dx], 0)?;
         Some(Self { image, width, taps: taps.as_chunks_mut::<N>().0, words, pitch, reach, most })
     }
 

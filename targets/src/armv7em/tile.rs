@@ -2,6 +2,7 @@
 
 use lacewing::Int;
 
+use crate::image::end;
 use crate::layer::Rounding;
 use crate::wide::Wide;
 use crate::windows::Pixels;
@@ -232,13 +233,6 @@ impl<T: Int, const N: usize> Channels<'_, T, N> {
         let constants = channels >= Self::LANES && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
         constants && self.parts.iter().all(copied) && within(read, self.plane.len()) && within(pixels, self.y.len())
     }
-}
-
-/// Where the last of rows and columns ends, each as long as `len`.
-#[inline(never)]
-fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
-    let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
-    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
 }
 
 fn within(end: Option<usize>, len: usize) -> bool {
