@@ -74,11 +74,11 @@ impl<'a, const W: usize, const N: usize, T: Int> Layer<'a, [u32; W], N, T> {
     /// The constants of a layer whose tiles have `groups` groups of weights, of `W` words.
     pub(crate) fn new(
         constants: Constants<'a>,
-        [weights, bias]: [Span; 2],
+        [weights, bias]: [&Span; 2],
         requant: &Requant<T>,
         groups: usize,
     ) -> Option<Self> {
-        Self::of(constants.get::<u32>(weights).ok()?.as_chunks::<W>().0, (constants, bias), requant, groups)
+        Self::of(constants.get::<u32>(*weights).ok()?.as_chunks::<W>().0, (constants, *bias), requant, groups)
     }
 }
 

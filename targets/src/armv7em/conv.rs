@@ -52,10 +52,10 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     if op.layout != Layout::PAIRS || !plain {
         return None;
     }
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4));
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
     let mut windows = Windows::new(&image, insn::copy, place, len, in_place);
-    let mut tiles = Tiling { layer: &layer, depth, wide };
+    let mut tiles = Tiling { layer: layer.as_ref()?, depth, wide };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {

@@ -33,13 +33,14 @@ pub(super) fn run(
     }
     let ([.., depth], [.., outputs]) =
         (op.input.shape.map(|dim| dim as usize), op.output.shape.map(|dim| dim as usize));
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4));
+    let layer = layer.as_ref()?;
     let scratch = cast_mut::<i8>(scratch)?;
     let (mut input, mut rest) = (input, &mut *output);
     while !rest.is_empty() {
         let (vector, after) = input.split_at_checked(depth)?;
         let (y, others) = rest.split_at_mut_checked(outputs)?;
-        column(&layer, if depth.is_multiple_of(4) { vector } else { padded(vector, scratch)? }, y)?;
+        column(layer, if depth.is_multiple_of(4) { vector } else { padded(vector, scratch)? }, y)?;
         (input, rest) = (after, others);
     }
     limit(&op.requant, output);

@@ -55,7 +55,7 @@ pub(super) fn conv_i16(op: &ConvI16, constants: Constants<'_>, work: &mut Work<'
     }
     let (mut image, wide) = (Image::of_i16(&work.input, &op.input, &op.window), Wide::new(&op.requant)?);
     let depth = depth(&op.input, &op.window);
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4))?;
     let (mut tiling, patches) = Tiling::new(layer, depth, work.scratch)?;
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
     let place = image.flatten(&work.rows, width);
@@ -94,7 +94,7 @@ pub(super) fn fully_connected_i16(
         return None;
     }
     let (depth, wide) = (op.input.shape[3] as usize, Wide::new(&op.requant)?);
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4))?;
     let pixels = Pixels { x: cast(bytes_of(input))?, step: depth.checked_mul(2)?, count: 1 };
     Tiling::new(layer, depth, scratch)?.0.pixels(&pixels, output, &wide)
 }

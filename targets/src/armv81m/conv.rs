@@ -41,7 +41,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
         return None;
     }
     let patches = cast_mut::<i8>(work.scratch)?;
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
     let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;

@@ -20,7 +20,7 @@ pub(super) fn run(op: &FullyConnectedI8, constants: Constants<'_>, input: &[i8],
     }
     let ([.., depth], [.., outputs]) =
         (op.input.shape.map(|dim| dim as usize), op.output.shape.map(|dim| dim as usize));
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
     let (mut input, mut rest) = (input, output);
     while !rest.is_empty() {
