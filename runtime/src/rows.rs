@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::arena::{Pod, bytes_of, cast};
+use crate::outline::outlined;
 
 /// A window of rows of one image, each of `row_len = width · channels` numbers.
 ///
@@ -42,12 +43,13 @@ impl<'a, T> Rows<'a, T> {
         Rows { data, row_len: row_len.wrapping_mul(size_of::<T>()), lines, first, head }
     }
 
-    /// Row `y` of the image, if it is in the window.
-    #[inline]
-    #[must_use]
-    pub fn row(&self, y: usize) -> Option<&'a [T]> {
-        let start = self.start(y, 1)?;
-        self.data.get(start..start.wrapping_add(self.row_len))
+    outlined! {
+        /// Row `y` of the image, if it is in the window.
+        #[must_use]
+        pub fn row(&self, y: usize) -> Option<&'a [T]> {
+            let start = self.start(y, 1)?;
+            self.data.get(start..start.wrapping_add(self.row_len))
+        }
     }
 
     /// Rows `y..y + count` of the image as one slice, if they are in the window and lie one after another.
