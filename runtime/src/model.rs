@@ -141,9 +141,8 @@ impl<'m, O: Ops> Model<'m, O> {
 
     #[inline(never)]
     fn check_doors(&self, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
-        let [inputs, outputs, states] = self.counts.map(u32::from);
-        let first = inputs.wrapping_add(outputs);
-        for index in 0..first.wrapping_add(states) {
+        let [inputs, first, end] = self.doors();
+        for index in 0..end {
             let mut reader = Reader::new(at);
             let port = Port::decode(&mut reader);
             let rest = reader.end()?;
@@ -160,8 +159,8 @@ impl<'m, O: Ops> Model<'m, O> {
 
     #[inline(never)]
     fn check_outputs(&self, check: &Check<'m>) -> Result<(), Flaw> {
-        let [inputs, outputs, _] = self.counts.map(u32::from);
-        (inputs..inputs.wrapping_add(outputs)).try_for_each(|index| check.output(&self.port(index)))
+        let [inputs, end, _] = self.doors();
+        (inputs..end).try_for_each(|index| check.output(&self.port(index)))
     }
 
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
@@ -281,9 +280,15 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The numbers of the ports that are state.
     fn state_ports(&self) -> core::ops::Range<u32> {
-        let [inputs, outputs, states] = self.counts.map(u32::from);
-        let first = inputs.wrapping_add(outputs);
-        first..first.wrapping_add(states)
+        let [_, first, end] = self.doors();
+        first..end
+    }
+
+    /// The numbers of the ports behind the last input, output and state.
+    fn doors(&self) -> [u32; 3] {
+        let [inputs, outputs, states] = self.counts;
+        let first = u32::from(inputs).wrapping_add(outputs.into());
+        [inputs.into(), first, first.wrapping_add(states.into())]
     }
 
     /// The operations, in order, for tools.

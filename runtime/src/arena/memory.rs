@@ -42,8 +42,7 @@ impl<'a> Memory<'a> {
         output: &Tensor,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        let spans = [input, output].map(Tensor::span);
-        self.typed(spans, input.place(), scratch)
+        self.typed([input.span(), output.span()], input.place(), scratch)
     }
 
     /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
