@@ -73,8 +73,8 @@ impl<'a, T: Copy> Image<'a, T> {
     /// The taps along an axis, 0 for rows and 1 for columns, that are inside for output `out`.
     pub(crate) fn taps(&self, axis: usize, out: usize) -> Range<usize> {
         let size = if axis == 0 { self.height } else { self.width };
-        let [kernel, stride, dilation, pad] =
-            [self.kernel, self.stride, self.dilation, self.pad].map(|pair| pair[axis]);
+        let (kernel, stride, dilation, pad) =
+            (self.kernel[axis], self.stride[axis], self.dilation[axis], self.pad[axis]);
         let start = out.wrapping_mul(stride);
         let (before, room) = (pad.saturating_sub(start), size.wrapping_add(pad).saturating_sub(start));
         let (first, end) = match dilation {

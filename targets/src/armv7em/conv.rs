@@ -45,8 +45,9 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
     let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let in_place = image.is_direct();
-    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let place = image.flatten(&work.rows, width);
+    let [_, _, width, outputs] = op.output.shape;
+    let place = image.flatten(&work.rows, width as usize);
+    let outputs = outputs as usize;
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let plain = op.groups == 1 && op.zeros.len == 0 && op.requant.shift == 0;
     if op.layout != Layout::PAIRS || !plain {

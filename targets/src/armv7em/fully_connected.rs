@@ -31,8 +31,7 @@ pub(super) fn run(
     if op.layout != Layout::PAIRS || op.zeros.len > 0 || op.requant.shift > 0 {
         return None;
     }
-    let ([.., depth], [.., outputs]) =
-        (op.input.shape.map(|dim| dim as usize), op.output.shape.map(|dim| dim as usize));
+    let (depth, outputs) = (op.input.shape[3] as usize, op.output.shape[3] as usize);
     let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4));
     let layer = layer.as_ref()?;
     let scratch = cast_mut::<i8>(scratch)?;
