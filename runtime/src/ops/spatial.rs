@@ -276,15 +276,18 @@ pub(super) fn each_pool<T>(
     let axes = &[Axis::vertical(window, input), Axis::horizontal(window, input)];
     let [vertical, horizontal] = axes;
     let width = work.output.len().checked_div(work.rows.len().wrapping_mul(channels as usize)).ok_or(Fault)?;
-    for (y, row) in work.rows.zip(rows_mut(work.output, width as u32, channels)?) {
-        for (x, pixel) in (0..).zip(pieces_mut(row, channels as usize)) {
-            let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
-            let mut taps = Taps { input: &work.input, at: [y, x], axes, rows, columns, channels, first: 0, block: 0 };
-            for output in pixel.chunks_mut(16) {
-                taps.block = output.len();
-                each(&taps, output)?;
-                taps.first = taps.first.wrapping_add(16);
-            }
+    let (mut y, mut x) = (work.rows.start, 0u32);
+    for pixel in pieces_mut(work.output, channels as usize) {
+        let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
+        let mut taps = Taps { input: &work.input, at: [y, x], axes, rows, columns, channels, first: 0, block: 0 };
+        for output in pixel.chunks_mut(16) {
+            taps.block = output.len();
+            each(&taps, output)?;
+            taps.first = taps.first.wrapping_add(16);
+        }
+        x = x.wrapping_add(1);
+        if x == width as u32 {
+            (y, x) = (y.wrapping_add(1), 0);
         }
     }
     Ok(())
