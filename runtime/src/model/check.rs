@@ -225,7 +225,6 @@ pub(super) struct Facts<'r> {
 
 impl<'r> Facts<'r> {
     /// What is to be known of a record whose numbers are right.
-    #[inline(never)]
     pub(super) fn of<R: Record>(record: &'r R) -> Self {
         let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
         Self {
