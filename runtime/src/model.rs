@@ -124,7 +124,7 @@ impl<'m, O: Ops> Model<'m, O> {
         }
         (self.counts, self.ports) = (*counts, ports);
         *at = ports;
-        let mut check = Check::new(self, self.state_len()?);
+        let mut check = Check::new(self);
         if let Some(starts) = regions {
             check.regions(starts)?;
         }
@@ -154,7 +154,7 @@ impl<'m, O: Ops> Model<'m, O> {
             }
             *at = rest;
         }
-        Ok(())
+        check.apart()
     }
 
     #[inline(never)]
@@ -187,7 +187,8 @@ impl<'m, O: Ops> Model<'m, O> {
     #[inline(never)]
     fn reset_in(&self, ram: &mut Ram<'_>) -> Result<(), RunError> {
         let needed = self.arena_len;
-        for index in self.state_ports() {
+        let [_, first, end] = self.doors();
+        for index in first..end {
             let port = self.port(index);
             let bytes = port.tensor.span().and_then(|span| ram.get_mut(span)).and_then(cast_mut);
             let bytes = bytes.ok_or(RunError::ArenaTooSmall { needed })?;
@@ -267,21 +268,6 @@ impl<'m, O: Ops> Model<'m, O> {
     pub fn states(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
         let [inputs, outputs, states] = self.counts;
         self.ports(u32::from(inputs).wrapping_add(outputs.into()), states)
-    }
-
-    /// Bytes at the start of the arena that hold the state.
-    #[inline(never)]
-    fn state_len(&self) -> Result<u32, Flaw> {
-        self.state_ports().try_fold(0, |most: u32, index| {
-            let span = self.port(index).tensor.span().ok_or(Flaw::Range)?;
-            Ok(most.max(span.offset.wrapping_add(span.len)))
-        })
-    }
-
-    /// The numbers of the ports that are state.
-    fn state_ports(&self) -> core::ops::Range<u32> {
-        let [_, first, end] = self.doors();
-        first..end
     }
 
     /// The numbers of the ports behind the last input, output and state.

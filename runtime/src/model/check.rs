@@ -33,10 +33,10 @@ pub(super) struct Check<'m> {
 }
 
 impl<'m> Check<'m> {
-    pub(super) fn new<O: Ops>(model: &Model<'m, O>, state_len: u32) -> Self {
+    pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
         let (constants, arena_len, work) = (model.constants, model.arena_len, model.header().work);
         let starts = [arena_len; MAX_REGIONS - 1];
-        Self { constants, arena_len, starts, state_len, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
+        Self { constants, arena_len, starts, state_len: 0, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
     }
 
     /// Takes over where the regions of the arena start, after the first.
@@ -55,16 +55,27 @@ impl<'m> Check<'m> {
     /// Checks a port before the program; outputs when it is over, by [`Self::output`]. An input is live from here on, but one that goes in row
     /// by row, which is the only one, when its rows arrive.
     pub(super) fn door(&mut self, door: Door, port: &Port<'_>) -> Result<(), Flaw> {
+        let span = port.tensor.span().ok_or(Flaw::Shape)?;
+        if let Door::State = door {
+            self.state_len = span.offset.wrapping_add(span.len).max(self.state_len);
+        }
         self.port(port)?;
         match (door, port.tensor.place(), port.tensor.shape) {
             (Door::State, Place::State, _) => Ok(()),
-            (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
+            (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(span),
             (Door::Input, Place::Ring, [1, ..]) if self.rows.is_none() && self.live.is_empty() => {
                 (self.rows, self.seen) = (Some(port.tensor), self.seen.with_rows());
                 Ok(())
             }
             _ => Err(Flaw::Segment),
         }
+    }
+
+    /// Checks that the inputs lie behind all of the state.
+    pub(super) fn apart(&self) -> Result<(), Flaw> {
+        let rows = self.rows.iter().filter_map(Tensor::span);
+        let behind = |span: Span| span.offset >= self.state_len;
+        if self.live.iter().copied().chain(rows).all(behind) { Ok(()) } else { Err(Flaw::Range) }
     }
 
     /// Checks that an output was made.
