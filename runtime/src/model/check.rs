@@ -126,6 +126,7 @@ impl<'m> Check<'m> {
         span.offset.checked_add(span.len).is_some_and(inside)
     }
 
+    #[inline(never)]
     pub(super) fn is_live(&self, span: Span) -> bool {
         self.live.contains(&span)
     }
@@ -137,6 +138,7 @@ impl<'m> Check<'m> {
     }
 
     /// Checks that nothing live has a byte of a span.
+    #[inline(never)]
     pub(super) fn free(&self, span: Span) -> Result<(), Flaw> {
         if self.live.iter().any(|other| other.overlaps(span)) { Err(Flaw::Overlap) } else { Ok(()) }
     }
