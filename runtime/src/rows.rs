@@ -175,6 +175,8 @@ mod tests {
         assert_eq!(ring.lines(1, 2), whole.lines(1, 2));
         assert_eq!((ring.lines(2, 2), ring.lines(3, 2), ring.lines(0, 1)), (None, None, None), "turned, or outside");
         assert_eq!(ring.lines(3, 1), Some(&[9, 10, 11][..]));
+        assert_eq!(ring.split(2, 2), Some([&[6, 7, 8][..], &[9, 10, 11][..]]), "turned");
+        assert_eq!((ring.split(1, 2), ring.split(3, 2)), (Some([&[3, 4, 5, 6, 7, 8][..], &[]]), None));
         let wide = [1i16, 2, 3, 4, -1, 256];
         let wide = Rows::ring(&wide, 2, 1, 2).bytes();
         assert_eq!((wide.row(1), wide.row(4)), (Some(&[-1, -1, 0, 1][..]), None), "the bytes of a row");
