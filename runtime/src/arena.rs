@@ -44,18 +44,25 @@ pod!(
 /// The bytes as numbers, if they are aligned and a whole count of them.
 #[must_use]
 pub fn cast<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
-    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32, i64 and f32, for which every bit pattern is valid;
-    // `align_to` itself finds the aligned middle.
-    let (before, middle, after) = unsafe { bytes.align_to::<T>() };
-    (before.is_empty() && after.is_empty()).then_some(middle)
+    let len = count::<T>(bytes)?;
+    // SAFETY: `T` is sealed to u8, i8, i16, i32, u32, i64 and f32, for which every bit pattern is valid; there are `len` of them in the bytes,
+    // from an aligned address on.
+    Some(unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), len) })
 }
 
 /// The bytes as numbers that can be changed, if they are aligned and a whole count of them.
 #[must_use]
 pub fn cast_mut<T: Pod>(bytes: &mut [u8]) -> Option<&mut [T]> {
+    let len = count::<T>(bytes)?;
     // SAFETY: as in `cast`; and every value of `T` is valid as bytes, since it has no padding.
-    let (before, middle, after) = unsafe { bytes.align_to_mut::<T>() };
-    (before.is_empty() && after.is_empty()).then_some(middle)
+    Some(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) })
+}
+
+/// How many numbers the bytes are, if they are a whole count of them, and aligned.
+#[inline(always)]
+fn count<T: Pod>(bytes: &[u8]) -> Option<usize> {
+    let whole = bytes.len().is_multiple_of(size_of::<T>());
+    (whole && bytes.as_ptr().addr().is_multiple_of(align_of::<T>())).then_some(bytes.len() / size_of::<T>())
 }
 
 /// The numbers as bytes.
@@ -63,6 +70,19 @@ pub fn cast_mut<T: Pod>(bytes: &mut [u8]) -> Option<&mut [T]> {
 pub fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
     // SAFETY: `T` has no padding, so all its bytes are initialized, and u8 has no alignment.
     unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// Sets all bytes, word by word: the compiler's own function for that takes three times the code.
+#[inline(never)]
+pub fn fill(bytes: &mut [i8], byte: i8) {
+    let word = u32::from_ne_bytes([byte as u8; 4]);
+    for four in bytes.as_chunks_mut::<4>().0 {
+        *four = word.to_ne_bytes().map(|byte| byte as i8);
+    }
+    let len = bytes.len();
+    for last in bytes.iter_mut().skip(len / 4 * 4) {
+        *last = byte;
+    }
 }
 
 /// Memory for a model's tensors, aligned as `run` needs it. Lives where its owner puts it: a static, a stack, a box.
@@ -304,6 +324,15 @@ mod tests {
 
     fn tensor(offset: u32, len: u32) -> Tensor {
         Tensor::new(Place::Arena, DType::I8, offset, [1, 1, 1, len])
+    }
+
+    #[test]
+    fn all_bytes_are_set() {
+        for (start, end) in (0..9).flat_map(|start| (start..9).map(move |end| (start, end))) {
+            let mut bytes = [1; 9];
+            fill(&mut bytes[start..end], -2);
+            assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == if (start..end).contains(&i) { -2 } else { 1 }));
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub mod int;
 mod kernels;
 mod model;
 pub mod ops;
+mod outline;
 #[cfg(any(feature = "encode", feature = "std"))]
 pub mod owned;
 pub mod profile;

@@ -10,12 +10,12 @@ mod session;
 
 use core::marker::PhantomData;
 
-use crate::arena::{Constants, Ram, cast};
+use crate::arena::{Constants, Ram, cast, cast_mut, fill};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Words,
-    dispatch, regions,
+    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Tensor,
+    Words, dispatch, regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
@@ -128,7 +128,7 @@ impl<'m, O: Ops> Model<'m, O> {
         }
         (self.counts, self.ports) = (*counts, ports);
         *at = ports;
-        let mut check = Check::new(self, self.state_len()?);
+        let mut check = Check::new(self);
         if let Some(starts) = regions {
             check.regions(starts)?;
         }
@@ -145,23 +145,26 @@ impl<'m, O: Ops> Model<'m, O> {
 
     #[inline(never)]
     fn check_doors(&self, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
-        for (door, count) in [Door::Input, Door::Output, Door::State].into_iter().zip(self.counts) {
-            for _ in 0..count {
-                let mut reader = Reader::new(at);
-                let port = Port::decode(&mut reader);
-                let rest = reader.end()?;
-                check.door(door, &port)?;
-                *at = rest;
+        let [inputs, first, end] = self.doors();
+        for index in 0..end {
+            let mut reader = Reader::new(at);
+            let port = Port::decode(&mut reader);
+            let rest = reader.end()?;
+            match index {
+                _ if index < inputs => check.door(Door::Input, &port)?,
+                _ if index >= first => check.door(Door::State, &port)?,
+                // Outputs are checked when the program is over.
+                _ => {}
             }
+            *at = rest;
         }
-        Ok(())
+        check.apart()
     }
 
     #[inline(never)]
     fn check_outputs(&self, check: &Check<'m>) -> Result<(), Flaw> {
-        let [inputs, outputs, _] = self.counts;
-        let mut reader = self.port(inputs.into());
-        (0..outputs).try_for_each(|_| check.output(&Port::decode(&mut reader)))
+        let [inputs, end, _] = self.doors();
+        (inputs..end).try_for_each(|index| check.output(&self.port(index)))
     }
 
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
@@ -188,10 +191,12 @@ impl<'m, O: Ops> Model<'m, O> {
     #[inline(never)]
     fn reset_in(&self, ram: &mut Ram<'_>) -> Result<(), RunError> {
         let needed = self.arena_len;
-        for port in self.states() {
-            let bytes = port.tensor.span().and_then(|span| ram.get_mut(span));
+        let [_, first, end] = self.doors();
+        for index in first..end {
+            let port = self.port(index);
+            let bytes = port.tensor.span().and_then(|span| ram.get_mut(span)).and_then(cast_mut);
             let bytes = bytes.ok_or(RunError::ArenaTooSmall { needed })?;
-            bytes.fill(if port.tensor.dtype() == Some(DType::I8) { port.zero as u8 } else { 0 });
+            fill(bytes, if port.tensor.dtype() == Some(DType::I8) { port.zero } else { 0 });
         }
         Ok(())
     }
@@ -269,15 +274,11 @@ impl<'m, O: Ops> Model<'m, O> {
         self.ports(u32::from(inputs).wrapping_add(outputs.into()), states)
     }
 
-    /// Bytes at the start of the arena that hold the state.
-    #[inline(never)]
-    fn state_len(&self) -> Result<u32, Flaw> {
+    /// The numbers of the ports behind the last input, output and state.
+    fn doors(&self) -> [u32; 3] {
         let [inputs, outputs, states] = self.counts;
-        let mut reader = self.port(u32::from(inputs).wrapping_add(outputs.into()));
-        (0..states).try_fold(0, |most: u32, _| {
-            let span = Port::decode(&mut reader).tensor.span().ok_or(Flaw::Range)?;
-            Ok(most.max(span.offset.wrapping_add(span.len)))
-        })
+        let first = u32::from(inputs).wrapping_add(outputs.into());
+        [inputs.into(), first, first.wrapping_add(states.into())]
     }
 
     /// The operations, in order, for tools.
@@ -334,18 +335,31 @@ impl<'m, O: Ops> Model<'m, O> {
     }
 
     /// `count` of the ports, after the first `skipped`.
-    fn ports(&self, skipped: u32, count: u8) -> Ports<'m> {
-        Ports { reader: self.port(skipped), left: count }
+    fn ports(&self, skipped: u32, count: u8) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
+        let model = *self;
+        (skipped..skipped.wrapping_add(count.into())).map(move |index| model.port(index))
     }
 
-    /// The place of port `index`.
+    /// The tensor of input `index`.
+    fn input(&self, index: usize) -> Option<Tensor> {
+        let [inputs, ..] = self.counts;
+        (index < inputs.into()).then(|| self.port(index as u32).tensor)
+    }
+
+    /// The tensor of output `index`.
+    fn output(&self, index: usize) -> Option<Tensor> {
+        let [inputs, outputs, _] = self.counts;
+        (index < outputs.into()).then(|| self.port(u32::from(inputs).wrapping_add(index as u32)).tensor)
+    }
+
+    /// Port `index`. A firmware holds what reads one once.
     #[inline(never)]
-    fn port(&self, index: u32) -> Reader<'m> {
+    fn port(&self, index: u32) -> Port<'m> {
         let mut reader = Reader::new(self.ports);
         for _ in 0..index {
             Port::decode(&mut reader);
         }
-        reader
+        Port::decode(&mut reader)
     }
 
     /// Where in the file the end part `rest` of the program starts.
@@ -356,30 +370,6 @@ impl<'m, O: Ops> Model<'m, O> {
 
 fn section(file: &[u8], at: usize, len: u32) -> &[u8] {
     file.get(at..at.saturating_add(len as usize)).unwrap_or_default()
-}
-
-/// Ports that follow each other. A firmware holds what reads them once.
-struct Ports<'m> {
-    reader: Reader<'m>,
-    left: u8,
-}
-
-impl<'m> Iterator for Ports<'m> {
-    type Item = Port<'m>;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Port<'m>> {
-        self.left = self.left.checked_sub(1)?;
-        Some(Port::decode(&mut self.reader))
-    }
-
-    #[inline(never)]
-    fn nth(&mut self, index: usize) -> Option<Port<'m>> {
-        for _ in 0..index {
-            self.next()?;
-        }
-        self.next()
-    }
 }
 
 /// The segment at the front of `bytes`, and its records.

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::arena::{Pod, bytes_of, cast};
+use crate::outline::outlined;
 
 /// A window of rows of one image, each of `row_len = width · channels` numbers.
 ///
@@ -42,12 +43,13 @@ impl<'a, T> Rows<'a, T> {
         Rows { data, row_len: row_len.wrapping_mul(size_of::<T>()), lines, first, head }
     }
 
-    /// Row `y` of the image, if it is in the window.
-    #[inline]
-    #[must_use]
-    pub fn row(&self, y: usize) -> Option<&'a [T]> {
-        let start = self.start(y, 1)?;
-        self.data.get(start..start.wrapping_add(self.row_len))
+    outlined! {
+        /// Row `y` of the image, if it is in the window.
+        #[must_use]
+        pub fn row(&self, y: usize) -> Option<&'a [T]> {
+            let start = self.start(y, 1)?;
+            self.data.get(start..start.wrapping_add(self.row_len))
+        }
     }
 
     /// Rows `y..y + count` of the image as one slice, if they are in the window and lie one after another.
@@ -55,6 +57,15 @@ impl<'a, T> Rows<'a, T> {
     pub fn lines(&self, y: usize, count: usize) -> Option<&'a [T]> {
         let start = self.start(y, count)?;
         self.data.get(start..start.checked_add(count.checked_mul(self.row_len)?)?)
+    }
+
+    /// The same rows in two slices, the second of which begins the ring's lines anew; empty if they lie one after another.
+    #[must_use]
+    pub fn split(&self, y: usize, count: usize) -> Option<[&'a [T]; 2]> {
+        let (start, len) = (self.start(y, count)?, count.checked_mul(self.row_len)?);
+        let (ring, from) = self.data.get(..self.lines.wrapping_mul(self.row_len))?.split_at_checked(start)?;
+        let first = from.get(..len).unwrap_or(from);
+        Some([first, ring.get(..len.wrapping_sub(first.len()))?])
     }
 
     /// Where row `y` starts, if it and the `count - 1` after it are in the window.
@@ -164,6 +175,8 @@ mod tests {
         assert_eq!(ring.lines(1, 2), whole.lines(1, 2));
         assert_eq!((ring.lines(2, 2), ring.lines(3, 2), ring.lines(0, 1)), (None, None, None), "turned, or outside");
         assert_eq!(ring.lines(3, 1), Some(&[9, 10, 11][..]));
+        assert_eq!(ring.split(2, 2), Some([&[6, 7, 8][..], &[9, 10, 11][..]]), "turned");
+        assert_eq!((ring.split(1, 2), ring.split(3, 2)), (Some([&[3, 4, 5, 6, 7, 8][..], &[]]), None));
         let wide = [1i16, 2, 3, 4, -1, 256];
         let wide = Rows::ring(&wide, 2, 1, 2).bytes();
         assert_eq!((wide.row(1), wide.row(4)), (Some(&[-1, -1, 0, 1][..]), None), "the bytes of a row");

@@ -11,6 +11,13 @@ pub(crate) fn product(a: usize, b: usize) -> Option<usize> {
     if a | b < 1 << 16 && cfg!(target_pointer_width = "32") { Some(a.wrapping_mul(b)) } else { a.checked_mul(b) }
 }
 
+/// Where the last of rows and columns ends, which begin at equal steps and are each as long as `len`; `None` if there are none.
+#[inline(never)]
+pub(crate) fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
+    let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
+    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
+}
+
 /// An image under a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Image<'a, T = i8> {
@@ -27,6 +34,7 @@ pub(crate) struct Image<'a, T = i8> {
 }
 
 impl<'a, T: Copy> Image<'a, T> {
+    #[inline(never)]
     pub(crate) fn new(rows: Rows<'a, T>, input: &Tensor, window: &Window, zero: T) -> Self {
         let [_, height, width, channels] = input.shape.map(|dim| dim as usize);
         let pair = |pair: [u32; 2]| pair.map(|x| x as usize);
@@ -36,11 +44,25 @@ impl<'a, T: Copy> Image<'a, T> {
 
     /// Rows of `width` outputs that read pixel for pixel, as one row from output 0 on: the image, the width and the row.
     pub(crate) fn as_line(&self, rows: &Range<u32>, width: usize) -> Option<(Self, usize, usize)> {
+        let mut image = *self;
+        let (width, first) = image.straighten(rows, width)?;
+        Some((image, width, first))
+    }
+
+    /// Becomes the one row that rows of `width` outputs read pixel for pixel, if they do: the width and the row.
+    fn straighten(&mut self, rows: &Range<u32>, width: usize) -> Option<(usize, usize)> {
         let same = self.kernel == [1, 1] && self.stride == [1, 1] && self.pad == [0, 0] && width == self.width;
         let rows = rows.start as usize..rows.end as usize;
         let line = self.rows.lines(rows.start, rows.len()).filter(|_| same)?;
-        let width = width.wrapping_mul(rows.len());
-        Some((Self { rows: Rows::whole(line, line.len()), height: 1, width, ..*self }, width, 0))
+        (self.rows, self.height, self.width) = (Rows::whole(line, line.len()), 1, width.wrapping_mul(rows.len()));
+        Some((self.width, 0))
+    }
+
+    /// The same where it may be, and else as it was: the width and the first row of the outputs.
+    #[inline(never)]
+    pub(crate) fn flatten(&mut self, rows: &Range<u32>, width: usize) -> [usize; 2] {
+        let (width, first) = self.straighten(rows, width).unwrap_or((width, rows.start as usize));
+        [width, first]
     }
 
     /// Whether every output reads one pixel, which is never outside, in whole groups of four.
@@ -51,8 +73,8 @@ impl<'a, T: Copy> Image<'a, T> {
     /// The taps along an axis, 0 for rows and 1 for columns, that are inside for output `out`.
     pub(crate) fn taps(&self, axis: usize, out: usize) -> Range<usize> {
         let size = if axis == 0 { self.height } else { self.width };
-        let [kernel, stride, dilation, pad] =
-            [self.kernel, self.stride, self.dilation, self.pad].map(|pair| pair[axis]);
+        let (kernel, stride, dilation, pad) =
+            (self.kernel[axis], self.stride[axis], self.dilation[axis], self.pad[axis]);
         let start = out.wrapping_mul(stride);
         let (before, room) = (pad.saturating_sub(start), size.wrapping_add(pad).saturating_sub(start));
         let (first, end) = match dilation {

@@ -1,5 +1,7 @@
 //! The constants of a layer whose outputs are computed in tiles.
 
+use core::array;
+
 use lacewing::Int;
 use lacewing::arena::Constants;
 use lacewing::format::{Requant, Span};
@@ -30,21 +32,33 @@ impl Rounding<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layer<'a, E, const N: usize, T: Int = i8> {
     /// For each tile the weights of all its outputs.
-    pub(crate) weights: &'a [E],
+    weights: &'a [E],
+    /// How many a tile has.
+    len: usize,
     pub(crate) bias: &'a [T::Sum],
     multipliers: &'a [i32],
+    /// The first of them, which may be that of all outputs.
+    same: [i32; 4],
     zero: i32,
     /// Outputs in full tiles.
     pub(crate) full: usize,
-    last: Last<'a, E, N, T::Sum>,
 }
 
-/// A tile that is not full, filled with zeros.
-#[derive(Clone, Copy, Debug)]
-struct Last<'a, E, const N: usize, S> {
+/// One tile, with zeros where it is not full.
+pub(crate) struct Tile<'a, E, T: Int = i8> {
     weights: &'a [E],
-    bias: [S; N],
+    bias: [T::Sum; 4],
     multipliers: [i32; 4],
+    zero: i32,
+    outputs: usize,
+}
+
+impl<E, T: Int> Tile<'_, E, T> {
+    /// What it is computed with. The numbers of two outputs stand there twice.
+    pub(crate) fn tiles(&self) -> Tiles<'_, E, T> {
+        let Self { weights, bias, multipliers, zero, outputs } = self;
+        Tiles { weights, bias, rounding: Rounding { multipliers, zero: *zero }, outputs: *outputs }
+    }
 }
 
 /// What a tile, or all full ones, are computed with.
@@ -60,11 +74,11 @@ impl<'a, const W: usize, const N: usize, T: Int> Layer<'a, [u32; W], N, T> {
     /// The constants of a layer whose tiles have `groups` groups of weights, of `W` words.
     pub(crate) fn new(
         constants: Constants<'a>,
-        [weights, bias]: [Span; 2],
+        [weights, bias]: [&Span; 2],
         requant: &Requant<T>,
         groups: usize,
     ) -> Option<Self> {
-        Self::of(constants.get::<u32>(weights).ok()?.as_chunks::<W>().0, (constants, bias), requant, groups)
+        Self::of(constants.get::<u32>(*weights).ok()?.as_chunks::<W>().0, (constants, *bias), requant, groups)
     }
 }
 
@@ -78,32 +92,26 @@ impl<'a, E, const N: usize, T: Int> Layer<'a, E, N, T> {
     ) -> Option<Self> {
         let bias = constants.get::<T::Sum>(bias).ok()?;
         let multipliers = constants.get::<i32>(requant.multipliers).ok()?;
-        let (tiles, left) = bias.as_chunks::<N>();
-        let mut last = Last {
-            weights: weights.get(tiles.len().checked_mul(len)?..)?,
-            bias: [T::Sum::default(); N],
-            multipliers: [0; 4],
-        };
-        last.bias.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
-        match multipliers {
-            [one] => last.multipliers = [*one; 4],
-            each => last.multipliers.iter_mut().zip(each.as_chunks::<N>().1).for_each(|(to, from)| *to = *from),
-        }
-        Some(Self { weights, bias, multipliers, zero: requant.zero.into(), full: tiles.as_flattened().len(), last })
+        let (same, full) = ([*multipliers.first()?; 4], bias.len() / N * N);
+        Some(Self { weights, len, bias, multipliers, same, zero: requant.zero.into(), full })
     }
 
     /// All full tiles.
     pub(crate) fn full(&self) -> Tiles<'_, E, T> {
-        let multipliers = if self.multipliers.len() == 1 { &self.last.multipliers } else { self.multipliers };
+        let multipliers = if self.multipliers.len() == 1 { &self.same } else { self.multipliers };
         let rounding = Rounding { multipliers, zero: self.zero };
         Tiles { weights: self.weights, bias: self.bias, rounding, outputs: self.full }
     }
 
-    /// The tile that is not full.
-    pub(crate) fn last(&self) -> Tiles<'_, E, T> {
-        let Last { weights, bias, multipliers } = &self.last;
-        let rounding = Rounding { multipliers, zero: self.zero };
-        Tiles { weights, bias, rounding, outputs: N }
+    /// The tile from an output on, which is the first of a tile.
+    #[inline(never)]
+    pub(crate) fn tile(&self, output: usize) -> Option<Tile<'a, E, T>> {
+        let weights = self.weights.get((output / N).checked_mul(self.len)?..)?;
+        let at = |i: usize| output.wrapping_add(i % N);
+        let bias = array::from_fn(|i| self.bias.get(at(i)).copied().unwrap_or_default());
+        let each = array::from_fn(|i| self.multipliers.get(at(i)).copied().unwrap_or(0));
+        let multipliers = if self.multipliers.len() == 1 { self.same } else { each };
+        Some(Tile { weights, bias, multipliers, zero: self.zero, outputs: N })
     }
 }
 
@@ -123,7 +131,7 @@ impl<E, T: Int> Layer<'_, E, 2, T> {
         }
         if self.full < outputs {
             let mut four = [T::default(); 4];
-            compute(self.last(), &mut four, 2)?;
+            compute(self.tile(self.full)?.tiles(), &mut four, 2)?;
             *y.last_mut()? = four[2];
             *y.get_mut(self.full)? = four[0];
         }

@@ -65,13 +65,13 @@ pub(crate) fn conv_i16<L: Loops>(op: &ConvI16, constants: Constants<'_>, work: &
     if op.layout != wide_layout::<L>() || op.groups != 1 || op.zeros.len > 0 || op.input_zero != 0 {
         return None;
     }
-    let image = Image::of_i16(&work.input, &op.input, &op.window);
+    let mut image = Image::of_i16(&work.input, &op.input, &op.window);
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     let bytes = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let layer = WideLayer::new::<L>(constants, [op.weights, op.bias], &op.requant, bytes)?;
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, L::copy, [width, first], patches.len(), true);
+    let mut windows = Windows::new(&image, L::copy, place, patches.len(), true);
     windows.each(patches, outputs, work.output, |pixels, y| layer.pixels::<L>(&pixels, y))
 }
 
@@ -81,13 +81,13 @@ pub(crate) fn conv_w4<L: Loops>(op: &ConvI8, constants: Constants<'_>, work: &mu
     if op.layout != NIBBLES || op.groups != 1 || op.zeros.len > 0 {
         return None;
     }
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let layer = NibbleLayer::new(constants, [op.weights, op.bias], &op.requant, depth)?;
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, L::copy, [width, first], patches.len(), true);
+    let mut windows = Windows::new(&image, L::copy, place, patches.len(), true);
     windows.each(patches, outputs, work.output, |pixels, y| layer.pixels::<L>(&pixels, y))?;
     limit(&op.requant, work.output);
     Some(())

@@ -2,7 +2,9 @@
 
 use core::ops::Range;
 
-use crate::image::{Image, Lines, product};
+use lacewing::arena::fill;
+
+use crate::image::{Image, Lines, end, product};
 
 /// Rectangles of bytes to be copied, of rows of `len` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +22,8 @@ pub(crate) struct Copy {
 impl Copy {
     /// Whether both slices hold all of them.
     pub(crate) fn fits(&self, from: &[i8], to: &[i8]) -> bool {
-        let last = |count: usize, each: usize| product(count.checked_sub(1)?, each);
-        let end = |[outer, inner]: [usize; 2]| {
-            last(self.counts[0], outer)?.checked_add(last(self.counts[1], inner)?)?.checked_add(self.len)
-        };
-        let within = |end: Option<usize>, len: usize| end.is_some_and(|end| end <= len);
-        self.len > 0 && within(end(self.steps), from.len()) && within(end(self.strides), to.len())
+        let within = |steps, len| end(self.counts, steps, self.len).is_some_and(|end| end <= len);
+        self.len > 0 && within(self.steps, from.len()) && within(self.strides, to.len())
     }
 }
 
@@ -67,13 +65,15 @@ impl Pixels<'_> {
 /// What the output pixels read, one after the other.
 #[derive(Debug)]
 pub(crate) struct Windows<'a> {
-    image: Image<'a>,
+    image: &'a Image<'a>,
     copy: Copier,
     in_place: bool,
     /// Outputs in a row.
     width: usize,
     y: usize,
-    lines: Lines<'a>,
+    /// The rows of taps that are inside for the outputs of row `y`, and what they read as one slice, if it is one.
+    rows: Range<usize>,
+    block: Option<&'a [i8]>,
     /// All that the outputs of row `y` read, if those inside read one run of bytes of it each.
     line: Option<&'a [i8]>,
     /// The present output, and the end of those that have the same taps inside.
@@ -89,13 +89,12 @@ pub(crate) struct Windows<'a> {
 impl<'a> Windows<'a> {
     /// From the first output of row `y` on. What they read is copied to as many patches as fit in `len` bytes: what is no run of bytes, or
     /// all of it unless it may be read in place.
-    pub(crate) fn new(image: Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
+    #[inline(always)]
+    pub(crate) fn new(image: &'a Image<'a>, copy: Copier, [width, y]: [usize; 2], len: usize, in_place: bool) -> Self {
         let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
         let room = len.checked_div(depth).unwrap_or(0);
-        let (lines, taps) = (image.lines(y..y.wrapping_add(1)), 0..0);
-        let mut windows = Self { image, copy, in_place, width, y, lines, line: None, x: 0, end: 0, taps, depth, room };
-        windows.row();
-        windows
+        let (y, rows, taps) = (y.wrapping_sub(1), 0..0, 0..0);
+        Self { image, copy, in_place, width, y, rows, block: None, line: None, x: width, end: width, taps, depth, room }
     }
 
     /// At most `most` of those that come next. What they read stands in the image, if that is one run of bytes for each, else it is copied to
@@ -105,23 +104,37 @@ impl<'a> Windows<'a> {
     where
         'a: 'p,
     {
-        if let Some(line) = self.direct() {
-            let count = self.end.wrapping_sub(self.x).min(most);
-            let Image { channels, stride: [_, across], .. } = self.image;
-            let x = line.get(self.image.position(1, self.x, 0).wrapping_mul(channels)..)?;
-            self.forward(count);
-            return Some(Pixels { x, step: across.wrapping_mul(channels), count });
+        let (room, mut count) = (self.room.min(most), 0);
+        loop {
+            if self.x == self.end {
+                self.group();
+            }
+            match self.direct() {
+                Some(line) if count == 0 => return self.read(line, most),
+                None if count < room => count = self.copied(count, room, patches)?,
+                _ => return (count > 0).then_some(Pixels { x: patches, step: self.depth, count }),
+            }
         }
-        let room = self.room.min(most);
-        let mut count = 0;
-        while count < room && self.direct().is_none() {
-            let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
-            let from = count.wrapping_mul(self.depth);
-            count = count.wrapping_add(alike);
-            self.fill(alike, patches.get_mut(from..product(count, self.depth)?)?)?;
-            self.forward(alike);
-        }
-        (count > 0).then_some(Pixels { x: patches, step: self.depth, count })
+    }
+
+    /// The next ones, at most `most`, where they stand.
+    #[inline(always)]
+    fn read(&mut self, line: &'a [i8], most: usize) -> Option<Pixels<'a>> {
+        let count = self.end.wrapping_sub(self.x).min(most);
+        let Image { channels, stride: [_, across], .. } = *self.image;
+        let x = line.get(self.image.position(1, self.x, 0).wrapping_mul(channels)..)?;
+        self.x = self.x.wrapping_add(count);
+        Some(Pixels { x, step: across.wrapping_mul(channels), count })
+    }
+
+    /// Copies the next ones that are alike to patches behind the first `count`, of which there are `room`; how many are there then.
+    #[inline(always)]
+    fn copied(&mut self, count: usize, room: usize, patches: &mut [i8]) -> Option<usize> {
+        let alike = self.end.wrapping_sub(self.x).min(room.wrapping_sub(count));
+        let (from, count) = (count.wrapping_mul(self.depth), count.wrapping_add(alike));
+        self.fill(alike, patches.get_mut(from..product(count, self.depth)?)?)?;
+        self.x = self.x.wrapping_add(alike);
+        Some(count)
     }
 
     /// Computes all outputs of the pixels, so many for each, as many pixels at a time as [`Self::next`] gives.
@@ -150,15 +163,6 @@ impl<'a> Windows<'a> {
         self.line.filter(|_| self.taps.len() == self.image.kernel[1])
     }
 
-    /// Goes on by `count` outputs, which are alike.
-    #[inline(always)]
-    fn forward(&mut self, count: usize) {
-        self.x = self.x.wrapping_add(count);
-        if self.x == self.end {
-            self.group();
-        }
-    }
-
     /// Finds the next outputs that are alike.
     #[inline(never)]
     fn group(&mut self) {
@@ -173,20 +177,21 @@ impl<'a> Windows<'a> {
 
     /// Begins row `y`.
     fn row(&mut self) {
-        let Image { width, dilation: [dy, dx], kernel: [kh, kw], .. } = self.image;
-        self.lines = self.image.lines(self.y..self.y.wrapping_add(1));
-        let whole = self.lines.taps.len() == kh && (kw == 1 || dx == 1);
+        let Image { width, dilation: [dy, dx], kernel: [kh, kw], .. } = *self.image;
+        let Lines { taps, block, .. } = self.image.lines(self.y..self.y.wrapping_add(1));
+        (self.rows, self.block) = (taps, block);
+        let whole = self.rows.len() == kh && (kw == 1 || dx == 1);
         // Rows as wide as the kernel stand one after another.
         let one = kh == 1 || (dy == 1 && kw == width);
-        self.line = self.lines.block.filter(|_| whole && one && self.in_place);
+        self.line = self.block.filter(|_| whole && one && self.in_place);
         (self.x, self.taps, self.end) = (0, self.image.taps(1, 0), self.image.alike(1, 0, self.width));
     }
 
     /// Copies what the next outputs read, which are alike.
     fn fill(&self, count: usize, patches: &mut [i8]) -> Option<()> {
-        let Image { channels, dilation: [_, dx], kernel: [kh, kw], .. } = self.image;
-        if self.taps.len() < kw || self.lines.taps.len() < kh {
-            patches.fill(self.image.zero);
+        let Image { channels, dilation: [_, dx], kernel: [kh, kw], .. } = *self.image;
+        if self.taps.len() < kw || self.rows.len() < kh {
+            fill(patches, self.image.zero);
         }
         if dx == 1 {
             return self.columns(count, self.taps.start, self.taps.len().wrapping_mul(channels), patches);
@@ -196,20 +201,23 @@ impl<'a> Windows<'a> {
 
     /// Copies `len` bytes from tap `kx` on in every row inside.
     fn columns(&self, count: usize, kx: usize, len: usize, patches: &mut [i8]) -> Option<()> {
-        let Image { channels, dilation: [dy, _], kernel: [_, kw], stride: [_, across], .. } = self.image;
-        let rows = &self.lines.taps;
+        let Image { channels, dilation: [dy, _], kernel: [_, kw], stride: [_, across], .. } = *self.image;
+        let rows = &self.rows;
         if len == 0 || rows.is_empty() {
             return Some(());
         }
         let from = self.image.position(1, self.x, kx).wrapping_mul(channels);
         let to = |ky: usize| ky.wrapping_mul(kw).wrapping_add(kx).wrapping_mul(channels);
         let steps = [across.wrapping_mul(channels), dy.wrapping_mul(self.image.row_len())];
-        let copy = Copy { counts: [count, 1], len, steps, strides: [self.depth, kw.wrapping_mul(channels)] };
-        if let Some(block) = self.lines.block {
-            let copy = Copy { counts: [count, rows.len()], ..copy };
-            return (self.copy)(block.get(from..)?, patches.get_mut(to(rows.start)..)?, &copy);
+        // All rows of a block at once, others one by one.
+        let (mut ky, together) = (rows.start, if self.block.is_some() { rows.len() } else { 1 });
+        while ky < rows.end {
+            let row = || self.image.rows.row(self.image.position(0, self.y, ky));
+            let (counts, strides) = ([count, together], [self.depth, kw.wrapping_mul(channels)]);
+            let copy = Copy { counts, len, steps, strides };
+            (self.copy)(self.block.or_else(row)?.get(from..)?, patches.get_mut(to(ky)..)?, &copy)?;
+            ky = ky.wrapping_add(together);
         }
-        rows.clone()
-            .try_for_each(|ky| (self.copy)(self.lines.from(ky)?.get(from..)?, patches.get_mut(to(ky)..)?, &copy))
+        Some(())
     }
 }

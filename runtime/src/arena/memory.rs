@@ -17,9 +17,6 @@ pub type Operands<'a, T> = (Operand<'a, T>, Operand<'a, T>, &'a mut [T]);
 /// Input, output and scratch, with no byte in common.
 pub type Apart<'a, T, U> = (&'a [T], &'a mut [U], &'a mut [u8]);
 
-/// A tensor, and which of its bytes: all of them if that is not said.
-type Part<'t> = (&'t Tensor, Option<Span>);
-
 /// What a record runs in: the arena, and the constants beside it.
 #[derive(Debug)]
 pub struct Memory<'a> {
@@ -45,7 +42,7 @@ impl<'a> Memory<'a> {
         output: &Tensor,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([(input, None), (output, None)], scratch)
+        self.typed([input.span(), output.span()], input.place(), scratch)
     }
 
     /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
@@ -57,20 +54,27 @@ impl<'a> Memory<'a> {
         [(input, reads), (output, writes)]: [(&Tensor, Span); 2],
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([(input, Some(reads)), (output, Some(writes))], scratch)
+        self.typed([part(input, reads), part(output, writes)], input.place(), scratch)
     }
 
     #[inline(always)]
-    fn typed<T: Pod, U: Pod>(&mut self, parts: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, T, U>, Fault> {
-        let (input, output, scratch) = self.bytes(parts, scratch)?;
+    fn typed<T: Pod, U: Pod>(
+        &mut self,
+        spans: [Option<Span>; 2],
+        place: Place,
+        scratch: Span,
+    ) -> Result<Apart<'_, T, U>, Fault> {
+        let (input, output, scratch) = self.bytes(&spans, place, scratch)?;
         Ok((cast(input).ok_or(Fault)?, cast_mut(output).ok_or(Fault)?, scratch))
     }
 
-    /// The bytes of input, output and scratch. Not generic, so that a firmware holds it once.
+    /// The bytes of input, which is in `place`, output and scratch. Not generic, so that a firmware holds it once.
     #[inline(never)]
-    fn bytes(&mut self, [input, output]: [Part<'_>; 2], scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
-        let (read, constant) = (part(input)?, input.0.place() == Place::Constant);
-        let ranges = [if constant { 0..0 } else { read.clone() }, part(output)?, scratch_range(scratch)?];
+    fn bytes(&mut self, spans: &[Option<Span>; 2], place: Place, scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
+        let [Some(input), Some(output)] = *spans else { return Err(Fault) };
+        let (read, constant) = (input.range().ok_or(Fault)?, place == Place::Constant);
+        let ranges =
+            [if constant { 0..0 } else { read.clone() }, output.range().ok_or(Fault)?, scratch_range(scratch)?];
         let [i, o, s] = self.ram.disjoint(&ranges).ok_or(Fault)?;
         let input = if constant { self.constants.0.get(read).ok_or(Fault)? } else { i };
         Ok((input, o, s))
@@ -177,16 +181,12 @@ fn now(tensor: &Tensor, turn: Option<u32>) -> Result<Range<usize>, Fault> {
     }
 }
 
-/// The range of a part of a tensor, in its place.
+/// A part of a tensor, in its place.
 #[inline(never)]
-fn part((tensor, part): Part<'_>) -> Result<Range<usize>, Fault> {
-    let whole = range(tensor)?;
-    let Some(part) = part else { return Ok(whole) };
-    let part = part.range().ok_or(Fault)?;
-    if part.end > whole.len() {
-        return Err(Fault);
-    }
-    Ok(whole.start.wrapping_add(part.start)..whole.start.wrapping_add(part.end))
+fn part(tensor: &Tensor, part: Span) -> Option<Span> {
+    let whole = tensor.span()?;
+    let offset = whole.offset.wrapping_add(part.offset);
+    (part.offset.checked_add(part.len)? <= whole.len).then_some(Span { offset, ..part })
 }
 
 fn scratch_range(scratch: Span) -> Result<Range<usize>, Fault> {

@@ -1,11 +1,11 @@
 //! Reading the numbers of a program; `FORMAT.md` says how they stand in bytes.
 //!
-//! A record is read each time that it runs. Where code has room, on the processors of gateways, all of that is one function; on devices
-//! every reader is a function of its own.
+//! A record is read each time that it runs. Where code has room all of that is one function, else every reader is one of its own.
 
 use heapless::Vec;
 
 use crate::error::Flaw;
+use crate::outline::outlined;
 
 /// A place in a program that is read number by number.
 ///
@@ -38,46 +38,49 @@ impl<'m> Reader<'m> {
         (self.rest, self.failed) = (&[], true);
     }
 
-    /// One byte.
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-    pub(crate) fn byte(&mut self) -> u8 {
-        let Some((byte, rest)) = self.rest.split_first() else {
+    outlined! {
+        /// One byte.
+        pub(crate) fn byte(&mut self) -> u8 {
+            let Some((byte, rest)) = self.rest.split_first() else {
+                self.fail();
+                return 0;
+            };
+            self.rest = rest;
+            *byte
+        }
+    }
+
+    outlined! {
+        /// Two unsigned numbers of at most 32 bits. Most take one byte, so two of those are the short way.
+        pub(crate) fn pair(&mut self) -> (u32, u32) {
+            if let [first, second, rest @ ..] = self.rest
+                && first | second < 0x80
+            {
+                self.rest = rest;
+                return (u32::from(*first), u32::from(*second));
+            }
+            (self.number(), self.number())
+        }
+    }
+
+    outlined! {
+        /// An unsigned number of at most 32 bits.
+        pub(crate) const fn number(&mut self) -> u32 {
+            let (mut number, mut shift) = (0u32, 0u32);
+            while let Some((byte, rest)) = self.rest.split_first() {
+                self.rest = rest;
+                number |= ((*byte & 0x7f) as u32).wrapping_shl(shift);
+                if *byte < 0x80 && (shift < 28 || *byte < 16) {
+                    return number;
+                }
+                shift = shift.wrapping_add(7);
+                if shift > 28 {
+                    break;
+                }
+            }
             self.fail();
-            return 0;
-        };
-        self.rest = rest;
-        *byte
-    }
-
-    /// Two unsigned numbers of at most 32 bits. Most take one byte, so two of those are the short way.
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-    pub(crate) fn pair(&mut self) -> (u32, u32) {
-        if let [first, second, rest @ ..] = self.rest
-            && first | second < 0x80
-        {
-            self.rest = rest;
-            return (u32::from(*first), u32::from(*second));
+            0
         }
-        (self.number(), self.number())
-    }
-
-    /// An unsigned number of at most 32 bits.
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-    pub(crate) const fn number(&mut self) -> u32 {
-        let (mut number, mut shift) = (0u32, 0u32);
-        while let Some((byte, rest)) = self.rest.split_first() {
-            self.rest = rest;
-            number |= ((*byte & 0x7f) as u32).wrapping_shl(shift);
-            if *byte < 0x80 && (shift < 28 || *byte < 16) {
-                return number;
-            }
-            shift = shift.wrapping_add(7);
-            if shift > 28 {
-                break;
-            }
-        }
-        self.fail();
-        0
     }
 
     /// A count, then as many bytes.
@@ -102,9 +105,10 @@ pub trait Decode: Sized {
 macro_rules! decode {
     ($($name:ident $(<$($type:ident),+>)? { $($field:tt),* $(,)? })*) => {
         $(impl $(<$($type: $crate::format::Decode),+>)? $crate::format::Decode for $name $(<$($type),+>)? {
-            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-            fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
-                Self { $($field: $crate::format::Decode::decode(reader)),* }
+            $crate::outline::outlined! {
+                fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
+                    Self { $($field: $crate::format::Decode::decode(reader)),* }
+                }
             }
         })*
     };
@@ -115,20 +119,21 @@ pub(crate) use decode;
 macro_rules! decode_enum {
     ($name:ident { $first:ident, $($variant:ident $({ $($field:ident),+ })?),* $(,)? }) => {
         impl $crate::format::Decode for $name {
-            #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-            fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
-                let number = u32::decode(reader);
-                let mut next = 0u32;
-                $(
-                    next = next.wrapping_add(1);
-                    if number == next {
-                        return Self::$variant $({ $($field: $crate::format::Decode::decode(reader)),+ })?;
+            $crate::outline::outlined! {
+                fn decode(reader: &mut $crate::format::Reader<'_>) -> Self {
+                    let number = u32::decode(reader);
+                    let mut next = 0u32;
+                    $(
+                        next = next.wrapping_add(1);
+                        if number == next {
+                            return Self::$variant $({ $($field: $crate::format::Decode::decode(reader)),+ })?;
+                        }
+                    )*
+                    if number > 0 {
+                        reader.fail();
                     }
-                )*
-                if number > 0 {
-                    reader.fail();
+                    Self::$first
                 }
-                Self::$first
             }
         }
     };
@@ -167,14 +172,15 @@ impl Decode for u16 {
     }
 }
 
-/// A number of 16 bits.
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-fn narrow(reader: &mut Reader<'_>) -> u16 {
-    let number = u32::decode(reader);
-    u16::try_from(number).unwrap_or_else(|_| {
-        reader.fail();
-        0
-    })
+outlined! {
+    /// A number of 16 bits.
+    fn narrow(reader: &mut Reader<'_>) -> u16 {
+        let number = u32::decode(reader);
+        u16::try_from(number).unwrap_or_else(|_| {
+            reader.fail();
+            0
+        })
+    }
 }
 
 impl Decode for u32 {
@@ -185,19 +191,20 @@ impl Decode for u32 {
 }
 
 impl Decode for u64 {
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-    fn decode(reader: &mut Reader<'_>) -> Self {
-        let (mut number, mut shift) = (0, 0u32);
-        loop {
-            let byte = reader.byte();
-            number |= Self::from(byte & 0x7f).wrapping_shl(shift);
-            if byte < 0x80 && (shift < 63 || byte < 2) {
-                return number;
-            }
-            shift = shift.wrapping_add(7);
-            if shift > 63 {
-                reader.fail();
-                return 0;
+    outlined! {
+        fn decode(reader: &mut Reader<'_>) -> Self {
+            let (mut number, mut shift) = (0, 0u32);
+            loop {
+                let byte = reader.byte();
+                number |= Self::from(byte & 0x7f).wrapping_shl(shift);
+                if byte < 0x80 && (shift < 63 || byte < 2) {
+                    return number;
+                }
+                shift = shift.wrapping_add(7);
+                if shift > 63 {
+                    reader.fail();
+                    return 0;
+                }
             }
         }
     }
@@ -220,9 +227,10 @@ impl Decode for i32 {
 }
 
 impl Decode for f32 {
-    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), inline(never))]
-    fn decode(reader: &mut Reader<'_>) -> Self {
-        Self::from_le_bytes(core::array::from_fn(|_| reader.byte()))
+    outlined! {
+        fn decode(reader: &mut Reader<'_>) -> Self {
+            Self::from_le_bytes(core::array::from_fn(|_| reader.byte()))
+        }
     }
 }
 

@@ -146,10 +146,12 @@ impl Tensor {
     /// The bytes that the tensor takes in its place, of a ring those of its lines; `None` if they exceed `u32` or the flags name no type.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
-        let len = match self.place() {
-            Place::Ring => row_bytes(self)?.checked_mul(self.lines.into())?,
-            _ => self.bytes()?,
+        let [_, _, w, c] = self.shape;
+        let count = match self.place() {
+            Place::Ring => w.checked_mul(c)?.checked_mul(self.lines.into())?,
+            _ => self.len()?,
         };
+        let len = count.checked_mul(self.dtype()?.size())?;
         self.offset.checked_add(len)?;
         Some(Span { offset: self.offset, len })
     }

@@ -9,11 +9,10 @@ use crate::format::{
     ALIGN, DType, Header, MAX_REGIONS, OpSet, Opcode, Ops, Place, Port, Record, SafeOverlap, Span, Tensor, Visit,
 };
 
-/// What a port is.
+/// What a port is that is checked before the program.
 #[derive(Clone, Copy)]
 pub(super) enum Door {
     Input,
-    Output,
     State,
 }
 
@@ -34,10 +33,10 @@ pub(super) struct Check<'m> {
 }
 
 impl<'m> Check<'m> {
-    pub(super) fn new<O: Ops>(model: &Model<'m, O>, state_len: u32) -> Self {
+    pub(super) fn new<O: Ops>(model: &Model<'m, O>) -> Self {
         let (constants, arena_len, work) = (model.constants, model.arena_len, model.header().work);
         let starts = [arena_len; MAX_REGIONS - 1];
-        Self { constants, arena_len, starts, state_len, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
+        Self { constants, arena_len, starts, state_len: 0, rows: None, live: Vec::new(), seen: OpSet::NONE, work }
     }
 
     /// Takes over where the regions of the arena start, after the first.
@@ -56,19 +55,27 @@ impl<'m> Check<'m> {
     /// Checks a port before the program; outputs when it is over, by [`Self::output`]. An input is live from here on, but one that goes in row
     /// by row, which is the only one, when its rows arrive.
     pub(super) fn door(&mut self, door: Door, port: &Port<'_>) -> Result<(), Flaw> {
-        if let Door::Output = door {
-            return Ok(());
+        let span = port.tensor.span().ok_or(Flaw::Shape)?;
+        if let Door::State = door {
+            self.state_len = span.offset.wrapping_add(span.len).max(self.state_len);
         }
         self.port(port)?;
         match (door, port.tensor.place(), port.tensor.shape) {
             (Door::State, Place::State, _) => Ok(()),
-            (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(port.tensor.span().ok_or(Flaw::Shape)?),
+            (Door::Input, Place::Arena, _) if self.rows.is_none() => self.write(span),
             (Door::Input, Place::Ring, [1, ..]) if self.rows.is_none() && self.live.is_empty() => {
                 (self.rows, self.seen) = (Some(port.tensor), self.seen.with_rows());
                 Ok(())
             }
             _ => Err(Flaw::Segment),
         }
+    }
+
+    /// Checks that the inputs lie behind all of the state.
+    pub(super) fn apart(&self) -> Result<(), Flaw> {
+        let rows = self.rows.iter().filter_map(Tensor::span);
+        let behind = |span: Span| span.offset >= self.state_len;
+        if self.live.iter().copied().chain(rows).all(behind) { Ok(()) } else { Err(Flaw::Range) }
     }
 
     /// Checks that an output was made.
@@ -119,6 +126,7 @@ impl<'m> Check<'m> {
         span.offset.checked_add(span.len).is_some_and(inside)
     }
 
+    #[inline(never)]
     pub(super) fn is_live(&self, span: Span) -> bool {
         self.live.contains(&span)
     }
@@ -130,6 +138,7 @@ impl<'m> Check<'m> {
     }
 
     /// Checks that nothing live has a byte of a span.
+    #[inline(never)]
     pub(super) fn free(&self, span: Span) -> Result<(), Flaw> {
         if self.live.iter().any(|other| other.overlaps(span)) { Err(Flaw::Overlap) } else { Ok(()) }
     }
@@ -229,7 +238,6 @@ pub(super) struct Facts<'r> {
 
 impl<'r> Facts<'r> {
     /// What is to be known of a record whose numbers are right.
-    #[inline(never)]
     pub(super) fn of<R: Record>(record: &'r R) -> Self {
         let in_place = |index| u32::from(record.in_place(index)) << (index & 31);
         Self {

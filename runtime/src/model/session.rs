@@ -66,7 +66,7 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     }
 
     fn whole_input(&self, index: usize) -> Option<Tensor> {
-        let tensor = self.model.inputs().nth(index)?.tensor;
+        let tensor = self.model.input(index)?;
         Some(tensor).filter(|tensor| tensor.place() == Place::Arena)
     }
 
@@ -137,13 +137,13 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     #[must_use]
     #[inline(never)]
     pub fn output_bytes(&self, index: usize) -> Option<&[u8]> {
-        self.ram.get(self.model.outputs().nth(index)?.tensor.span()?)
+        self.ram.get(self.model.output(index)?.span()?)
     }
 
     /// The numbers of output `index`, if `T` is its type, as the last run left them.
     #[must_use]
     pub fn output<T: crate::arena::Pod>(&self, index: usize) -> Option<&[T]> {
-        let tensor = self.model.outputs().nth(index)?.tensor;
+        let tensor = self.model.output(index)?;
         (tensor.dtype()? == T::DTYPE?).then_some(())?;
         crate::arena::cast(self.ram.get(tensor.span()?)?)
     }

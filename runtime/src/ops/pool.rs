@@ -213,15 +213,11 @@ pub fn average<T: Int>(op: &AveragePool<T>, constants: Constants<'_>, work: Work
     let requant = op.requant.channels(constants)?;
     let zero: i32 = op.input_zero.into();
     each_pool(&op.input, &op.window, work, |taps, output| {
-        let mut sums = [T::Sum::default(); 16];
-        taps.each(|x| {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                let x: i32 = (*x).into();
-                *sum = sum.plus(T::Sum::from(x.wrapping_sub(zero)));
-            }
-        })?;
-        let rounding = requant.channel(taps.count().saturating_sub(1))?;
-        output.iter_mut().zip(sums).for_each(|(output, sum)| *output = rounding.apply(sum));
+        let count = taps.count();
+        let mut sums = [T::Sum::from(zero).times((count as i32).wrapping_neg()); 16];
+        taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum = sum.plus(T::Sum::from((*x).into()))))?;
+        let rounding = requant.channel(count.saturating_sub(1))?;
+        output.iter_mut().zip(&sums).for_each(|(output, sum)| *output = rounding.apply(*sum));
         Ok(())
     })
 }
@@ -235,7 +231,7 @@ pub fn average_f32(op: &AveragePoolF32, work: Work<'_, f32>) -> Result<(), Fault
         let mut sums = [0f32; 16];
         taps.each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x))?;
         let divisor = if op.divisor == 0 { taps.count().max(1) } else { op.divisor };
-        for (output, sum) in output.iter_mut().zip(sums) {
+        for (output, sum) in output.iter_mut().zip(&sums) {
             *output = clamp(sum / divisor as f32, op.lo, op.hi);
         }
         Ok(())
@@ -250,7 +246,7 @@ pub fn max<T: Int>(op: &MaxPool<T>, work: Work<'_, T>) -> Result<(), Fault> {
     each_pool(&op.input, &op.window, work, |taps, output| {
         let mut largest = [op.lo; 16];
         taps.each(|x| largest.iter_mut().zip(x).for_each(|(largest, x)| *largest = (*largest).max(*x)))?;
-        output.iter_mut().zip(largest).for_each(|(output, largest)| *output = largest.min(op.hi));
+        output.iter_mut().zip(&largest).for_each(|(output, largest)| *output = (*largest).min(op.hi));
         Ok(())
     })
 }
@@ -263,7 +259,7 @@ pub fn max_f32(op: &MaxPoolF32, work: Work<'_, f32>) -> Result<(), Fault> {
     each_pool(&op.input, &op.window, work, |taps, output| {
         let mut largest = [op.lo; 16];
         taps.each(|x| largest.iter_mut().zip(x).for_each(|(largest, x)| *largest = largest.max(*x)))?;
-        output.iter_mut().zip(largest).for_each(|(output, largest)| *output = largest.min(op.hi));
+        output.iter_mut().zip(&largest).for_each(|(output, largest)| *output = (*largest).min(op.hi));
         Ok(())
     })
 }

@@ -136,7 +136,8 @@ fn check(input: &Tensor, output: &Tensor, dtype: DType) -> Result<(), Flaw> {
     if input.dtype() != Some(dtype) || output.dtype() != Some(dtype) {
         return Err(Flaw::Type);
     }
-    if input.shape == output.shape { Ok(()) } else { Err(Flaw::Shape) }
+    let ([n, h, w, c], [out_n, out_h, out_w, out_c]) = (input.shape, output.shape);
+    if n == out_n && h == out_h && w == out_w && c == out_c { Ok(()) } else { Err(Flaw::Shape) }
 }
 
 /// Checks that powers fall, and that their sum is neither 0 nor beyond 2³¹.

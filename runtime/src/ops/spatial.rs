@@ -64,9 +64,9 @@ pub(super) fn each_image<T: Pod>(
     let mut lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
     let row_len = lines.row_len as usize;
     while let Some(Now { first, head, rows, parts: [from, to] }) = lines.take() {
-        let (data, output, scratch) = memory.parts::<T, T>([(input, *from), (output, *to)], scratch)?;
-        let input = Rows::ring(data, row_len, *first as usize, *head as usize);
-        kernel(Work { input, rows: rows.clone(), output, scratch })?;
+        let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
+        let input = Rows::ring(data, row_len, first as usize, head as usize);
+        kernel(Work { input, rows, output, scratch })?;
     }
     Ok(())
 }
@@ -89,11 +89,9 @@ struct Lines {
     batch: u32,
     image: u32,
     left: Range<u32>,
-    now: Now,
 }
 
 /// Rows that can be written at once.
-#[derive(Default)]
 struct Now {
     /// The first input row that they read, and the line of the input's part where it is.
     first: u32,
@@ -113,11 +111,11 @@ impl Lines {
         let axis = Axis::vertical(window, input);
         let left = turn.map_or(0..rows, |turn| turn..turn.wrapping_add(1));
         let batch = if turn.is_some() { 1 } else { batch };
-        let (row_len, now) = (w.checked_mul(c)?, Now::default());
-        Some(Self { axis, row_len, from, to, shared, rows, rings, batch, image: 0, left, now })
+        let row_len = w.checked_mul(c)?;
+        Some(Self { axis, row_len, from, to, shared, rows, rings, batch, image: 0, left })
     }
 
-    fn take(&mut self) -> Option<&Now> {
+    fn take(&mut self) -> Option<Now> {
         if self.left.is_empty() {
             self.image = self.image.wrapping_add(1);
             self.left = 0..self.rows;
@@ -139,8 +137,7 @@ impl Lines {
         let line = rows.start.checked_rem(to).unwrap_or(self.image.wrapping_mul(self.rows).wrapping_add(rows.start));
         let head = reads.start.checked_rem(from).unwrap_or(0);
         let parts = [read, part(line, rows.len() as u32, self.to)];
-        self.now = Now { first: reads.start, head, rows, parts };
-        Some(&self.now)
+        Some(Now { first: reads.start, head, rows, parts })
     }
 
     /// Takes the rows that can be written at once, at least one, from the front of those left or from their back.
@@ -204,7 +201,6 @@ impl Axis {
     }
 
     /// The taps of output `out` that lie inside the input.
-    #[inline(always)]
     pub(super) fn inside(&self, out: u32) -> Range<u32> {
         let start = out.wrapping_mul(self.stride);
         let before = self.pad.saturating_sub(start);
@@ -238,7 +234,7 @@ impl Axis {
 pub(super) struct Taps<'a, T> {
     input: &'a Rows<'a, T>,
     at: [u32; 2],
-    axes: [Axis; 2],
+    axes: &'a [Axis; 2],
     rows: Range<u32>,
     columns: Range<u32>,
     channels: u32,
@@ -255,7 +251,7 @@ impl<T> Taps<'_, T> {
     /// Calls `each` with the block's channels at every tap inside.
     #[inline(always)]
     pub(super) fn each(&self, mut each: impl FnMut(&[T])) -> Result<(), Fault> {
-        let ([vertical, horizontal], [y, x]) = (self.axes, self.at);
+        let (&[vertical, horizontal], [y, x]) = (self.axes, self.at);
         for ky in self.rows.clone() {
             let row = self.input.row(vertical.position(y, ky) as usize).ok_or(Fault)?;
             for kx in self.columns.clone() {
@@ -277,18 +273,21 @@ pub(super) fn each_pool<T>(
     mut each: impl FnMut(&Taps<'_, T>, &mut [T]) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let [.., channels] = input.shape;
-    let axes = [Axis::vertical(window, input), Axis::horizontal(window, input)];
+    let axes = &[Axis::vertical(window, input), Axis::horizontal(window, input)];
     let [vertical, horizontal] = axes;
     let width = work.output.len().checked_div(work.rows.len().wrapping_mul(channels as usize)).ok_or(Fault)?;
-    for (y, row) in work.rows.zip(rows_mut(work.output, width as u32, channels)?) {
-        for (x, pixel) in (0..).zip(pieces_mut(row, channels as usize)) {
-            let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
-            let mut taps = Taps { input: &work.input, at: [y, x], axes, rows, columns, channels, first: 0, block: 0 };
-            for output in pixel.chunks_mut(16) {
-                taps.block = output.len();
-                each(&taps, output)?;
-                taps.first = taps.first.wrapping_add(16);
-            }
+    let (mut y, mut x) = (work.rows.start, 0u32);
+    for pixel in pieces_mut(work.output, channels as usize) {
+        let (rows, columns) = (vertical.inside(y), horizontal.inside(x));
+        let mut taps = Taps { input: &work.input, at: [y, x], axes, rows, columns, channels, first: 0, block: 0 };
+        for output in pixel.chunks_mut(16) {
+            taps.block = output.len();
+            each(&taps, output)?;
+            taps.first = taps.first.wrapping_add(16);
+        }
+        x = x.wrapping_add(1);
+        if x == width as u32 {
+            (y, x) = (y.wrapping_add(1), 0);
         }
     }
     Ok(())

@@ -5,7 +5,7 @@
 //! deep layer that gets less runs pixel by pixel, widening as it goes: four instructions more for sixteen products, no scratch but one
 //! pixel's copy.
 
-use lacewing::arena::{Constants, cast_mut};
+use lacewing::arena::{Constants, cast_mut, fill};
 use lacewing::format::{Layout, Tensor, Window};
 use lacewing::ops::ConvI8;
 use lacewing::rows::{Rows, Work};
@@ -43,19 +43,20 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let in_place = image.is_direct();
-    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let [_, _, width, outputs] = op.output.shape;
+    let place = image.flatten(&work.rows, width as usize);
+    let outputs = outputs as usize;
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let plain = op.groups == 1 && op.zeros.len == 0 && op.requant.shift == 0;
     if op.layout != Layout::PAIRS || !plain {
         return None;
     }
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4));
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
-    let mut windows = Windows::new(image, insn::copy, [width, first], len, in_place);
-    let mut tiles = Tiling { layer, depth, wide };
+    let mut windows = Windows::new(&image, insn::copy, place, len, in_place);
+    let mut tiles = Tiling { layer: layer.as_ref()?, depth, wide };
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
@@ -85,20 +86,21 @@ impl<'a> Room<'a> {
         let (wide, patches) = (cast_mut::<u32>(wide)?.as_chunks_mut().0, cast_mut::<i8>(patches)?);
         let whole = patches.len().saturating_sub(padded.wrapping_sub(depth));
         let len = if pairs { whole } else { whole.min(depth) };
-        patches.get_mut(len..)?.fill(0);
+        fill(patches.get_mut(len..)?, 0);
         Some(Self { wide, patches, len })
     }
 }
 
 /// What pixels are computed with.
 struct Tiling<'a> {
-    layer: Layer<'a, [u32; 2], 2>,
+    layer: &'a Layer<'a, [u32; 2], 2>,
     depth: usize,
     wide: &'a mut [[u32; 4]],
 }
 
 impl Tiling<'_> {
     /// All outputs of some pixels, two at a time; one that is left by itself, if it is in whole groups.
+    #[inline(always)]
     fn pixels(&mut self, Pixels { x, step, count }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
         let alone = match self.wide.len() {
             0 => count,
@@ -112,37 +114,42 @@ impl Tiling<'_> {
         }
         let mut at = paired.checked_mul(step)?;
         for y in rest.chunks_mut(self.layer.bias.len().max(1)) {
-            column(&self.layer, x.get(at..)?.get(..padded)?, y)?;
+            column(self.layer, x.get(at..)?.get(..padded)?, y)?;
             at = at.wrapping_add(step);
         }
         Some(())
     }
 
     /// All outputs of pixels, two at a time.
+    #[inline(always)]
     fn pairs(&mut self, pixels: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let Self { layer, depth, wide, .. } = self;
-        let (depth, stride, outputs) = (*depth, layer.bias.len(), layer.full);
-        if outputs > 0 {
-            let Tiles { weights, bias, rounding, .. } = layer.full();
-            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })?;
+        let stride = self.layer.bias.len();
+        if self.layer.full > 0 {
+            self.tiles(pixels, self.layer.full(), y, stride)?;
         }
-        if outputs == stride { Some(()) } else { self.last(pixels, y) }
+        if self.layer.full == stride { Some(()) } else { self.last(pixels, y) }
     }
 
     /// The output that is left of every pixel, of up to eight pixels at a time.
+    #[inline(never)]
     fn last(&mut self, Pixels { x, step, .. }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let Self { layer, depth, wide, .. } = self;
-        let (depth, outputs, mut rest) = (*depth, 2, x);
-        for y in y.chunks_mut(layer.bias.len().wrapping_mul(8).max(1)) {
-            let (count, mut both) = (y.len().checked_div(layer.bias.len())?, [0; 16]);
-            let Tiles { weights, bias, rounding, .. } = layer.last();
-            let pixels = Pixels { x: rest, step, count };
-            insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y: &mut both, stride: 2 })?;
-            for (y, [output, _]) in y.chunks_mut(layer.bias.len().max(1)).zip(both.as_chunks().0) {
+        let (tile, outputs, mut rest) = (self.layer.tile(self.layer.full)?, self.layer.bias.len(), x);
+        for y in y.chunks_mut(outputs.wrapping_mul(8).max(1)) {
+            let (count, mut both) = (y.len().checked_div(outputs)?, [0; 16]);
+            self.tiles(Pixels { x: rest, step, count }, tile.tiles(), &mut both, 2)?;
+            for (y, [output, _]) in y.chunks_mut(outputs.max(1)).zip(both.as_chunks().0) {
                 *y.last_mut()? = *output;
             }
             rest = rest.get(step.wrapping_mul(8)..).unwrap_or_default();
         }
         Some(())
+    }
+
+    /// The outputs of tiles, with so many numbers from a pixel's outputs to the next one's.
+    #[inline(always)]
+    fn tiles(&mut self, pixels: Pixels<'_>, tiles: Tiles<'_, [u32; 2]>, y: &mut [i8], stride: usize) -> Option<()> {
+        let Tiles { weights, bias, rounding, outputs } = tiles;
+        let (depth, wide) = (self.depth, &mut *self.wide);
+        insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })
     }
 }

@@ -17,7 +17,7 @@ use lacewing::rows::Work;
 use super::insn;
 use super::tile::{Channels, Part, Taps};
 use crate::fallback::limit;
-use crate::image::Image;
+use crate::image::{Image, end};
 use crate::wide::{MOST, Wide};
 use crate::wish::Wish;
 
@@ -48,7 +48,7 @@ pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &
         return None;
     }
     let (layer, zero) = (Layer::<i8>::new(op, constants)?, op.requant.zero.into());
-    layer.rows(image, work, |channels| insn::channels(channels, weigh::<W>, zero))?;
+    layer.rows(&image, work, |channels| insn::channels(channels, weigh::<W>, zero))?;
     limit(&op.requant, work.output);
     Some(())
 }
@@ -62,7 +62,7 @@ pub(crate) fn run_i16(op: &DepthwiseI16, constants: Constants<'_>, work: &mut Wo
         return None;
     }
     let (layer, wide) = (Layer::<i16>::new(op, constants)?, Wide::new(&op.requant)?);
-    layer.rows(image, work, |channels| insn::channels_i16(channels, weigh_i16, &wide))
+    layer.rows(&image, work, |channels| insn::channels_i16(channels, weigh_i16, &wide))
 }
 
 struct Layer<'a, T: Int> {
@@ -94,9 +94,9 @@ impl<'a, T: Int> Layer<'a, T> {
     #[inline(always)]
     fn rows<const N: usize>(
         &self,
-        image: Image<'_>,
+        image: &Image<'_>,
         work: &mut Work<'_, T>,
-        compute: impl Fn(Channels<'_, T, N>) -> Option<()>,
+        compute: impl Fn(&mut Channels<'_, T, N>) -> Option<()>,
     ) -> Option<()> {
         let mut plane = Plane::new(image, self.width, cast_mut::<u32>(work.scratch)?)?;
         plane.words.fill(plane.outside());
@@ -108,7 +108,7 @@ impl<'a, T: Int> Layer<'a, T> {
         while !rows.is_empty() {
             let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
             let (y, after) = rest.split_at_mut_checked(band.len().checked_mul(len)?)?;
-            compute(plane.channels(&Layer { multipliers, ..*self }, &band, y)?)?;
+            compute(&mut plane.channels(&Layer { multipliers, ..*self }, &band, y)?)?;
             (rest, rows.start) = (after, band.end);
         }
         Some(())
@@ -117,7 +117,7 @@ impl<'a, T: Int> Layer<'a, T> {
 
 /// The scratch: taps, then words of channels of some rows.
 struct Plane<'a, const N: usize> {
-    image: Image<'a>,
+    image: &'a Image<'a>,
     width: usize,
     taps: &'a mut [Taps<N>],
     words: &'a mut [u32],
@@ -130,17 +130,15 @@ struct Plane<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Plane<'a, N> {
-    fn new(image: Image<'a>, width: usize, scratch: &'a mut [u32]) -> Option<Self> {
+    fn new(image: &'a Image<'a>, width: usize, scratch: &'a mut [u32]) -> Option<Self> {
         let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
         let taps = kh.checked_mul(kw)?.div_ceil(2);
         let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(N)?)?;
-        let [tall, wide] = [kh.checked_sub(1)?.checked_mul(dy)?, kw.checked_sub(1)?.checked_mul(dx)?];
-        let pitch = width.checked_sub(1)?.checked_mul(across)?.checked_add(wide)?.checked_add(1)?;
-        let more = words.len().checked_div(pitch)?.checked_sub(tall.checked_add(1)?)?;
-        let most = more.checked_div(down)?.checked_add(1)?;
-        let steps = [dx, dy.checked_mul(pitch)?].map(|words| words.wrapping_mul(4));
-        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], steps);
-        let reach = tall.checked_mul(pitch)?.checked_add(wide)?;
+        let (pitch, tall) = (end([width, kw], [across, dx], 1)?, end([kh, 1], [dy, 0], 1)?);
+        let most = words.len().checked_div(pitch)?.checked_sub(tall)?.checked_div(down)?.checked_add(1)?;
+        let next = dy.checked_mul(pitch)?;
+        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], [dx, next].map(|words| words.wrapping_mul(4)));
+        let reach = end([kh, kw], [next, dx], 0)?;
         Some(Self { image, width, taps: taps.as_chunks_mut::<N>().0, words, pitch, reach, most })
     }
 
@@ -153,7 +151,7 @@ impl<'a, const N: usize> Plane<'a, N> {
         y: &'p mut [T],
     ) -> Option<Channels<'p, T, N>> {
         let parts = self.parts(rows)?;
-        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], width, .. } = self.image;
+        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], width, .. } = *self.image;
         Some(Channels {
             parts,
             columns: width.min(self.pitch.saturating_sub(left)),
@@ -176,27 +174,29 @@ impl<'a, const N: usize> Plane<'a, N> {
 
     /// What output rows read of the image: its rows, which are in two places if a ring ends between them. The plane's rows that are outside are
     /// filled.
+    #[inline(never)]
     fn parts(&mut self, rows: &Range<usize>) -> Option<[Part<'a>; 2]> {
-        let Image { stride: [down, _], pad: [above, left], height, .. } = self.image;
+        let Image { stride: [down, _], pad: [above, left], height, .. } = *self.image;
         let (first, span, outside) = (rows.start.wrapping_mul(down), self.span(rows), self.outside());
         let start = first.max(above);
         let end = first.wrapping_add(span).min(above.wrapping_add(height)).max(start);
         let at = |y: usize| y.wrapping_sub(first).wrapping_mul(self.pitch);
         self.words.get_mut(..at(start).min(span.wrapping_mul(self.pitch)))?.fill(outside);
         self.words.get_mut(at(end)..).unwrap_or_default().fill(outside);
-        let lines = |y: usize, count| self.image.rows.lines(y.wrapping_sub(above), count);
         let count = end.wrapping_sub(start);
-        let together = (1..=count).rev().find(|count| lines(start, *count).is_some()).unwrap_or(0);
-        Some([(start, together), (start.wrapping_add(together), count.wrapping_sub(together))].map(|(y, rows)| Part {
-            from: lines(y, rows).unwrap_or_default(),
-            rows,
-            at: at(y).wrapping_add(left),
+        let lines = if count > 0 { self.image.rows.split(start.wrapping_sub(above), count)? } else { [&[][..]; 2] };
+        let mut y = start;
+        Some(lines.map(|from| {
+            let rows = from.len().checked_div(self.image.row_len()).unwrap_or(0);
+            let part = Part { from, rows, at: at(y).wrapping_add(left) };
+            y = y.wrapping_add(rows);
+            part
         }))
     }
 
     /// Rows of the padded image that output rows read.
     fn span(&self, rows: &Range<usize>) -> usize {
-        let Image { stride: [down, _], kernel: [kh, _], dilation: [dy, _], .. } = self.image;
+        let Image { stride: [down, _], kernel: [kh, _], dilation: [dy, _], .. } = *self.image;
         let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
         rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall)
     }

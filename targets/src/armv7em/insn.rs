@@ -21,13 +21,13 @@ pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
 }
 
 /// Pixels by any even number of outputs of a convolution; see [`Pairs`].
-#[inline(always)]
+#[inline(never)]
 pub(super) fn pairs(pairs: &mut Pairs<'_>) -> Option<()> {
     pairs.fits().then(|| loops::pairs(pairs))
 }
 
 /// One vector by a multiple of four outputs; see [`Column`].
-#[inline(always)]
+#[inline(never)]
 pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     column.fits().then(|| loops::column(column))
 }
@@ -55,20 +55,20 @@ pub(super) type Weigh<const N: usize> =
     fn(weights: &[i8], [usize; 2], channel: usize, taps: &mut [Taps<N>]) -> Option<()>;
 
 /// All channels of rows of pixels of a depthwise convolution in int8; see [`Channels`].
-#[inline(always)]
-pub(super) fn channels(all: Channels<'_, i8, 6>, weigh: Weigh<6>, zero: i32) -> Option<()> {
+#[inline(never)]
+pub(super) fn channels(all: &mut Channels<'_, i8, 6>, weigh: Weigh<6>, zero: i32) -> Option<()> {
     each_word(all, weigh, |mut run| loops::run(&mut run, zero))
 }
 
 /// The same in int16.
-#[inline(always)]
-pub(super) fn channels_i16(all: Channels<'_, i16, 4>, weigh: Weigh<4>, wide: &Wide) -> Option<()> {
+#[inline(never)]
+pub(super) fn channels_i16(all: &mut Channels<'_, i16, 4>, weigh: Weigh<4>, wide: &Wide) -> Option<()> {
     each_word(all, weigh, |mut run| loops::run_i16(&mut run, wide))
 }
 
 #[inline(always)]
 fn each_word<T: Int, const N: usize>(
-    all: Channels<'_, T, N>,
+    all: &mut Channels<'_, T, N>,
     weigh: Weigh<N>,
     run: impl Fn(Run<'_, T, N>),
 ) -> Option<()> {
@@ -76,11 +76,12 @@ fn each_word<T: Int, const N: usize>(
         return None;
     }
     let (bytes, lanes) = (all.bytes(), Channels::<T, N>::LANES);
-    let Channels { channels, columns, row_len, pitch, plane, taps, steps, size, .. } = all;
+    let Channels { channels, columns, row_len, pitch, steps, size, .. } = *all;
+    let (plane, taps) = (&mut *all.plane, &mut *all.taps);
     let mut channel = 0usize;
     loop {
         weigh(all.weights, [all.across, all.count], channel, taps)?;
-        for Part { from, rows, at } in all.parts.into_iter().filter(|part| part.rows > 0 && columns > 0) {
+        for Part { from, rows, at } in all.parts.iter().copied().filter(|part| part.rows > 0 && columns > 0) {
             let (from, to) = (from.get(channel.wrapping_mul(size_of::<T>())..)?, plane.get_mut(at..)?);
             loops::words(&mut Words { from, channels: bytes, row_len, to, pitch, size: [rows, columns] });
         }

@@ -4,8 +4,6 @@
 //! What two pixels read is sorted once for all outputs into the pairs of 16 bits that SXTB16 makes of weights, so that the loop loads both with one
 //! instruction, from any address and of any depth: `4·K` bytes of scratch. After them stand copies of pixels that are not one run of the image.
 
-use core::ops::Range;
-
 use lacewing::Int;
 use lacewing::arena::{Constants, bytes_of, cast, cast_mut};
 use lacewing::format::{Layout, Tensor, Window};
@@ -55,11 +53,13 @@ pub(super) fn conv_i16(op: &ConvI16, constants: Constants<'_>, work: &mut Work<'
     if op.layout != WIDE || op.groups != 1 || op.zeros.len > 0 || op.input_zero != 0 {
         return None;
     }
-    let (image, wide) = (Image::of_i16(&work.input, &op.input, &op.window), Wide::new(&op.requant)?);
+    let (mut image, wide) = (Image::of_i16(&work.input, &op.input, &op.window), Wide::new(&op.requant)?);
     let depth = depth(&op.input, &op.window);
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4))?;
     let (mut tiling, patches) = Tiling::new(layer, depth, work.scratch)?;
-    let (mut windows, outputs) = windows(image, &work.rows, &op.output, patches.len());
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    let place = image.flatten(&work.rows, width);
+    let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     windows.each(patches, outputs, work.output, |pixels, y| tiling.pixels(&pixels, y, &wide))
 }
 
@@ -69,11 +69,13 @@ pub(super) fn conv_w4(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_,
     if op.layout != NIBBLES || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
         return None;
     }
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let depth = few(depth(&op.input, &op.window))?;
     let layer = Layer::of(constants.get(op.weights).ok()?, (constants, op.bias), &op.requant, depth)?;
     let (mut tiling, patches) = Tiling::new(layer, depth, work.scratch)?;
-    let (mut windows, outputs) = windows(image, &work.rows, &op.output, patches.len());
+    let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
+    let place = image.flatten(&work.rows, width);
+    let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     windows.each(patches, outputs, work.output, |pixels, y| tiling.pixels(&pixels, y, &Depth(depth)))?;
     limit(&op.requant, work.output);
     Some(())
@@ -92,7 +94,7 @@ pub(super) fn fully_connected_i16(
         return None;
     }
     let (depth, wide) = (op.input.shape[3] as usize, Wide::new(&op.requant)?);
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(4))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4))?;
     let pixels = Pixels { x: cast(bytes_of(input))?, step: depth.checked_mul(2)?, count: 1 };
     Tiling::new(layer, depth, scratch)?.0.pixels(&pixels, output, &wide)
 }
@@ -126,13 +128,6 @@ fn depth(input: &Tensor, window: &Window) -> usize {
 /// If they are so few that sixteen times the sum with int4 weights fits into 32 bits.
 fn few(depth: usize) -> Option<usize> {
     (depth < 1 << 16).then_some(depth)
-}
-
-/// What the outputs of the work read, copied to so many bytes of patches, and how many outputs each pixel has.
-fn windows<'a>(image: Image<'a>, rows: &Range<u32>, output: &Tensor, len: usize) -> (Windows<'a>, usize) {
-    let [_, _, width, outputs] = output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(rows, width).unwrap_or((image, width, rows.start as usize));
-    (Windows::new(image, insn::copy, [width, first], len, true), outputs)
 }
 
 /// What pixels are computed with.

@@ -2,6 +2,7 @@
 
 use lacewing::Int;
 
+use crate::image::end;
 use crate::layer::Rounding;
 use crate::wide::Wide;
 use crate::windows::Pixels;
@@ -36,9 +37,8 @@ impl Pairs<'_> {
     pub(super) fn fits(&self) -> bool {
         let Self { pixels: Pixels { x, step, count }, wide, weights, outputs, .. } = self;
         let groups = wide.len();
-        let last = |each: usize, len: usize| count.checked_sub(1)?.checked_mul(each)?.checked_add(len);
-        let read = groups.checked_mul(4).and_then(|len| last(*step, len));
-        let written = last(self.stride, *outputs);
+        let last = |each: usize, len: usize| end([*count, 1], [each, 0], len);
+        let (read, written) = (last(*step, groups.wrapping_mul(4)), last(self.stride, *outputs));
         let even = *outputs >= 2 && outputs.is_multiple_of(2);
         let enough = weights.len() / groups.max(1) >= outputs / 2 && self.bias.len() >= *outputs;
         let whole = groups > 0 && self.depth.div_ceil(4) == groups && self.rounding.fits(*outputs, 2);
@@ -233,12 +233,6 @@ impl<T: Int, const N: usize> Channels<'_, T, N> {
         let constants = channels >= Self::LANES && self.bias.len() >= channels && multipliers && !self.taps.is_empty();
         constants && self.parts.iter().all(copied) && within(read, self.plane.len()) && within(pixels, self.y.len())
     }
-}
-
-/// Where the last of rows and columns ends, each as long as `len`.
-fn end([rows, columns]: [usize; 2], [down, across]: [usize; 2], len: usize) -> Option<usize> {
-    let last = |count: usize, each: usize| count.checked_sub(1)?.checked_mul(each);
-    last(rows, down)?.checked_add(last(columns, across)?)?.checked_add(len)
 }
 
 fn within(end: Option<usize>, len: usize) -> bool {

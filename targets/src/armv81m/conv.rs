@@ -33,17 +33,17 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     if op.layout != LAYOUT || op.groups != 1 || op.zeros.len > 0 || op.requant.shift > 0 {
         return None;
     }
     let patches = cast_mut::<i8>(work.scratch)?;
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
-    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
+    let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
@@ -68,7 +68,8 @@ fn square(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 
 
 /// The outputs of a tile that is not full, pixel by pixel.
 fn last(layer: &Layer<'_>, (pixels, depth): (Pixels<'_>, usize), limits: [i8; 2], y: &mut [i8]) -> Option<()> {
-    let Tiles { weights, bias, rounding, .. } = layer.last();
+    let tile = layer.tile(layer.full)?;
+    let Tiles { weights, bias, rounding, .. } = tile.tiles();
     let (mut x, mut y) = (pixels.x, y);
     for _ in 0..pixels.count {
         let (this, after) = y.split_at_mut_checked(layer.bias.len())?;

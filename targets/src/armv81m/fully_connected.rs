@@ -20,7 +20,7 @@ pub(super) fn run(op: &FullyConnectedI8, constants: Constants<'_>, input: &[i8],
     }
     let ([.., depth], [.., outputs]) =
         (op.input.shape.map(|dim| dim as usize), op.output.shape.map(|dim| dim as usize));
-    let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, depth.div_ceil(16))?;
+    let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(16))?;
     let limits = [op.requant.lo, op.requant.hi];
     let (mut input, mut rest) = (input, output);
     while !rest.is_empty() {
@@ -40,7 +40,8 @@ fn column(layer: &Layer<'_>, x: &[i8], limits: [i8; 2], y: &mut [i8]) -> Option<
         insn::column(&mut Column { x, weights, bias, rounding, limits, y })?;
     }
     if !rest.is_empty() {
-        let Tiles { weights, bias, rounding, .. } = layer.last();
+        let tile = layer.tile(layer.full)?;
+        let Tiles { weights, bias, rounding, .. } = tile.tiles();
         let mut four = [0; 4];
         insn::column(&mut Column { x, weights, bias, rounding, limits, y: &mut four })?;
         rest.iter_mut().zip(four).for_each(|(to, from)| *to = from);

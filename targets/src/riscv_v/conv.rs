@@ -38,16 +38,16 @@ fn layout(outputs: u32) -> Option<Layout> {
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     if op.groups != 1 || op.zeros.len > 0 {
         return None;
     }
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     let layer = Layer::new(constants, [op.weights, op.bias], &op.requant, op.layout, depth)?;
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
+    let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {

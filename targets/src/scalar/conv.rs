@@ -26,9 +26,9 @@ pub(super) fn wish(input: &Tensor, window: &Window) -> Option<Wish> {
 /// Computes the work, or gives `None` if the record is not as these loops want it; the portable kernel then does all of it.
 #[inline(never)]
 pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>) -> Option<()> {
-    let image = Image::new(work.input, &op.input, &op.window, op.input_zero);
+    let mut image = Image::new(work.input, &op.input, &op.window, op.input_zero);
     let [_, _, width, outputs] = op.output.shape.map(|dim| dim as usize);
-    let (image, width, first) = image.as_line(&work.rows, width).unwrap_or((image, width, work.rows.start as usize));
+    let place = image.flatten(&work.rows, width);
     let depth = image.kernel[0].wrapping_mul(image.kernel[1]).wrapping_mul(image.channels);
     if op.layout != Layout::PLAIN || op.groups != 1 || op.zeros.len > 0 {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
         rounding: Rounding::new(&op.requant, constants)?,
     };
     let patches = cast_mut::<i8>(work.scratch)?;
-    let mut windows = Windows::new(image, insn::copy, [width, first], patches.len(), true);
+    let mut windows = Windows::new(&image, insn::copy, place, patches.len(), true);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {

@@ -22,8 +22,8 @@ pub(super) fn tile(tile: &mut Tile<'_>) -> Option<()> {
     if tile.fits() { loops::tile(tile) } else { None }
 }
 
-/// One vector by a multiple of four outputs; see [`Column`].
-#[inline(always)]
+/// One vector by a multiple of four outputs; see [`Column`]. Not inlined, so that the loop has all registers.
+#[inline(never)]
 pub(super) fn column(column: &mut Column<'_>) -> Option<()> {
     if column.fits() { loops::column(column) } else { None }
 }

@@ -2,15 +2,16 @@
 
 use core::ffi::CStr;
 
-use semihosting::fs::File;
-use semihosting::io::{self, Read, Write};
+use semihosting::fd::{BorrowedFd, OwnedFd};
+use semihosting::sys::arm_compat::{OpenMode, sys_open};
+use semihosting::sys::{read, write};
 
 use crate::code;
 
 /// The bytes for the inputs: the file `input.bin` if there is one, else the generator.
 pub enum Source {
     /// One inference after the other, each with all its inputs in order.
-    File(File),
+    File(OwnedFd),
     /// `s = s * 1664525 + 1013904223` from 12345, the top byte of each new `s`.
     Generator(u32),
 }
@@ -19,7 +20,7 @@ impl Source {
     /// Opens `input.bin`, or starts the generator where there is none.
     #[inline(never)]
     pub fn open() -> Self {
-        match File::open(c"input.bin") {
+        match sys_open(c"input.bin", OpenMode::RDONLY_BINARY) {
             Ok(file) => Self::File(file),
             Err(_) => Self::Generator(12_345),
         }
@@ -47,13 +48,13 @@ impl Source {
 }
 
 /// A file that the host reads after the run.
-pub struct Sink(File);
+pub struct Sink(OwnedFd);
 
 impl Sink {
     /// Creates the file or ends the run.
     #[inline(never)]
     pub fn create(path: &CStr) -> Self {
-        match File::create(path) {
+        match sys_open(path, OpenMode::WRONLY_TRUNC_BINARY) {
             Ok(file) => Self(file),
             Err(_) => exit(code::FILE),
         }
@@ -62,34 +63,41 @@ impl Sink {
     /// Appends all bytes or ends the run.
     #[inline(never)]
     pub fn put(&mut self, bytes: &[u8]) {
-        if !write_all(&mut self.0, bytes) {
+        if !write_all(&self.0, bytes) {
             exit(code::FILE);
         }
     }
 }
 
-/// As `read_exact`, which however can panic; false at the end of the file or on an error.
-fn read_all(file: &mut File, bytes: &mut [u8]) -> bool {
+/// False at the end of the file or on an error.
+fn read_all(file: &OwnedFd, bytes: &mut [u8]) -> bool {
     let mut filled = 0;
     while let Some(rest @ [_, ..]) = bytes.get_mut(filled..) {
-        match file.read(rest) {
-            Ok(count) if count > 0 => filled = filled.wrapping_add(count),
+        match open(file).map(|file| read(file, rest)) {
+            Some(Ok(count)) if count > 0 => filled = filled.wrapping_add(count),
             _ => return false,
         }
     }
     true
 }
 
-/// As the method `write_all`, which however can panic; false on an error.
-fn write_all(to: &mut impl Write, bytes: &[u8]) -> bool {
+/// False on an error.
+fn write_all(file: &OwnedFd, bytes: &[u8]) -> bool {
     let mut written = 0;
     while let Some(rest @ [_, ..]) = bytes.get(written..) {
-        match to.write(rest) {
-            Ok(count) if count > 0 => written = written.wrapping_add(count),
+        match open(file).map(|file| write(file, rest)) {
+            Some(Ok(count)) if count > 0 => written = written.wrapping_add(count),
             _ => return false,
         }
     }
     true
+}
+
+/// The file to read or write. The library's own way asserts that it is one, and a firmware that asserts has all that a panic says.
+fn open(file: &OwnedFd) -> Option<BorrowedFd<'_>> {
+    let number = file.as_raw_fd();
+    // SAFETY: the file is open as long as it is owned, and its number is not -1.
+    (number != -1).then(|| unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// Ends the run with an exit code.
@@ -99,9 +107,10 @@ pub fn exit(code: i32) -> ! {
 
 /// Says something on the emulator's standard error.
 pub(crate) fn say(text: &[u8]) {
-    if let Ok(mut stderr) = io::stderr() {
+    // That name, opened to append, is the host's standard error.
+    if let Ok(stderr) = sys_open(c":tt", OpenMode::WRONLY_APPEND) {
         // There is nobody left to tell.
-        let _ = write_all(&mut stderr, text);
+        let _ = write_all(&stderr, text);
     }
 }
 
