@@ -16,7 +16,7 @@ const CHUNK: usize = 32;
 /// # Safety
 /// The processor has NEON, and [`Square::fits`].
 pub(super) unsafe fn square(square: &mut Square<'_>) {
-    let Square { x, step, count, runs, len, ref layer, ref mut y } = *square;
+    let Square { x, step, count, runs, len, layer, ref mut y } = *square;
     let eights = if layer.pairs { len / 8 } else { 0 };
     let fours = (len / 4).wrapping_sub(eights.wrapping_mul(2));
     let pixels = |tile| Pixels { tile, runs: runs.as_ptr(), run_count: runs.len(), eights, fours };
@@ -30,7 +30,7 @@ pub(super) unsafe fn square(square: &mut Square<'_>) {
 /// # Safety
 /// The processor has NEON, and [`Square::fits`].
 pub(super) unsafe fn vector(square: &mut Square<'_>) {
-    let Square { x, count: 1, runs: [run], len, ref layer, ref mut y, .. } = *square else {
+    let Square { x, count: 1, runs: [run], len, layer, ref mut y, .. } = *square else {
         // SAFETY: as the caller says.
         return unsafe { self::square(square) };
     };
@@ -54,7 +54,7 @@ pub(super) unsafe fn vector(square: &mut Square<'_>) {
 /// # Safety
 /// The processor has NEON, and [`Depth::fits`].
 pub(super) unsafe fn depth(depth: &mut Depth<'_>) {
-    let Depth { x, steps: [rows, step, tap], count, taps: [fours, taps], ref layer, ref mut y } = *depth;
+    let Depth { x, steps: [rows, step, tap], count, taps: [fours, taps], layer, ref mut y } = *depth;
     // SAFETY: `fits` says that there are taps, that what those of all pixels read lies in `x`, and that there are weights of all taps.
     each(layer, (x, [step, BYTES], count), y, |tile| unsafe {
         armv7::columns(&mut Columns { tile, fours, rows, taps, tap });
