@@ -23,6 +23,7 @@ extern crate std;
 
 pub mod boards;
 pub mod cost;
+#[cfg(feature = "alloc")]
 pub mod host;
 #[cfg(feature = "alloc")]
 mod load;
