@@ -11,40 +11,7 @@ use crate::lanes::{BLOCK, GROUP, Run, Sixteen, Vectors, fours};
 pub(crate) struct Dot;
 
 impl Vectors for Dot {
-    type Group = Four<int8x16_t>;
-    type Sums = Four<int32x4_t>;
-    type Rounding<'a> = Rounding;
-    const UNSIGNED: bool = false;
-    const PAIRS: bool = false;
-    const TOGETHER: bool = true;
-
-    #[inline(always)]
-    unsafe fn group(at: *const i8) -> Four<int8x16_t> {
-        // SAFETY: the caller says that 64 bytes may be read.
-        unsafe { super::group(at) }
-    }
-
-    #[inline(always)]
-    unsafe fn four(at: *const i8) -> Four<int8x16_t> {
-        // SAFETY: the caller says that four bytes may be read.
-        [unsafe { super::four(at) }; 4]
-    }
-
-    #[inline(always)]
-    unsafe fn raised(group: Four<int8x16_t>) -> Four<int8x16_t> {
-        group
-    }
-
-    #[inline(always)]
-    unsafe fn zero() -> Four<int32x4_t> {
-        // SAFETY: NEON is part of AArch64.
-        unsafe { [vdupq_n_s32(0); 4] }
-    }
-
-    #[inline(always)]
-    unsafe fn start(to: &Sixteen<'_>) -> Four<int32x4_t> {
-        super::numbers(to.bias)
-    }
+    one_sum_for_each_lane!();
 
     #[inline(always)]
     unsafe fn dot(mut sums: Four<int32x4_t>, a: Four<int8x16_t>, b: Four<int8x16_t>) -> Four<int32x4_t> {
@@ -56,27 +23,6 @@ impl Vectors for Dot {
             }
         }
         sums
-    }
-
-    #[inline(always)]
-    unsafe fn sums(sums: Four<int32x4_t>) -> [i32; BLOCK] {
-        super::stored(sums)
-    }
-
-    #[inline(always)]
-    unsafe fn rounding(to: Sixteen<'_>) -> Rounding {
-        Rounding::new(to)
-    }
-
-    #[inline(always)]
-    unsafe fn finish(sums: Four<int32x4_t>, to: &Rounding) -> [i8; BLOCK] {
-        to.finish(sums)
-    }
-
-    #[inline(always)]
-    unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
-        // SAFETY: the caller says that sixteen bytes of each row may be read.
-        unsafe { super::interleave(rows, to) }
     }
 
     #[inline(always)]
