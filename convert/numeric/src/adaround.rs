@@ -16,7 +16,7 @@ const PUSH: (f32, f32, f32) = (0.01, 20.0, 2.0);
 
 impl Form {
     /// Integers up to ±`largest` for the weights of some outputs, each with a scale above 0: `⌊w / s⌋ + h(v)` with `v` of least error, by Adam;
-    /// `h` is pushed to 0 or 1. Where the nearest are better, these. No random numbers are in it.
+    /// `h` is pushed to 0 or 1. Then single integers are changed while that helps. Where the nearest are better, these. No random numbers are in it.
     ///
     /// Source: M. Nagel et al., "Up or down? Adaptive rounding for post-training quantization", ICML 2020. The layer's error is exact here, a
     /// quadratic form, where they take batches.
@@ -72,6 +72,7 @@ impl Output {
     fn better(&self, form: &Form, ups: &[f32], largest: f64) -> Vec<f64> {
         let Self { w, scale, floors, .. } = self;
         let found: Vec<f64> = floors.iter().zip(ups).map(|(floor, h)| floor + f64::from(h.round())).collect();
+        let found = form.swept(w, *scale, found, largest);
         let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even().clamp(-largest, largest)).collect();
         let is_better = form.error(w, &nearest, *scale) < form.error(w, &found, *scale);
         if is_better { nearest } else { found }
@@ -212,7 +213,12 @@ mod tests {
             let q = &both[0];
             let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even()).collect();
             let (found, nearest) = (error(&h, &w, q, scale), error(&h, &w, &nearest, scale));
-            assert!(found <= nearest && q.iter().zip(&w).all(|(q, w)| (q - w / scale).abs() <= 1.0), "{seed}");
+            assert!(found <= nearest, "{seed}");
+            for (i, step) in (0..n).flat_map(|i| [(i, -1.0), (i, 1.0)]) {
+                let mut other = q.clone();
+                other[i] += step;
+                assert!(error(&h, &w, &other, scale) > found - 1e-9, "{seed}: one other integer is better");
+            }
             (sum, sum_nearest) = (sum + found, sum_nearest + nearest);
         }
         assert!(sum < 0.8 * sum_nearest, "{sum} {sum_nearest}");

@@ -69,6 +69,14 @@ impl Form {
         self.sweep(tries.iter_mut().collect(), largest);
     }
 
+    /// Integers of a scale for `w`, both in the form's order, once single changes no longer help.
+    pub(crate) fn swept(&self, w: &[f64], scale: f64, q: Vec<f64>, largest: f64) -> Vec<f64> {
+        let mut tried = Try { scale, q, slope: Vec::new() };
+        tried.slope = self.h.times(&tried.error(w));
+        self.sweep(vec![&mut tried], largest);
+        tried.q
+    }
+
     fn sweep(&self, mut tries: Vec<&mut Try>, largest: f64) {
         for _ in 0..SWEEPS {
             let mut changed = vec![false; tries.len()];
