@@ -3,7 +3,7 @@
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use super::plain::Plain;
 use super::tile::{BLOCK, Depth, GROUP, Layer, Square};
-use super::{loops, pool, reals, roof, strided};
+use super::{loops, pool, prepare, reals, roof, strided};
 use crate::add::Add;
 use crate::pool::{Average, Pool};
 
@@ -204,7 +204,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn surplus(layer: &Layer<'_>, sums: &mut [[i32; BLOCK]]) {
                 // SAFETY: as the caller says.
-                unsafe { loops::surplus::<$lanes>(layer, sums) }
+                unsafe { prepare::surplus::<$lanes>(layer, sums) }
             }
 
             /// # Safety
@@ -227,21 +227,21 @@ macro_rules! compiled {
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn pairs(weights: &[i8]) -> bool {
-                loops::pairs::<$lanes>(weights)
+                prepare::pairs::<$lanes>(weights)
             }
 
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn flipped(from: &[i8], to: &mut [i8]) {
-                loops::flipped::<$lanes>(from, to);
+                prepare::flipped::<$lanes>(from, to);
             }
 
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn lowered(bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
-                loops::lowered::<$lanes>(bias, vector, to);
+                prepare::lowered::<$lanes>(bias, vector, to);
             }
 
             /// # Safety
@@ -277,7 +277,7 @@ macro_rules! compiled {
             $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn interleave(rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
                 // SAFETY: as the caller says.
-                unsafe { loops::interleave::<$lanes>(rows, to) }
+                unsafe { prepare::interleave::<$lanes>(rows, to) }
             }
         }
     };

@@ -18,6 +18,7 @@ mod loops;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod plain;
 mod pool;
+mod prepare;
 mod reals;
 mod ring;
 mod roof;
