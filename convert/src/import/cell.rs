@@ -37,7 +37,8 @@ impl Lowering {
         let Some((cell, rest)) = self.cell_and_rest(node, body, states.len(), sequences) else { return Ok(None) };
         let [rows, h, c] = self.lstm(node, &cell, states, folder)?;
         let mut results = states.to_vec();
-        for trip in 0..sequences[0].length {
+        let trips = if rest.output.is_empty() { 0 } else { sequences[0].length };
+        for trip in 0..trips {
             let bound = results.iter().cloned().chain([Known::Value(sequences[0].value)]).collect();
             let given = self.write_out(node, &rest, &trip.to_string(), bound, folder)?;
             for (i, name) in others(&cell, states.len()).zip(&given) {
@@ -308,16 +309,20 @@ impl<'a> Walk<'a> {
 
     /// The columns that are output `name` of a split into equal parts.
     fn part(&self, node: &OnnxNode<'a>, name: &str, of: Affine) -> Option<Affine> {
-        let sizes = node.input(1).map_or_else(
-            || node.ints("split").map(<[i64]>::to_vec),
-            |name| self.lowering.constant_named(name).and_then(|known| known.integers().ok()),
-        );
-        let equal = sizes.is_none_or(|sizes| sizes.windows(2).all(|pair| pair[0] == pair[1]));
+        let equal = match node.input(1).map(|sizes| self.constant(sizes)) {
+            Some(sizes) => alike(sizes?.iter()),
+            None => alike(node.ints("split").unwrap_or_default().iter()),
+        };
         let (parts, at) = (node.pb.output.len(), node.pb.output.iter().position(|output| output == name)?);
         let units = of.ncols() / parts;
         let fits = equal && is_last(node) && units * parts == of.ncols();
         fits.then(|| of.slice(s![.., at * units..(at + 1) * units]).to_owned())
     }
+}
+
+fn alike<T: PartialEq>(mut sizes: impl Iterator<Item = T>) -> bool {
+    let first = sizes.next();
+    sizes.all(|size| first.as_ref() == Some(&size))
 }
 
 /// Whether a node works along the last axis of `[b][n]`.
@@ -353,8 +358,9 @@ fn rest(body: &GraphProto, outputs: &[usize], taken: &[&str]) -> Option<GraphPro
         }
     }
     let output = outputs.iter().map(|i| body.output[*i].clone()).collect();
+    let initializer = body.initializer.iter().filter(|tensor| wanted.contains(tensor.name.as_str())).cloned().collect();
     let free = taken.iter().all(|name| !wanted.contains(name));
-    free.then(|| GraphProto { node, output, ..body.clone() })
+    free.then(|| GraphProto { node, output, initializer, input: body.input.clone(), ..Default::default() })
 }
 
 #[cfg(test)]
@@ -370,8 +376,8 @@ mod tests {
 
     #[test]
     fn a_scan_of_a_cell_becomes_one_lstm() {
-        for name in ["scan_lstm_tensorflow", "scan_lstm_state_first", "scan_lstm_pytorch", "scan_lstm_gates_crossed"] {
-            let operations = operations(name);
+        for name in ["tensorflow", "state_first", "pytorch", "gates_crossed", "own_constants"] {
+            let operations = operations(&format!("scan_lstm_{name}"));
             assert_eq!(operations.iter().filter(|op| **op == "Lstm").count(), 1, "{name}: {operations:?}");
         }
     }

@@ -273,7 +273,7 @@ pub(super) struct Sequence {
     pub(super) reversed: bool,
 }
 
-pub(super) fn listed(node: &OnnxNode<'_>, attribute: &str, i: usize) -> i64 {
+fn listed(node: &OnnxNode<'_>, attribute: &str, i: usize) -> i64 {
     node.ints(attribute).and_then(|list| list.get(i)).copied().unwrap_or(0)
 }
 

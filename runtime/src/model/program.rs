@@ -48,15 +48,7 @@ impl<'m, O: Ops> Program<'m, O> {
         if !KEPT || self.records.is_empty() {
             return self.model.run_profiled(kernels, arena, profiler);
         }
-        self.run_in(kernels, &mut Ram::one(arena), profiler)
-    }
-
-    fn run_in<K: Kernels, P: Profiler>(
-        &self,
-        kernels: &K,
-        ram: &mut Ram<'_>,
-        profiler: &mut P,
-    ) -> Result<(), RunError> {
+        let ram = &mut Ram::one(arena);
         let mut run = self.model.on(kernels, ram, profiler)?;
         for (index, (op, record)) in self.records.iter().enumerate() {
             run.known(index, op).map_err(|_| RunError::Record { at: self.position(record) })?;

@@ -11,6 +11,7 @@ use crate::lanes::{BLOCK, GROUP, Run, Sixteen, Vectors, fours};
 pub(crate) struct Dot;
 
 impl Vectors for Dot {
+    four_registers!();
     one_sum_for_each_lane!();
 
     #[inline(always)]

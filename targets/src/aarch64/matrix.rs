@@ -20,6 +20,7 @@ use crate::lanes::{BLOCK, GROUP, Run, Sixteen, Vectors};
 pub(crate) struct Matrix;
 
 impl Vectors for Matrix {
+    four_registers!();
     one_sum_for_each_lane!();
 
     #[inline(always)]

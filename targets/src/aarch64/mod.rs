@@ -3,15 +3,11 @@
 //! SMMLA makes 32 products, of two pixels and two outputs, and adds them to four sums. SDOT makes four in each of four lanes. Without both SMULL makes eight products of 16 bits, and SADALP adds
 //! two and two of them to the sums. Between both SMLAL adds a second product of eight others, where no weight is −128: 2·127·128 is less than 2^15.
 
-/// What levels have in common whose four registers of sums have one for each lane.
-macro_rules! one_sum_for_each_lane {
+/// What all levels have in common: a group of signed numbers in four registers.
+macro_rules! four_registers {
     () => {
         type Group = Four<int8x16_t>;
-        type Sums = Four<int32x4_t>;
-        type Rounding<'a> = Rounding;
         const UNSIGNED: bool = false;
-        const PAIRS: bool = false;
-        const TOGETHER: bool = true;
 
         #[inline(always)]
         unsafe fn group(at: *const i8) -> Four<int8x16_t> {
@@ -29,6 +25,22 @@ macro_rules! one_sum_for_each_lane {
         unsafe fn raised(group: Four<int8x16_t>) -> Four<int8x16_t> {
             group
         }
+
+        #[inline(always)]
+        unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
+            // SAFETY: the caller says that sixteen bytes of each row may be read.
+            unsafe { super::interleave(rows, to) }
+        }
+    };
+}
+
+/// What levels have in common whose four registers of sums have one for each lane.
+macro_rules! one_sum_for_each_lane {
+    () => {
+        type Sums = Four<int32x4_t>;
+        type Rounding<'a> = Rounding;
+        const PAIRS: bool = false;
+        const TOGETHER: bool = true;
 
         #[inline(always)]
         unsafe fn zero() -> Four<int32x4_t> {
@@ -54,12 +66,6 @@ macro_rules! one_sum_for_each_lane {
         #[inline(always)]
         unsafe fn finish(sums: Four<int32x4_t>, to: &Rounding) -> [i8; BLOCK] {
             to.finish(sums)
-        }
-
-        #[inline(always)]
-        unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
-            // SAFETY: the caller says that sixteen bytes of each row may be read.
-            unsafe { super::interleave(rows, to) }
         }
     };
 }

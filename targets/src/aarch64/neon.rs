@@ -14,28 +14,10 @@ pub(crate) struct Neon;
 pub(crate) type Sums = [int32x4_t; 8];
 
 impl Vectors for Neon {
-    type Group = Four<int8x16_t>;
+    four_registers!();
     type Sums = Sums;
     type Rounding<'a> = (Four<int32x4_t>, Rounding);
-    const UNSIGNED: bool = false;
     const PAIRS: bool = true;
-
-    #[inline(always)]
-    unsafe fn group(at: *const i8) -> Four<int8x16_t> {
-        // SAFETY: the caller says that 64 bytes may be read.
-        unsafe { super::group(at) }
-    }
-
-    #[inline(always)]
-    unsafe fn four(at: *const i8) -> Four<int8x16_t> {
-        // SAFETY: the caller says that four bytes may be read.
-        [unsafe { super::four(at) }; 4]
-    }
-
-    #[inline(always)]
-    unsafe fn raised(group: Four<int8x16_t>) -> Four<int8x16_t> {
-        group
-    }
 
     #[inline(always)]
     unsafe fn zero() -> Sums {
@@ -73,12 +55,6 @@ impl Vectors for Neon {
             *sums = unsafe { vaddq_s32(*sums, *bias) };
         }
         to.finish(sums)
-    }
-
-    #[inline(always)]
-    unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
-        // SAFETY: the caller says that sixteen bytes of each row may be read.
-        unsafe { super::interleave(rows, to) }
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use lacewing::rows::Work;
 
 use super::conv;
 use super::level::Present;
-use super::ring::{self, Ring};
+use super::ring::{self, RUNS, Ring, Taps};
 use super::tile::{BLOCK, Depth, GROUP, Layer};
 use crate::image::Image;
 use crate::wish::Wish;
@@ -152,10 +152,12 @@ fn rows(
     let last = Layer { outputs: left.checked_mul(image.channels)?, ..layer };
     for y in rows.start as usize..rows.end as usize {
         ring.bring(y)?;
+        let mut places = [0; RUNS];
+        let starts = ring.starts(y, Taps::Joined, &mut places)?;
         for (four, to) in x.chunks_exact_mut(row_len).enumerate() {
             // Rows behind the last one meet zeros.
-            let row = |r: usize| ring.start(y, four.wrapping_mul(4).wrapping_add(r).min(kh.wrapping_sub(1)));
-            let chunk = |r: usize| ring.numbers().get(row(r)..).map(|row| row.as_chunks::<BLOCK>().0);
+            let row = |r: usize| starts.get(four.wrapping_mul(4).wrapping_add(r)).or(starts.last()).copied();
+            let chunk = |r: usize| ring.numbers().get(row(r)?..).map(|row| row.as_chunks::<BLOCK>().0);
             present.interleave([chunk(0)?, chunk(1)?, chunk(2)?, chunk(3)?], to.as_chunks_mut().0);
         }
         let (y, after) = rest.split_at_mut_checked(count.checked_mul(layer.outputs)?)?;

@@ -15,7 +15,8 @@ pub(super) trait Grid {
     unsafe fn tile<const P: usize, const V: usize>(&mut self, at: [usize; 2]);
 }
 
-/// Computes all of it, up to `P` pixels by up to `V` blocks at a time.
+/// Computes all of it, up to `P` pixels by up to `V` blocks at a time. Eight pixels are two tiles of four: behind six are two, which have too few
+/// sums to keep a processor busy.
 ///
 /// # Safety
 /// The processor has the instruction set, and all that the work reads is there.

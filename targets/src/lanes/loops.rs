@@ -69,7 +69,7 @@ pub(crate) trait Vectors: Sized {
         }
     }
 
-    /// Brings the sums of a tile into the order in which [`Self::run`] wants them for runs of `len` bytes; done once more, it brings them back.
+    /// Brings the sums of a tile into the order in which [`Self::run`] wants them; done once more, it brings them back.
     #[inline(always)]
     unsafe fn turn<const P: usize, const V: usize>(_sums: &mut [[Self::Sums; V]; P]) {}
 

@@ -87,7 +87,7 @@ impl Lanes {
     }
 
     /// For benchmarks: makes products of int8 in registers alone, as often as `rounds` says, and gives their number. What they take is what
-    /// layers cannot be faster than.
+    /// layers cannot be faster than; but on 32-bit Arm they are plain Rust, and layers are not.
     #[must_use]
     pub fn products(self, rounds: usize) -> u64 {
         self.0.products(rounds)

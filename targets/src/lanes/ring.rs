@@ -72,12 +72,6 @@ impl<'a, T: Copy, F: Fn(&[T], &mut [T])> Ring<'a, T, F> {
         self.numbers
     }
 
-    /// Where the row starts that tap row `ky` of output row `y` reads.
-    pub(super) fn start(&self, y: usize, ky: usize) -> usize {
-        let row = y.wrapping_mul(self.image.stride[0]).wrapping_add(ky.wrapping_mul(self.image.dilation[0]));
-        self.slot(row)
-    }
-
     /// Where the first pixel of output row `y` reads: its taps begin at so many places, all of a row at one or each at its own.
     pub(super) fn starts<'s>(&self, y: usize, taps: Taps, to: &'s mut [usize; RUNS]) -> Option<&'s [usize]> {
         let ([kh, kw], across) = (self.image.kernel, self.image.dilation[1].wrapping_mul(self.image.channels));

@@ -5,10 +5,7 @@
 use core::hint::black_box;
 
 use super::loops::Vectors;
-use super::tile::{BLOCK, GROUP};
-
-/// Numbers of each lane and group.
-const FOUR: u64 = (GROUP / BLOCK) as u64;
+use super::tile::GROUP;
 
 /// Products of groups that are in registers, into `P` sums that do not wait for each other; how many there were.
 ///
@@ -29,7 +26,7 @@ pub(super) unsafe fn products<L: Vectors, const P: usize>(rounds: usize) -> u64 
             black_box(L::sums(sums));
         }
     }
-    (rounds as u64).wrapping_mul(P as u64).wrapping_mul(BLOCK as u64).wrapping_mul(FOUR)
+    (rounds as u64).wrapping_mul(P as u64).wrapping_mul(GROUP as u64)
 }
 
 /// Loads all whole groups of `bytes`, each into a product, as layers do.

@@ -43,24 +43,27 @@ def joined(net, order=("x_t", "h")):
     ]
 
 
-def apart(net):
+def apart(net, sizes=()):
     """As PyTorch's LSTMCell: two products, each with a bias, gates i, f, g, o."""
     wx, wh, bx, bh = net.weight(4 * H, I), net.weight(4 * H, H), net.bias(4 * H), net.bias(4 * H)
     return [
         node("Gemm", ["x_t", wx, bx], "of_x", transB=1),
         node("Gemm", ["h", wh, bh], "of_h", transB=1),
         node("Add", ["of_x", "of_h"], "all"),
-        node("Split", ["all"], ["i", "f", "g", "o"], axis=-1),
+        node("Split", ["all", *sizes], ["i", "f", "g", "o"], axis=-1),
     ]
 
 
-def scan(nodes, row="next_h", counter=False, **attributes):
+def scan(nodes, row="next_h", counter=False, own=False, **attributes):
     def build(net):
         x = net.input(T, B, I, low=-1.0, high=1.0)
         inputs = [info("c", B, H), info("h", B, H), info("x_t", B, I)]
         outputs = [info("next_c", B, H), info("next_h", B, H)]
         starts = [net.const(net.normal(B, H)), net.const(net.normal(B, H))]
+        outer = len(net.initializers)
         body = nodes(net)
+        constants = net.initializers[outer:] if own else []
+        net.initializers = net.initializers[: len(net.initializers) - len(constants)]
         if counter:
             inputs.insert(1, info("time"))
             outputs.insert(1, info("next_time"))
@@ -69,7 +72,7 @@ def scan(nodes, row="next_h", counter=False, **attributes):
         if row:
             body.append(node("Identity", [row], "row"))
             outputs.append(info("row", B, H))
-        body = helper.make_graph(body, "body", inputs, outputs)
+        body = helper.make_graph(body, "body", inputs, outputs, constants)
         made = net.op("Scan", *starts, x, outputs=len(outputs), body=body, num_scan_inputs=1, **attributes)
         net.output(*[net.op("Identity", name) for name in made])
 
@@ -113,3 +116,9 @@ add(
     17,
 )
 add("scan_lstm_late", "a scan of an LSTM's cell whose rows are the states before", scan(together(apart), row="h"), 17)
+add(
+    "scan_lstm_own_constants",
+    "a scan of PyTorch's cell whose body holds the weights, and the sizes of the gates",
+    scan(lambda net: apart(net, [net.ints(H, H, H, H)]) + cell("ifgo"), own=True),
+    17,
+)
