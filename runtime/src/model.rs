@@ -9,6 +9,7 @@ mod run;
 mod session;
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use crate::arena::{Constants, Ram, cast, cast_mut, fill};
 use crate::error::{Flaw, ReadError, RunError};
@@ -258,20 +259,20 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// The inputs, in ONNX's order.
     pub fn inputs(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let [inputs, ..] = self.counts;
-        self.ports(0, inputs)
+        let [end, ..] = self.doors();
+        self.ports(0..end)
     }
 
     /// The outputs, in ONNX's order.
     pub fn outputs(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let [inputs, outputs, _] = self.counts;
-        self.ports(inputs.into(), outputs)
+        let [first, end, _] = self.doors();
+        self.ports(first..end)
     }
 
     /// What is kept in the arena from one run to the next.
     pub fn states(&self) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
-        let [inputs, outputs, states] = self.counts;
-        self.ports(u32::from(inputs).wrapping_add(outputs.into()), states)
+        let [_, first, end] = self.doors();
+        self.ports(first..end)
     }
 
     /// The numbers of the ports behind the last input, output and state.
@@ -303,7 +304,7 @@ impl<'m, O: Ops> Model<'m, O> {
     }
 
     /// The records that run together row by row, and their turns as [`Segment::Band`] has them, for tools.
-    pub fn bands(&self) -> impl Iterator<Item = (core::ops::Range<usize>, &'m [u8])> + use<'m, O> {
+    pub fn bands(&self) -> impl Iterator<Item = (Range<usize>, &'m [u8])> + use<'m, O> {
         let mut at = self.segments;
         let mut end = 0usize;
         core::iter::from_fn(move || {
@@ -334,22 +335,21 @@ impl<'m, O: Ops> Model<'m, O> {
         section(self.file, header.metadata_at(), header.metadata_len)
     }
 
-    /// `count` of the ports, after the first `skipped`.
-    fn ports(&self, skipped: u32, count: u8) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
+    fn ports(&self, range: Range<u32>) -> impl Iterator<Item = Port<'m>> + use<'m, O> {
         let model = *self;
-        (skipped..skipped.wrapping_add(count.into())).map(move |index| model.port(index))
+        range.map(move |index| model.port(index))
     }
 
     /// The tensor of input `index`.
     fn input(&self, index: usize) -> Option<Tensor> {
-        let [inputs, ..] = self.counts;
-        (index < inputs.into()).then(|| self.port(index as u32).tensor)
+        let [end, ..] = self.doors();
+        (0..end).nth(index).map(|index| self.port(index).tensor)
     }
 
     /// The tensor of output `index`.
     fn output(&self, index: usize) -> Option<Tensor> {
-        let [inputs, outputs, _] = self.counts;
-        (index < outputs.into()).then(|| self.port(u32::from(inputs).wrapping_add(index as u32)).tensor)
+        let [first, end, _] = self.doors();
+        (first..end).nth(index).map(|index| self.port(index).tensor)
     }
 
     /// Port `index`. A firmware holds what reads one once.
