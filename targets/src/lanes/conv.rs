@@ -132,9 +132,9 @@ impl Plane<'_> {
     fn rows(&mut self, image: Image<'_>, width: usize, rows: Range<u32>, scratch: &mut [i8]) -> Option<()> {
         let (step, present) = (image.stride[1].checked_mul(image.channels)?, self.present);
         let (mut ring, _) = Ring::new(image, width, |from, to| present.flipped(from, to), scratch)?;
+        let mut places = [0; RUNS];
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
-            let mut places = [0; RUNS];
             let runs = ring.starts(y, Taps::of(&image), &mut places)?;
             self.pixels(ring.numbers(), step, width, runs)?;
         }

@@ -150,9 +150,9 @@ fn rows(
     let steps = [row_len, pixel.checked_mul(across)?.checked_mul(columns)?, pixel.checked_mul(dx)?];
     let (count, left) = (width.checked_div(columns)?, width.checked_rem(columns)?);
     let last = Layer { outputs: left.checked_mul(image.channels)?, ..layer };
+    let mut places = [0; RUNS];
     for y in rows.start as usize..rows.end as usize {
         ring.bring(y)?;
-        let mut places = [0; RUNS];
         let starts = ring.starts(y, Taps::Joined, &mut places)?;
         for (four, to) in x.chunks_exact_mut(row_len).enumerate() {
             // Rows behind the last one meet zeros.

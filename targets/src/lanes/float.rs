@@ -93,9 +93,9 @@ impl Plane<'_> {
     fn rows(&mut self, image: Image<'_, f32>, rows: Range<u32>, scratch: &mut [f32]) -> Option<()> {
         let step = image.stride[1].checked_mul(image.channels)?;
         let (mut ring, _) = Ring::new(image, self.width, ring::plain, scratch)?;
+        let mut places = [0; RUNS];
         for y in rows.start as usize..rows.end as usize {
             ring.bring(y)?;
-            let mut places = [0; RUNS];
             let runs = ring.starts(y, Taps::of(&image), &mut places)?;
             self.pixels(ring.numbers(), step, self.width, runs)?;
         }
@@ -128,9 +128,9 @@ pub(super) fn depthwise(
     let step = image.stride[1].checked_mul(channels)?;
     let (mut ring, _) = Ring::new(image, width, ring::plain, cast_mut(work.scratch)?)?;
     let rows = work.output.chunks_mut(width.checked_mul(channels)?.max(1));
+    let mut places = [0; RUNS];
     for (y, row) in work.rows.clone().zip(rows) {
         ring.bring(y as usize)?;
-        let mut places = [0; RUNS];
         let taps = ring.starts(y as usize, Taps::Each, &mut places)?;
         present.real_depth(&mut Depth { x: ring.numbers(), step, count: width, taps, layer, y: row })?;
     }
