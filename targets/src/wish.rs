@@ -301,7 +301,7 @@ impl Family {
             Self::Portable | Self::Scalar => None,
             Self::Armv7em => crate::armv7em::fully_connected_i8(depth),
             Self::Armv81m => crate::armv81m::fully_connected_i8(),
-            Self::Lanes => crate::lanes::fully_connected_i8(depth, outputs),
+            Self::Lanes => crate::lanes::fully_connected_i8(depth),
             Self::RiscvV => crate::riscv_v::fully_connected_i8(outputs),
         }
     }

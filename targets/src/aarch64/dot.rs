@@ -27,11 +27,7 @@ impl Vectors for Dot {
     }
 
     #[inline(always)]
-    unsafe fn run<const P: usize, const V: usize, const W: bool>(
-        sums: &mut [[Four<int32x4_t>; V]; P],
-        mut run: Run,
-        _pairs: bool,
-    ) {
+    unsafe fn run<const P: usize, const V: usize>(sums: &mut [[Four<int32x4_t>; V]; P], mut run: Run, _pairs: bool) {
         // SAFETY: as the caller says; four groups are left wherever sixteen bytes are.
         unsafe {
             while run.len >= 16 {
@@ -42,7 +38,7 @@ impl Vectors for Dot {
                 lane::<3, P, V>(sums, &x, &run);
                 run = super::after(run, 4);
             }
-            fours::<Self, P, V, W>(sums, run);
+            fours::<Self, P, V>(sums, run);
         }
     }
 }

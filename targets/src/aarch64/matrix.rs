@@ -42,15 +42,11 @@ impl Vectors for Matrix {
     }
 
     #[inline(always)]
-    unsafe fn run<const P: usize, const V: usize, const W: bool>(
-        sums: &mut [[Four<int32x4_t>; V]; P],
-        mut run: Run,
-        pairs: bool,
-    ) {
+    unsafe fn run<const P: usize, const V: usize>(sums: &mut [[Four<int32x4_t>; V]; P], mut run: Run, pairs: bool) {
         // SAFETY: as the caller says; two groups are left wherever eight bytes are.
         unsafe {
             if !P.is_multiple_of(2) {
-                return Dot::run::<P, V, W>(sums, run, pairs);
+                return Dot::run::<P, V>(sums, run, pairs);
             }
             while run.len >= 8 {
                 let (mut at, mut x) = (run.x, [vdupq_n_s8(0); P]);

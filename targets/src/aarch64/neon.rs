@@ -58,7 +58,7 @@ impl Vectors for Neon {
     }
 
     #[inline(always)]
-    unsafe fn run<const P: usize, const V: usize, const W: bool>(sums: &mut [[Sums; V]; P], mut run: Run, pairs: bool) {
+    unsafe fn run<const P: usize, const V: usize>(sums: &mut [[Sums; V]; P], mut run: Run, pairs: bool) {
         // SAFETY: as the caller says; two groups are left wherever eight bytes are.
         unsafe {
             while pairs && run.len >= 8 {
@@ -72,7 +72,7 @@ impl Vectors for Neon {
                 }
                 run = super::after(run, 2);
             }
-            fours::<Self, P, V, W>(sums, run);
+            fours::<Self, P, V>(sums, run);
         }
     }
 }

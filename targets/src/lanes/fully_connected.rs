@@ -1,21 +1,20 @@
 //! Fully connected layer in int8: a vector meets the weights, read once, in tiles of up to 128 outputs.
 //!
-//! Where one factor of a product must be unsigned, it is the weight: what that adds to all sums of a vector, `128·Σ x`, is taken off their
-//! biases.
+//! Where one factor of a product must be unsigned, it is the weight: what that adds to all sums of a vector, `128·Σ x`, is summed up beside
+//! them and taken off.
 
 use lacewing::arena::{Constants, cast_mut};
 use lacewing::ops::FullyConnectedI8;
 
-use super::conv::{LAYOUT, SPARE, sums};
+use super::conv::LAYOUT;
 use super::level::Present;
 use super::ring;
-use super::tile::{BLOCK, GROUP, Layer, Square};
+use super::tile::{GROUP, Layer, Square};
 use crate::wish::Wish;
 
-/// What a layer of `depth` inputs and `outputs` outputs wants: room for a number for each lane, and for the vector in whole groups.
-pub(super) fn wish(depth: u32, outputs: u32) -> Option<Wish> {
-    let lanes = outputs.div_ceil(BLOCK as u32).checked_mul(4 * BLOCK as u32)?;
-    let scratch = lanes.checked_add(depth.checked_next_multiple_of(4)?)?.checked_add(SPARE)?;
+/// What a layer of `depth` inputs wants: room for the vector in whole groups, if it is not.
+pub(super) fn wish(depth: u32) -> Option<Wish> {
+    let scratch = if depth.is_multiple_of(4) { 0 } else { depth.checked_next_multiple_of(4)? };
     Some(Wish { layout: LAYOUT, scratch, least: scratch })
 }
 
@@ -30,16 +29,14 @@ pub(super) fn run(
         return None;
     }
     let [depth, outputs] = [op.input, op.output].map(|tensor| tensor.shape[3] as usize);
-    let (sums, scratch) = sums(scratch, outputs)?;
-    let copy = cast_mut::<i8>(scratch)?.get_mut(..depth.checked_next_multiple_of(4)?)?;
+    let fours = depth.checked_next_multiple_of(4)?;
     let mut layer = Layer::new(constants, op.weights, &op.requant, outputs)?;
-    layer.groups = copy.len() / 4;
+    layer.with_bias(constants.get(op.bias).ok()?);
+    layer.groups = fours / 4;
     layer.steps = [GROUP, layer.groups.checked_mul(GROUP)?];
-    let bias = constants.get::<i32>(op.bias).ok()?;
-    for (input, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
-        present.lowered(bias, input, sums);
-        let layer = Layer { bias: sums, ..layer };
-        let x = if depth.is_multiple_of(4) { input } else { in_fours(input, copy) };
+    let copy = cast_mut::<i8>(scratch)?;
+    for (x, y) in input.chunks(depth.max(1)).zip(output.chunks_mut(outputs.max(1))) {
+        let x = if depth == fours { x } else { in_fours(x, copy.get_mut(..fours)?) };
         present.vector(&mut Square { x, step: 0, count: 1, runs: &[0], len: x.len(), layer: &layer, y })?;
     }
     Some(())

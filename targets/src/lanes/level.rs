@@ -240,13 +240,6 @@ macro_rules! compiled {
             /// # Safety
             /// The processor has the level.
             $(#[target_feature(enable = $features)])?
-            pub(super) unsafe fn lowered(bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
-                prepare::lowered::<$lanes>(bias, vector, to);
-            }
-
-            /// # Safety
-            /// The processor has the level.
-            $(#[target_feature(enable = $features)])?
             pub(super) unsafe fn average(pool: &mut Pool<'_>, numbers: Average) {
                 pool::average(pool, numbers);
             }
@@ -290,8 +283,7 @@ compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 mod neon {
     pub(super) use super::super::halves::{add, depth, interleave, pairs, square, vector};
     pub(super) use super::plain::{
-        average, flipped, lowered, maximum, products, reads, real_depth, real_square, real_vector, side_by_side,
-        surplus,
+        average, flipped, maximum, products, reads, real_depth, real_square, real_vector, side_by_side, surplus,
     };
 }
 #[cfg(target_arch = "x86_64")]
@@ -301,7 +293,7 @@ compiled!(avx2: crate::x86::Avx2, 2 by 1, one by 1; crate::x86::Reals256, 6 by 1
 #[cfg(target_arch = "x86_64")]
 compiled!(avx_vnni: crate::x86::AvxVnni, 6 by 1, one by 1; crate::x86::Reals256, 6 by 1, one by 4, "avx2,fma,avxvnni");
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 8; crate::x86::Reals512, 12 by 4, one by 8, "avx512f,avx512bw,avx512vl,avx512vnni");
+compiled!(avx512: crate::x86::Avx512, 12 by 4, one by 4; crate::x86::Reals512, 12 by 4, one by 8, "avx512f,avx512bw,avx512vl,avx512vnni");
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 compiled!(neon: crate::aarch64::Neon, 2 by 1, one by 2; crate::aarch64::NeonReals, 6 by 1, one by 4);
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
@@ -370,11 +362,6 @@ impl Present {
     /// See [`roof::reads`].
     pub(super) fn reads(self, bytes: &[i8]) {
         call!(self, reads(bytes));
-    }
-
-    /// Biases less what raised weights add to all sums of a vector.
-    pub(super) fn lowered(self, bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
-        call!(self, lowered(bias, vector, to));
     }
 
     /// An average of pixels.

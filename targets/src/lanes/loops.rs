@@ -6,8 +6,9 @@
 
 use core::marker::PhantomData;
 
+use super::finish;
 use super::grid::{self, Grid};
-use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square};
+use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square, put_block};
 
 /// What an instruction set does with sixteen lanes.
 ///
@@ -48,15 +49,13 @@ pub(crate) trait Vectors: Sized {
     unsafe fn finish(sums: Self::Sums, to: &Self::Rounding<'_>) -> [i8; BLOCK];
     /// Whether the results of a tile are made by [`Self::finish_all`], pixel after pixel; else block after block, with one rounding in registers.
     const TOGETHER: bool = false;
-    /// [`Self::finish`] of some blocks side by side.
+    /// [`Self::finish`] of some blocks side by side, as many results as there is room for.
     #[inline(always)]
-    unsafe fn finish_all<const V: usize>(sums: &[Self::Sums; V], to: &[Self::Rounding<'_>; V]) -> [[i8; BLOCK]; V] {
-        let mut results = [[0; BLOCK]; V];
-        for ((results, sums), to) in results.iter_mut().zip(sums).zip(to) {
+    unsafe fn finish_all<const V: usize>(sums: &[Self::Sums; V], to: &[Self::Rounding<'_>; V], results: &mut [i8]) {
+        for ((results, sums), to) in results.chunks_mut(BLOCK).zip(sums).zip(to) {
             // SAFETY: as the caller says.
-            *results = unsafe { Self::finish(*sums, to) };
+            put_block(results, &unsafe { Self::finish(*sums, to) });
         }
-        results
     }
     /// Sixteen numbers of each of four rows, which may be read, side by side: `to[4·i + r] = rows[r][i]`.
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]);
@@ -73,24 +72,29 @@ pub(crate) trait Vectors: Sized {
     #[inline(always)]
     unsafe fn turn<const P: usize, const V: usize>(_sums: &mut [[Self::Sums; V]; P]) {}
 
-    /// Adds the products of a run to the sums of `P` pixels by `V` blocks. Of activations and weights those are raised that `W` says: weights if
-    /// it is true, and here; activations otherwise, and before. `_pairs` says that no weight is −128. All that [`Run`] tells may be read.
+    /// Adds the products of a run to the sums of `P` pixels by `V` blocks. Activations are raised if one factor must be. `_pairs` says that no
+    /// weight is −128. All that [`Run`] tells may be read.
     #[inline(always)]
-    unsafe fn run<const P: usize, const V: usize, const W: bool>(
-        sums: &mut [[Self::Sums; V]; P],
-        run: Run,
-        _pairs: bool,
-    ) {
+    unsafe fn run<const P: usize, const V: usize>(sums: &mut [[Self::Sums; V]; P], run: Run, _pairs: bool) {
         // SAFETY: as the caller says.
         unsafe {
-            if !W && V == 1 && P >= 6 && run.step.is_multiple_of(4) && run.len == run.step.wrapping_mul(TAPS) {
+            if V == 1 && P >= 6 && run.step.is_multiple_of(4) && run.len == run.step.wrapping_mul(TAPS) {
                 neighbors::<Self, P, V>(sums, run);
             } else {
-                fours::<Self, P, V, W>(sums, run);
+                fours::<Self, P, V>(sums, run);
             }
         }
     }
+
+    /// The sums less others; asked for only where one factor of each product must be unsigned.
+    #[inline(always)]
+    unsafe fn less(sums: Self::Sums, _others: Self::Sums) -> Self::Sums {
+        sums
+    }
 }
+
+/// Sums that are made of one at a time where one would wait for itself.
+pub(super) const CHAINS: usize = 4;
 
 /// Taps of a row of the usual window.
 const TAPS: usize = 3;
@@ -115,10 +119,7 @@ pub(crate) struct Run {
 /// # Safety
 /// As there.
 #[inline(always)]
-pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize, const W: bool>(
-    sums: &mut [[L::Sums; V]; P],
-    run: Run,
-) {
+pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize>(sums: &mut [[L::Sums; V]; P], run: Run) {
     let Run { x: mut at, step, len, mut weights, steps: [group_step, block_step] } = run;
     // SAFETY: the caller says that all of it may be read.
     unsafe {
@@ -126,16 +127,52 @@ pub(crate) unsafe fn fours<L: Vectors, const P: usize, const V: usize, const W: 
         while at < end {
             let mut b = [L::group(weights); V];
             for (v, b) in b.iter_mut().enumerate() {
-                let group = L::group(weights.add(v.wrapping_mul(block_step)));
-                *b = if W { L::raised(group) } else { group };
+                *b = L::group(weights.add(v.wrapping_mul(block_step)));
             }
             for (p, sums) in sums.iter_mut().enumerate() {
                 let a = L::four(at.add(p.wrapping_mul(step)));
                 for (sums, b) in sums.iter_mut().zip(b) {
-                    *sums = if W { L::dot(*sums, b, a) } else { L::dot(*sums, a, b) };
+                    *sums = L::dot(*sums, a, b);
                 }
             }
             (at, weights) = (at.add(4), weights.add(group_step));
+        }
+    }
+}
+
+/// See [`Vectors::run`]: of one pixel, whose activations are as they are. Weights are raised, and what that adds to all sums, `128·Σ x`, is taken off.
+/// Few blocks at a time make few streams of loads, so each has several sums.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn signed<L: Vectors, const V: usize>(sums: &mut [L::Sums; V], run: Run) {
+    let Run { x, len, weights, steps: [group_step, block_step], .. } = run;
+    let at = |group: usize, v: usize| {
+        weights.wrapping_add(group.wrapping_mul(group_step).wrapping_add(v.wrapping_mul(block_step)))
+    };
+    // SAFETY: the caller says that all of it may be read, and the array has 64 bytes.
+    unsafe {
+        let (zeros, groups, mut group) = (L::raised(L::group([0; GROUP].as_ptr())), len / 4, 0);
+        let (mut parts, mut surplus) = ([[L::zero(); V]; CHAINS], [L::zero(); CHAINS]);
+        while group < groups {
+            let last = groups.wrapping_sub(group) < CHAINS;
+            for (part, surplus) in parts.iter_mut().zip(&mut surplus) {
+                let a = L::four(x.add(group.wrapping_mul(4)));
+                for (v, sums) in part.iter_mut().enumerate() {
+                    *sums = L::dot(*sums, L::raised(L::group(at(group, v))), a);
+                }
+                *surplus = L::dot(*surplus, zeros, a);
+                group = group.wrapping_add(1);
+                if last {
+                    break;
+                }
+            }
+        }
+        for (part, surplus) in parts.iter().zip(surplus) {
+            for (sums, part) in sums.iter_mut().zip(part) {
+                *sums = L::less(*sums, L::less(surplus, *part));
+            }
         }
     }
 }
@@ -172,24 +209,24 @@ unsafe fn neighbors<L: Vectors, const P: usize, const V: usize>(sums: &mut [[L::
     }
 }
 
-/// See [`Square`]: up to `P` pixels at a time meet up to `16·V` outputs. Of activations and weights those are raised that `W` says: weights if
-/// it is true, and here; activations otherwise, and before.
+/// See [`Square`]: up to `P` pixels at a time meet up to `16·V` outputs. If one factor of each product must be unsigned, activations were raised
+/// before, or it is one pixel and `SIGNED` says that they were not.
 ///
 /// # Safety
 /// The processor has the instruction set, and [`Square::fits`].
 #[inline(always)]
-pub(super) unsafe fn square<L: Vectors, const P: usize, const V: usize, const W: bool>(square: &mut Square<'_>) {
+pub(super) unsafe fn square<L: Vectors, const P: usize, const V: usize, const SIGNED: bool>(square: &mut Square<'_>) {
     // SAFETY: as the caller says.
-    unsafe { grid::all::<_, P, V>(&mut Products::<L, W> { square, vectors: PhantomData }) }
+    unsafe { grid::all::<_, P, V>(&mut Products::<L, SIGNED> { square, vectors: PhantomData }) }
 }
 
 /// A square with what computes it.
-struct Products<'s, 'a, L, const W: bool> {
+struct Products<'s, 'a, L, const SIGNED: bool> {
     square: &'s mut Square<'a>,
     vectors: PhantomData<L>,
 }
 
-impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
+impl<L: Vectors, const SIGNED: bool> Grid for Products<'_, '_, L, SIGNED> {
     #[inline(always)]
     fn count(&self) -> usize {
         self.square.count
@@ -212,46 +249,17 @@ impl<L: Vectors, const W: bool> Grid for Products<'_, '_, L, W> {
             let start = x.as_ptr().add(first.wrapping_mul(step));
             for run in runs {
                 let run = Run { x: start.add(*run), step, len, weights, steps: layer.steps };
-                L::run::<P, V, W>(&mut sums, run, layer.pairs);
+                match sums.first_mut() {
+                    Some(sums) if SIGNED && L::UNSIGNED => signed::<L, V>(sums, run),
+                    _ => L::run::<P, V>(&mut sums, run, layer.pairs),
+                }
                 weights = weights.add((len / 4).wrapping_mul(layer.steps[0]));
             }
             L::turn(&mut sums);
             sums
         };
-        if !L::TOGETHER {
-            for v in 0..V {
-                let block = block.wrapping_add(v);
-                // SAFETY: as the caller says.
-                let to = unsafe { L::rounding(layer.sixteen(block)) };
-                for (p, sums) in sums.iter().enumerate() {
-                    // SAFETY: the same.
-                    let results = unsafe { L::finish(sums[v], &to) };
-                    layer.put_block(y, [first.wrapping_add(p), block], &results);
-                }
-            }
-            return;
-        }
         // SAFETY: as the caller says.
-        let to = unsafe { roundings::<L, V>(layer, block) };
-        if let ([to], true) = (&to[..], V == 1 && P.is_multiple_of(4)) {
-            for (p, sums) in sums.as_flattened().as_chunks::<4>().0.iter().enumerate() {
-                // SAFETY: as the caller says.
-                let results = unsafe { L::finish_all(sums, &[*to; 4]) };
-                layer.put_pixels(y, [first.wrapping_add(p.wrapping_mul(4)), block], &results);
-            }
-            return;
-        }
-        if let ([to], Some(sums), true) = (&to[..], sums.as_flattened().first_chunk::<P>(), V == 1 && P > 1) {
-            // SAFETY: as the caller says.
-            let results = unsafe { L::finish_all(sums, &[*to; P]) };
-            layer.put_pixels(y, [first, block], &results);
-            return;
-        }
-        for (p, sums) in sums.iter().enumerate() {
-            // SAFETY: as the caller says.
-            let results = unsafe { L::finish_all(sums, &to) };
-            layer.put(y, [first.wrapping_add(p), block], &results);
-        }
+        unsafe { finish::tile::<L, P, V>(layer, y, [first, block], &sums) };
     }
 }
 
@@ -265,18 +273,6 @@ unsafe fn begun<L: Vectors, const V: usize>(layer: &Layer<'_>, block: usize) -> 
         *sums = unsafe { L::start(&layer.sixteen(block.wrapping_add(v))) };
     }
     sums
-}
-
-/// What brings the sums of `V` blocks to int8.
-#[inline(always)]
-unsafe fn roundings<'a, L: Vectors, const V: usize>(layer: &'a Layer<'_>, block: usize) -> [L::Rounding<'a>; V] {
-    // SAFETY: as the caller says.
-    let mut all = [unsafe { L::rounding(layer.sixteen(block)) }; V];
-    for (v, to) in all.iter_mut().enumerate() {
-        // SAFETY: the same.
-        *to = unsafe { L::rounding(layer.sixteen(block.wrapping_add(v))) };
-    }
-    all
 }
 
 /// See [`Depth`].
@@ -304,8 +300,8 @@ pub(super) unsafe fn depth<L: Vectors, const V: usize>(depth: &mut Depth<'_>) {
 unsafe fn taps<L: Vectors, const V: usize>(depth: &mut Depth<'_>, block: usize) -> usize {
     // SAFETY: as the caller says.
     unsafe {
-        match depth.layer.groups {
-            3 => channels::<L, 3, V>(depth, block),
+        match depth.taps {
+            [1, 3] => channels::<L, 3, V>(depth, block),
             _ => channels::<L, 0, V>(depth, block),
         }
     }
@@ -315,7 +311,7 @@ unsafe fn taps<L: Vectors, const V: usize>(depth: &mut Depth<'_>, block: usize) 
 /// `V` blocks of channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
 #[inline(always)]
 unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth<'_>, block: usize) {
-    let Depth { x, steps: [rows, pixel, tap], count, taps: [fours, taps], layer, ref mut y } = *depth;
+    let Depth { x, steps: [rows, pixel, tap], count, taps: [_, taps], layer, ref mut y } = *depth;
     let ([group_step, block_step], from) = (layer.steps, block.wrapping_mul(GROUP));
     // SAFETY: `fits` says that all groups of weights of the blocks are there.
     let weight = |g: usize, v: usize| unsafe {
@@ -327,33 +323,27 @@ unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth
         kept.iter_mut().enumerate().for_each(|(v, kept)| *kept = weight(g, v));
     }
     // SAFETY: as the caller says.
-    let to = unsafe { roundings::<L, V>(layer, block) };
+    let (begin, to) = unsafe { (begun::<L, V>(layer, block), finish::roundings::<L, V>(layer, block)) };
     for p in 0..count {
+        let mut sums = begin;
         // SAFETY: `fits` says that what all taps of all pixels read lies in `x`.
-        let results = unsafe {
+        unsafe {
             let start = x.as_ptr().add(p.wrapping_mul(pixel).wrapping_add(from));
-            let mut sums = begun::<L, V>(layer, block);
-            if T > 0 && fours == 1 {
-                for (t, w) in kept.iter().enumerate() {
-                    for (v, (sums, w)) in sums.iter_mut().zip(w).enumerate() {
-                        let at = t.wrapping_mul(tap).wrapping_add(v.wrapping_mul(GROUP));
-                        *sums = L::dot(*sums, L::group(start.add(at)), *w);
-                    }
-                }
-            } else {
-                for g in 0..fours.wrapping_mul(taps) {
-                    let at = (g / taps).wrapping_mul(rows).wrapping_add((g % taps).wrapping_mul(tap));
-                    for (v, sums) in sums.iter_mut().enumerate() {
-                        let at = at.wrapping_add(v.wrapping_mul(GROUP));
-                        *sums = L::dot(*sums, L::group(start.add(at)), weight(g, v));
-                    }
+            for (t, w) in kept.iter().enumerate() {
+                for (v, (sums, w)) in sums.iter_mut().zip(w).enumerate() {
+                    let at = t.wrapping_mul(tap).wrapping_add(v.wrapping_mul(GROUP));
+                    *sums = L::dot(*sums, L::group(start.add(at)), *w);
                 }
             }
-            L::finish_all(&sums, &to)
-        };
-        match &results[..] {
-            [one] if !L::TOGETHER => layer.put_block(y, [p, block], one),
-            _ => layer.put(y, [p, block], &results),
+            for g in 0..if T == 0 { layer.groups } else { 0 } {
+                let at = (g / taps).wrapping_mul(rows).wrapping_add((g % taps).wrapping_mul(tap));
+                for (v, sums) in sums.iter_mut().enumerate() {
+                    let at = at.wrapping_add(v.wrapping_mul(GROUP));
+                    *sums = L::dot(*sums, L::group(start.add(at)), weight(g, v));
+                }
+            }
         }
+        // SAFETY: as the caller says.
+        unsafe { L::finish_all(&sums, &to, layer.room::<V>(y, [p, block])) };
     }
 }

@@ -8,6 +8,7 @@
 
 mod conv;
 mod depthwise;
+mod finish;
 mod float;
 mod fully_connected;
 mod grid;
@@ -181,8 +182,8 @@ pub(crate) fn depthwise(input: &Tensor, output: &Tensor, window: &Window) -> Opt
 }
 
 /// What a fully connected layer wants.
-pub(crate) fn fully_connected_i8(depth: u32, outputs: u32) -> Option<Wish> {
-    fully_connected::wish(depth, outputs)
+pub(crate) fn fully_connected_i8(depth: u32) -> Option<Wish> {
+    fully_connected::wish(depth)
 }
 
 /// What a convolution in one group, in f32, wants.

@@ -1,24 +1,13 @@
 //! What is done to numbers before the loops meet them: activations and weights of a layer, its biases, and rows of a depthwise convolution.
 
-use super::loops::Vectors;
+use super::loops::{CHAINS, Vectors};
 use super::tile::{BLOCK, GROUP, Layer};
-
-/// Sums that are made of one at a time where one would wait for itself.
-const CHAINS: usize = 4;
 
 /// Copies activations, raised if they must be: the number + 128 has the sign's bit the other way.
 #[inline(always)]
 pub(super) fn flipped<L: Vectors>(from: &[i8], to: &mut [i8]) {
     let flip = if L::UNSIGNED { i8::MIN } else { 0 };
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from ^ flip);
-}
-
-/// Writes biases less what raised weights add to all sums of a vector, `128·Σ x`; as they are where nothing is raised.
-#[inline(always)]
-pub(super) fn lowered<L: Vectors>(bias: &[i32], vector: &[i8], to: &mut [[i32; BLOCK]]) {
-    let total = |sum: i32, x: &i8| sum.wrapping_add((*x).into());
-    let surplus = if L::UNSIGNED { vector.iter().fold(0, total).wrapping_mul(128) } else { 0 };
-    to.as_flattened_mut().iter_mut().zip(bias).for_each(|(to, bias)| *to = bias.wrapping_sub(surplus));
 }
 
 /// Whether no weight is −128; not looked for where it does not help.

@@ -19,12 +19,12 @@ pub(super) struct Layer<'a> {
     pub(super) steps: [usize; 2],
     /// Whether no weight is −128, where that helps.
     pub(super) pairs: bool,
-    /// The bias of each lane, for as many blocks as there are.
+    /// The bias of each lane of full blocks, or of all.
     pub(super) bias: &'a [[i32; BLOCK]],
     /// The multiplier of each lane of full blocks; none if all outputs have one.
     pub(super) multipliers: &'a [[i32; BLOCK]],
-    /// Those of a block that is not full, or of every one.
-    pub(super) last: [i32; BLOCK],
+    /// Biases of a block that is not full; multipliers of one, or of every block.
+    pub(super) last: [[i32; BLOCK]; 2],
     /// The output's zero point.
     pub(super) zero: i8,
     /// Smallest and largest result.
@@ -48,16 +48,11 @@ pub(crate) struct Sixteen<'a> {
 
 impl<'a> Layer<'a> {
     /// The constants of `outputs` outputs, whose groups and biases are still to be said.
+    #[inline]
     pub(super) fn new(constants: Constants<'a>, weights: Span, requant: &Requant, outputs: usize) -> Option<Self> {
-        let multipliers = constants.get::<i32>(requant.multipliers).ok()?;
-        let (multipliers, last) = match multipliers {
+        let (multipliers, last) = match constants.get::<i32>(requant.multipliers).ok()? {
             [one] => (&[][..], [*one; BLOCK]),
-            each => {
-                let (full, left) = each.as_chunks();
-                let mut last = [0; BLOCK];
-                last.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
-                (full, last)
-            }
+            each => blocks(each),
         };
         Some(Self {
             weights: constants.get(weights).ok()?,
@@ -66,11 +61,17 @@ impl<'a> Layer<'a> {
             pairs: false,
             bias: &[],
             multipliers,
-            last,
+            last: [[0; BLOCK], last],
             zero: requant.zero,
             limits: [requant.lo, requant.hi],
             outputs,
         })
+    }
+
+    /// Gives it the biases of its outputs.
+    #[inline]
+    pub(super) fn with_bias(&mut self, bias: &'a [i32]) {
+        (self.bias, self.last[0]) = blocks(bias);
     }
 
     /// Blocks, the last one maybe not full.
@@ -82,8 +83,8 @@ impl<'a> Layer<'a> {
     #[inline(always)]
     pub(super) fn sixteen(&self, block: usize) -> Sixteen<'_> {
         Sixteen {
-            bias: self.bias.get(block).unwrap_or(&[0; BLOCK]),
-            multipliers: self.multipliers.get(block).unwrap_or(&self.last),
+            bias: self.bias.get(block).unwrap_or(&self.last[0]),
+            multipliers: self.multipliers.get(block).unwrap_or(&self.last[1]),
             zero: self.zero,
             limits: self.limits,
         }
@@ -105,40 +106,46 @@ impl<'a> Layer<'a> {
     ) {
         let y = y.get_mut(pixel.wrapping_mul(self.outputs)..).unwrap_or_default();
         match self.outputs {
-            BLOCK => {
-                y.get_mut(..N.wrapping_mul(BLOCK)).into_iter().for_each(|y| y.copy_from_slice(results.as_flattened()))
-            }
             8 => put_each::<8>(y, results),
-            _ => results
-                .iter()
-                .enumerate()
-                .for_each(|(n, results)| self.put(y, [n, block], core::array::from_ref(results))),
+            _ => results.iter().enumerate().for_each(|(n, results)| put_block(self.room::<1>(y, [n, block]), results)),
         }
     }
 
-    /// Writes the results of a block into the outputs of a pixel, in little code.
+    /// The outputs of a pixel from a block on, of up to `V` blocks.
     #[inline(always)]
-    pub(super) fn put_block(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[i8; BLOCK]) {
+    pub(super) fn room<'y, const V: usize>(&self, y: &'y mut [i8], [pixel, block]: [usize; 2]) -> &'y mut [i8] {
         let first = block.wrapping_mul(BLOCK);
         let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
-        let (left, Some(y)) = (self.outputs.wrapping_sub(first), y.get_mut(start..)) else { return };
-        match y.first_chunk_mut() {
-            Some(y) if left >= BLOCK => *y = *results,
-            _ => y.iter_mut().zip(results).take(left).for_each(|(to, from)| *to = *from),
-        }
+        let len = self.outputs.wrapping_sub(first).min(V.wrapping_mul(BLOCK));
+        y.get_mut(start..).and_then(|y| y.get_mut(..len)).unwrap_or_default()
     }
 
-    /// Writes the results of some blocks into the outputs of a pixel.
+    /// The outputs of four sums, of `V` blocks each of some pixels: of a pixel from a block on, or of neighbors that have `V` blocks in all.
     #[inline(always)]
-    pub(super) fn put<const V: usize>(&self, y: &mut [i8], [pixel, block]: [usize; 2], results: &[[i8; BLOCK]; V]) {
-        let first = block.wrapping_mul(BLOCK);
-        let start = pixel.wrapping_mul(self.outputs).wrapping_add(first);
-        let Some(y) = y.get_mut(start..) else { return };
-        let (left, results) = (self.outputs.wrapping_sub(first), results.as_flattened());
-        match y.get_mut(..results.len()) {
-            Some(y) if left >= results.len() => y.copy_from_slice(results),
-            _ => put_some(y.get_mut(..left).unwrap_or_default(), results),
+    pub(super) fn room_of_four<'y, const V: usize>(&self, y: &'y mut [i8], at: [usize; 2]) -> &'y mut [i8] {
+        if V == 4 {
+            return self.room::<V>(y, at);
         }
+        let start = at[0].wrapping_mul(V.wrapping_mul(BLOCK));
+        y.get_mut(start..).and_then(|y| y.get_mut(..4 * BLOCK)).unwrap_or_default()
+    }
+}
+
+/// Numbers in full blocks, and those behind them with zeros.
+#[inline]
+fn blocks(numbers: &[i32]) -> (&[[i32; BLOCK]], [i32; BLOCK]) {
+    let (full, left) = numbers.as_chunks();
+    let mut last = [0; BLOCK];
+    last.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
+    (full, last)
+}
+
+/// Writes as many results of a block as there is room for, in little code.
+#[inline(always)]
+pub(super) fn put_block(y: &mut [i8], results: &[i8; BLOCK]) {
+    match y.first_chunk_mut() {
+        Some(y) => *y = *results,
+        None => y.iter_mut().zip(results).for_each(|(to, from)| *to = *from),
     }
 }
 
@@ -195,6 +202,7 @@ pub(super) struct Square<'a> {
 
 impl Square<'_> {
     /// Whether all that the loops read is there.
+    #[inline]
     pub(super) fn fits(&self) -> bool {
         let Self { x, step, count, runs, len, layer, .. } = self;
         let end = reach([(*count, *step)], *len).zip(runs.iter().max()).and_then(|(end, run)| end.checked_add(*run));
@@ -243,7 +251,7 @@ mod tests {
 
     fn layer(outputs: usize) -> Layer<'static> {
         let (weights, bias, multipliers) = (&[][..], &[][..], &[][..]);
-        let (groups, steps, pairs, last, zero, limits) = (0, [0; 2], false, [0; BLOCK], 0, [0; 2]);
+        let (groups, steps, pairs, last, zero, limits) = (0, [0; 2], false, [[0; BLOCK]; 2], 0, [0; 2]);
         Layer { weights, groups, steps, pairs, bias, multipliers, last, zero, limits, outputs }
     }
 
@@ -252,7 +260,8 @@ mod tests {
         let (layer, mut y, mut results) = (layer(outputs), [0; 2 * 8 * BLOCK], [[0; BLOCK]; V]);
         results.as_flattened_mut().iter_mut().zip(1u8..).for_each(|(to, number)| *to = number as i8);
         for pixel in 0..2 {
-            layer.put(&mut y[..2 * outputs], [pixel, 0], &results);
+            let room = layer.room::<V>(&mut y[..2 * outputs], [pixel, 0]);
+            room.copy_from_slice(&results.as_flattened()[..room.len()]);
         }
         let written = outputs.min(V * BLOCK);
         for pixel in y[..2 * outputs].chunks(outputs) {

@@ -117,6 +117,12 @@ impl Vectors for AvxVnni {
     }
 
     #[inline(always)]
+    unsafe fn less([s, t]: [__m256i; 2], [a, b]: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the processor has AVX2, as the caller says.
+        unsafe { [_mm256_sub_epi32(s, a), _mm256_sub_epi32(t, b)] }
+    }
+
+    #[inline(always)]
     unsafe fn sums(sums: [__m256i; 2]) -> [i32; BLOCK] {
         // SAFETY: as the caller says.
         unsafe { stored(sums) }

@@ -47,6 +47,12 @@ impl Vectors for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn less(sums: __m512i, others: __m512i) -> __m512i {
+        // SAFETY: the processor has AVX-512, as the caller says.
+        unsafe { _mm512_sub_epi32(sums, others) }
+    }
+
+    #[inline(always)]
     unsafe fn sums(sums: __m512i) -> [i32; BLOCK] {
         let mut numbers = [0; BLOCK];
         // SAFETY: the array has 64 bytes.
@@ -86,28 +92,20 @@ impl Vectors for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn finish_all<const V: usize>(sums: &[__m512i; V], to: &[Rounding; V]) -> [[i8; BLOCK]; V] {
-        let mut results = [[0; BLOCK]; V];
-        let ((sums, others), (to, last), (four, rest)) =
-            (sums.as_chunks(), to.as_chunks(), results.as_chunks_mut::<4>());
-        for ((results, [a, b, c, d]), [e, f, g, h]) in four.iter_mut().zip(sums).zip(to) {
-            // SAFETY: the results have 64 bytes; the processor has AVX-512, as the caller says.
-            unsafe { _mm512_storeu_si512(results.as_mut_ptr().cast(), packed([*a, *b, *c, *d], [e, f, g, h])) };
-        }
-        let ((sums, others), (to, last), (two, one)) =
-            (others.as_chunks(), last.as_chunks(), rest.as_chunks_mut::<2>());
-        for ((results, [a, b]), [e, f]) in two.iter_mut().zip(sums).zip(to) {
-            // SAFETY: the results have 32 bytes; the processor has AVX-512, as the caller says.
-            unsafe {
-                let q = _mm512_castsi512_si256(packed([*a, *b, *a, *b], [e, f, e, f]));
-                _mm256_storeu_si256(results.as_mut_ptr().cast(), q);
+    unsafe fn finish_all<const V: usize>(sums: &[__m512i; V], to: &[Rounding; V], results: &mut [i8]) {
+        // SAFETY: the processor has AVX-512, as the caller says.
+        unsafe {
+            match (&sums[..], &to[..]) {
+                ([a], [e]) => store::<BLOCK>(packed([*a; 4], [e; 4]), results),
+                ([a, b], [e, f]) => store::<{ 2 * BLOCK }>(packed([*a, *b, *a, *b], [e, f, e, f]), results),
+                _ => {
+                    let fours = sums.as_chunks().0.iter().zip(to.as_chunks().0);
+                    for (([a, b, c, d], [e, f, g, h]), results) in fours.zip(results.chunks_mut(4 * BLOCK)) {
+                        store::<{ 4 * BLOCK }>(packed([*a, *b, *c, *d], [e, f, g, h]), results);
+                    }
+                }
             }
         }
-        for ((results, sums), to) in one.iter_mut().zip(others).zip(last) {
-            // SAFETY: as the caller says.
-            *results = unsafe { Self::finish(*sums, to) };
-        }
-        results
     }
 
     #[inline(always)]
@@ -172,6 +170,21 @@ unsafe fn packed([a, b, c, d]: [__m512i; 4], [e, f, g, h]: [&Rounding; 4]) -> __
         let q = _mm512_permutexvar_epi32(transposed(), _mm512_packs_epi16(ab, cd));
         let [lo, hi] = e.limits;
         _mm512_min_epi8(_mm512_max_epi8(q, lo), hi)
+    }
+}
+
+/// Writes the first `N` results, or as many as there is room for.
+#[inline(always)]
+unsafe fn store<const N: usize>(q: __m512i, results: &mut [i8]) {
+    let (whole, at) = (results.len() >= N, results.as_mut_ptr());
+    // SAFETY: only bytes are written that the results have; the processor has AVX-512, as the caller says.
+    unsafe {
+        match N {
+            16 if whole => _mm_storeu_si128(at.cast(), _mm512_castsi512_si128(q)),
+            32 if whole => _mm256_storeu_si256(at.cast(), _mm512_castsi512_si256(q)),
+            64 if whole => _mm512_storeu_si512(at.cast(), q),
+            _ => _mm512_mask_storeu_epi8(at, (1u64 << results.len().min(63)) - 1, q),
+        }
     }
 }
 
