@@ -18,6 +18,7 @@ mod regions;
 mod sharing;
 
 use lacewing::format::{MAX_REGIONS, Span};
+use lacewing_targets::wish::Family;
 use thiserror::Error;
 
 use crate::graph::{Graph, NodeId, ValueId};
@@ -101,6 +102,15 @@ pub enum Optimize {
 }
 
 impl Optimize {
+    /// What matters more where nobody says it: time for the kernels of machines with an operating system and of browsers, which have the RAM.
+    #[must_use]
+    pub const fn of(kernels: Family) -> Self {
+        match kernels {
+            Family::Lanes => Self::Speed,
+            _ => Self::Balanced,
+        }
+    }
+
     /// The name that options have.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -69,7 +69,7 @@ impl Options {
         let optimize = self.aim.optimize;
         words.extend(match self.aim.ram {
             Some(bytes) => Some(format!("--max-ram {bytes}")),
-            None => (optimize != Optimize::default()).then(|| format!("--optimize {}", optimize.name())),
+            None => (optimize != Optimize::of(self.aim.kernels)).then(|| format!("--optimize {}", optimize.name())),
         });
         words.extend(self.aim.regions.map(|sizes| {
             let sizes: Vec<String> = sizes.iter().filter(|size| **size > 0).map(ToString::to_string).collect();
@@ -119,6 +119,11 @@ mod tests {
         assert_eq!(options.arguments(), said);
         options.aim.ram = Some(8192);
         assert_eq!(options.arguments(), said.replace("--optimize ram", "--max-ram 8192"));
+        for (optimize, word) in [(Optimize::Speed, ""), (Optimize::Balanced, " --optimize balanced")] {
+            (options.aim.kernels, options.aim.optimize, options.aim.ram) = (Family::Lanes, optimize, None);
+            let said = said.replace("cortex-m4f", "aarch64").replace(" --optimize ram", word);
+            assert_eq!(options.arguments(), said, "lanes are for speed where nothing is said");
+        }
     }
 
     #[test]

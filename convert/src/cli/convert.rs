@@ -56,7 +56,8 @@ pub(super) struct Args {
     /// The instruction set or board to write for; see `lacewing targets`
     #[arg(long, default_value = "portable", value_parser = place_parser(), hide_possible_values = true)]
     target: Place,
-    /// What matters more in the plan of the memory: if --max-ram is given the least time within it, `balanced` otherwise
+    /// What matters more in the plan of the memory: if --max-ram is given the least time within it, otherwise `speed` for boards with Linux,
+    /// PCs and browsers, and `balanced`
     #[arg(long, value_enum)]
     optimize: Option<OptimizeArg>,
     /// Leave out the channels that matter least until this share of multiply-accumulates is saved; needs --calib
@@ -302,7 +303,7 @@ impl Args {
             Some(OptimizeArg::Ram) => Optimize::Ram,
             Some(OptimizeArg::Balanced) => Optimize::Balanced,
             Some(OptimizeArg::Speed) => Optimize::Speed,
-            None => Optimize::default(),
+            None => Optimize::of(self.target.target.kernels),
         }
     }
 
