@@ -112,7 +112,8 @@ impl fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
-/// A kernel met data that its record's check excludes. Not seen after `Model::read`, whatever the bytes.
+/// A kernel met data that its record's check excludes. Not seen after `Model::read`, whatever the bytes; after `Model::trusted` of a file that
+/// `read` would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fault;

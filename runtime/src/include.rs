@@ -3,7 +3,7 @@
 /// Makes a module for a `.lace` file: its bytes in a 16-byte aligned static, and as constants its arena length and op set.
 ///
 /// `path` is relative to the file with the call, as for `include_bytes!`; a file with a damaged header does not compile.
-/// The module has `BYTES`, `HEADER`, `ARENA_LEN`, `REGIONS`, the type `Ops` and the function `read`.
+/// The module has `BYTES`, `HEADER`, `ARENA_LEN`, `REGIONS`, the type `Ops` and the functions `read` and `trusted`.
 ///
 /// Attributes after the path's comma stand on the static, for example `#[unsafe(link_section = ".models")]`.
 ///
@@ -60,6 +60,14 @@ macro_rules! include_model {
             /// As `Model::read`.
             pub fn read() -> Result<$crate::Model<'static, Ops>, $crate::ReadError> {
                 $crate::Model::read(BYTES)
+            }
+
+            /// The model as its converter wrote it, without the code of the checks.
+            ///
+            /// # Errors
+            /// As `Model::trusted`, which says what this leaves out.
+            pub fn trusted() -> Result<$crate::Model<'static, Ops>, $crate::ReadError> {
+                $crate::Model::trusted(BYTES)
             }
         }
     };

@@ -19,10 +19,11 @@
 //! assert_eq!(classify(b"not a model", &[]), None);
 //! ```
 //!
-//! A firmware compiles its model in with [`include_model!`], and has the arena's length as a constant.
+//! A firmware compiles its model in with [`include_model!`], and has the arena's length as a constant; [`Model::trusted`] takes such a model
+//! without the code of the checks.
 //!
-//! The format and its arithmetic are in `FORMAT.md`. Invariants: nothing here allocates; after [`Model::read`] nothing panics, whatever
-//! the bytes; integer programs give the same output bits with every [`Kernels`]; unsafe code is in [`arena`] alone.
+//! The format and its arithmetic are in `FORMAT.md`. Invariants: nothing here allocates; after [`Model::read`] and after [`Model::trusted`] nothing
+//! panics, whatever the bytes; integer programs give the same output bits with every [`Kernels`]; unsafe code is in [`arena`] alone.
 
 #![no_std]
 #![warn(missing_docs)]

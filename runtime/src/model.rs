@@ -1,27 +1,25 @@
-//! Reading a file with every check, and running it.
+//! A file's model, and running it.
 
 mod band;
 mod check;
 mod frame;
 #[cfg(any(feature = "encode", feature = "std"))]
 mod program;
+mod read;
 mod run;
 mod session;
 
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use crate::arena::{Constants, Ram, cast, cast_mut, fill};
+use crate::arena::{Constants, Ram, cast_mut, fill};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    ALIGN, AllOps, DType, Decode, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Tensor,
-    Words, dispatch, regions,
+    AllOps, DType, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Tensor, Words, regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
-use band::Band;
-use check::{Check, Door};
 
 pub use frame::Frame;
 #[cfg(any(feature = "encode", feature = "std"))]
@@ -44,7 +42,7 @@ pub struct Ran<'a> {
     pub ram: &'a Ram<'a>,
 }
 
-/// A checked model. Borrows the file's bytes; weights and program are read in place.
+/// A model, checked by [`Model::read`] or taken as it is by [`Model::trusted`]. Borrows the file's bytes; weights and program are read in place.
 ///
 /// `O` is the set of operations that the build links, [`AllOps`] unless `include_model!` says less.
 #[derive(Debug)]
@@ -70,104 +68,6 @@ impl<O> Clone for Model<'_, O> {
 impl<O> Copy for Model<'_, O> {}
 
 impl<'m, O: Ops> Model<'m, O> {
-    /// Checks the file: header, checksum, every record, shapes, places, and that no live tensor is written over.
-    ///
-    /// The file must start at a multiple of 16 in memory. Takes time linear in the program. Of the constants it reads
-    /// the tables of softmax alone: any other bytes are safe; see [`Model::verify`]. After this, [`Model::run`] cannot panic or
-    /// fail on the record level.
-    ///
-    /// # Errors
-    /// [`ReadError`] with the byte position of what is wrong.
-    pub fn read(file: &'m [u8]) -> Result<Self, ReadError> {
-        let header = Header::parse(file)?;
-        if !file.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(ReadError::new(0, Flaw::Alignment));
-        }
-        let words = file
-            .get(..HEADER_LEN)
-            .and_then(cast)
-            .and_then(<[u32]>::first_chunk)
-            .ok_or(ReadError::new(0, Flaw::Alignment))?;
-        if Header::checksum(file, header.program_len as usize) != header.program_crc {
-            return Err(ReadError::new(60, Flaw::Checksum));
-        }
-        if let Some(missing) = header.ops.first_missing_in(O::OPS) {
-            return Err(ReadError::new(16, Flaw::Unsupported(missing)));
-        }
-        let constants = Constants::new(section(file, header.constants_at(), header.constants_len));
-        let program = section(file, HEADER_LEN, header.program_len);
-        let arena_len = header.arena_len;
-        let mut model = Self {
-            file,
-            header: words,
-            arena_len,
-            constants,
-            counts: [0; 3],
-            ports: program,
-            segments: program,
-            ops: PhantomData,
-        };
-        model.check()?;
-        Ok(model)
-    }
-
-    // Not on the stack of who reads and then runs.
-    #[inline(never)]
-    fn check(&mut self) -> Result<(), ReadError> {
-        let mut at = self.segments;
-        self.check_program(&mut at).map_err(|flaw| ReadError::new(self.position(at), flaw))
-    }
-
-    /// Walks the whole program; `at` is what is left, for the position of an error.
-    fn check_program(&mut self, at: &mut &'m [u8]) -> Result<(), Flaw> {
-        let (counts, mut ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
-        let mut regions = None;
-        if const { O::OPS.has_regions() } && self.header().ops.has_regions() {
-            let mut reader = Reader::new(ports);
-            regions = Some(Decode::decode(&mut reader));
-            ports = reader.end()?;
-        }
-        (self.counts, self.ports) = (*counts, ports);
-        *at = ports;
-        let mut check = Check::new(self);
-        if let Some(starts) = regions {
-            check.regions(starts)?;
-        }
-        self.check_doors(at, &mut check)?;
-        self.segments = at;
-        while !at.is_empty() {
-            let (segment, rest) = segment(at)?;
-            *at = rest;
-            check_segment::<O>(segment, at, &mut check)?;
-        }
-        self.check_outputs(&check)?;
-        check.finish(self.header())
-    }
-
-    #[inline(never)]
-    fn check_doors(&self, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
-        let [inputs, first, end] = self.doors();
-        for index in 0..end {
-            let mut reader = Reader::new(at);
-            let port = Port::decode(&mut reader);
-            let rest = reader.end()?;
-            match index {
-                _ if index < inputs => check.door(Door::Input, &port)?,
-                _ if index >= first => check.door(Door::State, &port)?,
-                // Outputs are checked when the program is over.
-                _ => {}
-            }
-            *at = rest;
-        }
-        check.apart()
-    }
-
-    #[inline(never)]
-    fn check_outputs(&self, check: &Check<'m>) -> Result<(), Flaw> {
-        let [inputs, end, _] = self.doors();
-        (inputs..end).try_for_each(|index| check.output(&self.port(index)))
-    }
-
     /// CRC-32 of everything that `read` does not look at: constants, metadata, signature.
     ///
     /// # Errors
@@ -377,20 +277,4 @@ fn segment(bytes: &[u8]) -> Result<(Segment<'_>, &[u8]), Flaw> {
     let mut reader = Reader::new(bytes);
     let segment = Segment::decode(&mut reader);
     Ok((segment, reader.end()?))
-}
-
-fn check_segment<'m, O: Ops>(segment: Segment<'m>, at: &mut &'m [u8], check: &mut Check<'m>) -> Result<(), Flaw> {
-    match segment {
-        Segment::Plain { records } if check.rows.is_none() => {
-            for _ in 0..records {
-                *at = dispatch::<O, _>(at, &mut *check)?;
-            }
-        }
-        Segment::Band { records: members, turns } if const { O::OPS.has_bands() } => {
-            check.count_band();
-            *at = Band { members, turns, records: at }.check::<O>(check)?;
-        }
-        _ => return Err(Flaw::Segment),
-    }
-    Ok(())
 }

@@ -24,8 +24,21 @@ fn a_model_in_a_firmware_knows_its_arena_and_operations_at_compile_time() {
 }
 
 #[test]
+fn a_trusted_model_runs_to_the_same_bits() {
+    use included::tiny;
+    let run = |model: Model<'static, tiny::Ops>| {
+        let mut arena = lacewing::Arena::<{ tiny::ARENA_LEN }>::new();
+        arena[..3].copy_from_slice(&[1, 1, 1]);
+        model.run(&Portable, &mut arena).map(|()| arena.to_vec())
+    };
+    assert_eq!(run(tiny::trusted().expect("a model")), run(tiny::read().expect("a model")));
+}
+
+#[test]
 fn a_build_without_an_operation_refuses_it_by_name() {
     let file = Aligned::from(&models::every_operation()[..]);
     let error = Model::<'_, included::tiny::Ops>::read(&file).expect_err("only FullyConnectedI8 is linked");
+    let trusted = Model::<'_, included::tiny::Ops>::trusted(&file).expect_err("it cannot run the others");
+    assert_eq!(trusted, error);
     assert_eq!(error.to_string(), "the operation is not linked into this build (byte 16): ConvI8");
 }

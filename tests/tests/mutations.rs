@@ -1,9 +1,9 @@
-//! Damaged files: reading never panics and always ends, and what it accepts runs.
+//! Damaged files: reading never panics and always ends, and what it accepts runs; what is taken without checks may fail, and never panics.
 //!
 //! `LACEWING_MUTATIONS` sets how many; the sequence is the same in every run. Build with overflow checks, as tests are.
 
 use lacewing_tests::parts::Parts;
-use lacewing_tests::probe::{Outcome, probe};
+use lacewing_tests::probe::{Outcome, probe, probe_trusted};
 use lacewing_tests::{models, records};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -23,6 +23,39 @@ fn damaged_files_are_refused_or_run() {
     }
     println!("{count} damaged files: {accepted} accepted, {run} of them run");
     assert!(run * 20 > count, "only {run} of {count} damaged files ran: the checks behind are not reached");
+}
+
+/// What is wrong with a file that nobody checks is at worst a run that fails.
+#[test]
+fn damaged_files_that_are_trusted_run_or_fail() {
+    let count = std::env::var("LACEWING_MUTATIONS").map_or(20_000, |count| count.parse().expect("a number"));
+    let seeds: Vec<Parts> = seeds().iter().map(|file| Parts::of(file)).collect();
+    let mut random = Random(0x1ACE_0002);
+    let damaged = (0..count).map(|_| damaged(&seeds, &mut random)).collect::<Vec<_>>();
+    check_trusted(damaged.into_iter(), random);
+}
+
+/// Each byte of small files, by itself.
+#[test]
+fn any_byte_of_a_trusted_file_may_be_wrong() {
+    let damaged = seeds().into_iter().flat_map(|file| {
+        let bytes = (0..file.len()).flat_map(|at| [(at, 0x00), (at, 0xff), (at, 0x01), (at, 0x80)]);
+        bytes.map(move |(at, change)| {
+            let mut file = file.clone();
+            file[at] = if matches!(change, 0x00 | 0xff) { change } else { file[at] ^ change };
+            file
+        })
+    });
+    check_trusted(damaged, Random(0x1ACE_0003));
+}
+
+/// Probes all files, of which not so many may be refused that nothing is shown.
+fn check_trusted(files: impl Iterator<Item = Vec<u8>>, mut random: Random) {
+    let outcomes: Vec<_> = files.map(|file| probe_trusted(&file, || random.next() as u8)).collect();
+    let share = |outcome| outcomes.iter().filter(|other| **other == outcome).count();
+    let (run, failed) = (share(Outcome::Run), share(Outcome::Failed));
+    println!("{} damaged files: {run} run, {failed} failed", outcomes.len());
+    assert!(run.min(failed) * 20 > outcomes.len(), "the loops are not reached");
 }
 
 /// Models with all operations together, and files with one record of each.

@@ -149,7 +149,7 @@ pub trait Record: Decode {
     /// Runs the whole operation.
     ///
     /// # Errors
-    /// [`Fault`] where a check would have failed; never after `Model::read`.
+    /// [`Fault`] where a check would have failed; never after `Model::read`, nor of a file that it accepts.
     fn step<K: Kernels>(&self, kernels: &K, memory: &mut Memory<'_>) -> Result<(), Fault>;
 }
 
