@@ -15,7 +15,7 @@ mod vectors;
 pub mod code {
     /// The model was run and its report written.
     pub const DONE: i32 = 0;
-    /// `Model::read` refused the model.
+    /// `Model::trusted` refused the model.
     pub const READ: i32 = 10;
     /// `Session::new` refused the arena.
     pub const SESSION: i32 = 11;

@@ -22,13 +22,14 @@ use super::{door, elf, emulator};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:\n  cargo xtask qemu --board mps2-an386 --model kws.lace --json\n
-The firmware has no portable bodies beside the board's kernels, unless those do not take all records of the file.
+The firmware has no portable bodies beside the board's kernels, unless those do not take all records of the file,
+and takes its model without the code of the checks (Model::trusted), since it is compiled in.
 What is measured:
   instructions  executed by one inference, the mean if the input holds several
   text_bytes    code of the whole firmware: runtime, kernels, start-up, semihosting
   rodata_bytes  constants, vector table, initial values of variables; without the model's file
   arena_bytes   what the model needs, with inputs, outputs and scratch
-  stack_bytes   the deepest stack while the model is read and run
+  stack_bytes   the deepest stack while the model is taken and run
   output_sha256 over the raw bytes of all outputs, in order
 With --profile a second firmware is run, which tells the counter of every record:
   layers        of each record, its decoding included

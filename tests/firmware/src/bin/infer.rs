@@ -47,8 +47,10 @@ fn infer() -> (u32, bool) {
     (inferences, source.is_file())
 }
 
+// Not on the stack of who runs it.
+#[inline(never)]
 fn load() -> Loaded {
-    let Ok(model) = model::read() else { host::exit(code::READ) };
+    let Ok(model) = model::trusted() else { host::exit(code::READ) };
     match session(model) {
         Ok(session) => session,
         Err(_) => host::exit(code::SESSION),
