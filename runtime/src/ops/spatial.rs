@@ -61,17 +61,47 @@ pub(super) fn each_image<T: Pod>(
     scratch: Span,
     kernel: &mut dyn FnMut(Work<'_, T>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
-    let row_len = lines.row_len as usize;
-    while let Some(Now { first, head, rows, parts: [from, to] }) = lines.take() {
-        let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
-        let input = Rows::ring(data, row_len, first as usize, head as usize);
-        kernel(Work { input, rows, output, scratch })?;
+    let mut left = Left::of(output, memory.turn);
+    while left.image < left.batch {
+        kernel(left.work(memory, [input, output], window, scratch)?)?;
     }
     Ok(())
 }
 
-/// The rows of a batch that are yet to be written, and where the rows of input and output lie.
+/// What is yet to be written of a batch: images from one on, and of that one rows.
+struct Left {
+    image: u32,
+    batch: u32,
+    rows: Range<u32>,
+}
+
+impl Left {
+    fn of(output: &Tensor, turn: Option<u32>) -> Self {
+        let [batch, rows, ..] = output.shape;
+        match turn {
+            Some(turn) => Self { image: 0, batch: 1, rows: turn..turn.wrapping_add(1) },
+            None => Self { image: 0, batch, rows: 0..rows },
+        }
+    }
+
+    /// Takes the next rows that can be written at once. Where they lie is found anew each time: while a kernel runs, none of it is on the stack.
+    #[inline(never)]
+    fn work<'m, T: Pod>(
+        &mut self,
+        memory: &'m mut Memory<'_>,
+        [input, output]: [&Tensor; 2],
+        window: &Window,
+        scratch: Span,
+    ) -> Result<Work<'m, T>, Fault> {
+        let lines = Lines::new(input, output, window, memory.turn).ok_or(Fault)?;
+        let Now { first, head, rows, parts: [from, to] } = lines.take(self).ok_or(Fault)?;
+        let (data, output, scratch) = memory.parts::<T, T>([(input, from), (output, to)], scratch)?;
+        let input = Rows::ring(data, lines.row_len as usize, first as usize, head as usize);
+        Ok(Work { input, rows, output, scratch })
+    }
+}
+
+/// Where the rows of input and output lie.
 struct Lines {
     axis: Axis,
     /// Elements of an input row.
@@ -85,10 +115,6 @@ struct Lines {
     rows: u32,
     /// Lines of the rings that input and output are; 0 for whole tensors.
     rings: [u32; 2],
-    /// Images, the present one, and the rows of it that are left.
-    batch: u32,
-    image: u32,
-    left: Range<u32>,
 }
 
 /// Rows that can be written at once.
@@ -106,43 +132,39 @@ impl Lines {
         let shared = input.place() != Place::Constant && input.span()?.overlaps(output.span()?);
         let shared = shared.then_some([input.offset, output.offset]).filter(|_| turn.is_none());
         let rings = [input.lines.into(), output.lines.into()];
-        let ([batch, _, w, c], [_, rows, ..]) = (input.shape, output.shape);
+        let ([.., w, c], [_, rows, ..]) = (input.shape, output.shape);
         let (from, to) = (row_bytes(input)?, row_bytes(output)?);
-        let axis = Axis::vertical(window, input);
-        let left = turn.map_or(0..rows, |turn| turn..turn.wrapping_add(1));
-        let batch = if turn.is_some() { 1 } else { batch };
-        let row_len = w.checked_mul(c)?;
-        Some(Self { axis, row_len, from, to, shared, rows, rings, batch, image: 0, left })
+        let (axis, row_len) = (Axis::vertical(window, input), w.checked_mul(c)?);
+        Some(Self { axis, row_len, from, to, shared, rows, rings })
     }
 
-    fn take(&mut self) -> Option<Now> {
-        if self.left.is_empty() {
-            self.image = self.image.wrapping_add(1);
-            self.left = 0..self.rows;
-        }
-        if self.image >= self.batch {
+    fn take(&self, left: &mut Left) -> Option<Now> {
+        if left.rows.is_empty() {
             return None;
         }
-        let rows = self.next_rows();
+        let (image, rows) = (left.image, self.next_rows(&mut left.rows));
+        if left.rows.is_empty() {
+            (left.image, left.rows) = (image.wrapping_add(1), 0..self.rows);
+        }
         let reads = self.axis.reads(rows.start).start..self.axis.reads(rows.end.wrapping_sub(1)).end;
         let part = |start: u32, count: u32, len| Span { offset: start.wrapping_mul(len), len: count.wrapping_mul(len) };
         let [from, to] = self.rings;
         let read = match reads.start.checked_rem(from) {
             Some(_) => part(0, from, self.from),
             None => {
-                let start = self.image.wrapping_mul(self.axis.input).wrapping_add(reads.start);
+                let start = image.wrapping_mul(self.axis.input).wrapping_add(reads.start);
                 part(start, reads.len() as u32, self.from)
             }
         };
-        let line = rows.start.checked_rem(to).unwrap_or(self.image.wrapping_mul(self.rows).wrapping_add(rows.start));
+        let line = rows.start.checked_rem(to).unwrap_or(image.wrapping_mul(self.rows).wrapping_add(rows.start));
         let head = reads.start.checked_rem(from).unwrap_or(0);
         let parts = [read, part(line, rows.len() as u32, self.to)];
         Some(Now { first: reads.start, head, rows, parts })
     }
 
     /// Takes the rows that can be written at once, at least one, from the front of those left or from their back.
-    fn next_rows(&mut self) -> Range<u32> {
-        let Range { start, end } = self.left;
+    fn next_rows(&self, rows: &mut Range<u32>) -> Range<u32> {
+        let Range { start, end } = *rows;
         let at = |row: u32| row.wrapping_mul(self.from);
         let (now, left) = match self.shared {
             None => (start..end, end..end),
@@ -158,7 +180,7 @@ impl Lines {
                 (middle..end, start..middle)
             }
         };
-        self.left = left;
+        *rows = left;
         now
     }
 }
