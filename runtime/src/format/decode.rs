@@ -59,13 +59,31 @@ impl<'m> Reader<'m> {
                 self.rest = rest;
                 return (u32::from(*first), u32::from(*second));
             }
+            self.long_pair()
+        }
+    }
+
+    outlined! {
+        fn long_pair(&mut self) -> (u32, u32) {
             (self.number(), self.number())
         }
     }
 
     outlined! {
-        /// An unsigned number of at most 32 bits.
+        /// An unsigned number of at most 32 bits; one of a byte is the short way.
         pub(crate) const fn number(&mut self) -> u32 {
+            if let [byte, rest @ ..] = self.rest
+                && *byte < 0x80
+            {
+                self.rest = rest;
+                return *byte as u32;
+            }
+            self.long_number()
+        }
+    }
+
+    outlined! {
+        const fn long_number(&mut self) -> u32 {
             let (mut number, mut shift) = (0u32, 0u32);
             while let Some((byte, rest)) = self.rest.split_first() {
                 self.rest = rest;
