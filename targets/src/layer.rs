@@ -92,7 +92,8 @@ impl<'a, E, const N: usize, T: Int> Layer<'a, E, N, T> {
     ) -> Option<Self> {
         let bias = constants.get::<T::Sum>(bias).ok()?;
         let multipliers = constants.get::<i32>(requant.multipliers).ok()?;
-        let (same, full) = ([*multipliers.first()?; 4], bias.len() / N * N);
+        let (first, full) = (*multipliers.first()?, bias.len() / N * N);
+        let same = [first, first, first, first];
         Some(Self { weights, len, bias, multipliers, same, zero: requant.zero.into(), full })
     }
 

@@ -1,5 +1,6 @@
 //! The loops in Armv7E-M assembly. Each is a function of its own with the C calling convention, given one pointer to its arguments, so
-//! that all fourteen registers are its own; what the inner loop does not need waits in a frame on the stack.
+//! that all fourteen registers are its own; what the inner loop does not need waits in a frame on the stack. The loops in int8 are given their
+//! arguments themselves: the first four in r0 to r3, the others on the stack, where they belong to the loop and are its frame as they stand.
 //!
 //! An inner loop is written out a few times and entered in the middle, so that any number of rounds costs one counter for a few of
 //! them: `skip` is the length of the code that the first pass leaves out.
@@ -10,6 +11,7 @@
 //! products of any bytes. Deeper sums are taken in blocks.
 
 use core::arch::{asm, naked_asm};
+use core::mem::{MaybeUninit, offset_of};
 
 use crate::windows::Copy;
 
@@ -38,6 +40,9 @@ const fn passes(rounds: usize, unroll: usize, bytes: usize) -> [usize; 2] {
 const BLOCK: usize = 124;
 /// Groups that the loops hold.
 const UNROLL: usize = 4;
+
+/// Where a loop whose arguments are its frame keeps r4 to r11 and lr: behind its arguments.
+type Saved = MaybeUninit<[u32; 9]>;
 
 /// How the groups of a sum are walked over.
 #[repr(C)]
@@ -116,48 +121,29 @@ pub(super) use int16::{run_i16, square};
 pub(super) use nibbles::{nibbles, widen};
 pub(super) use pairs::pairs;
 
-/// The arguments of `copy_loop`, in the order in which it loads them.
-#[repr(C)]
-struct CopyArguments {
-    from: *const i8,
-    to: *mut i8,
-    rows: usize,
-    len: usize,
-    step: usize,
-    stride: usize,
-    rectangles: usize,
-    /// From a rectangle's first row to the next one's; `from` and `to` go with it.
-    next: [usize; 2],
-}
-
 /// Copies rectangles of bytes, which must fit.
 #[inline(always)]
 pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) {
-    let mut arguments = CopyArguments {
-        from: from.as_ptr(),
-        to: to.as_mut_ptr(),
-        rows: copy.counts[1],
-        len: copy.len.wrapping_sub(4),
-        step: copy.steps[1],
-        stride: copy.strides[1],
-        rectangles: copy.counts[0],
-        next: [copy.steps[0], copy.strides[0]],
-    };
     // SAFETY: `Copy::fits` holds: there are rectangles and rows, none of them empty, and all of them lie in `from` and in `to`.
-    unsafe { copy_loop(&raw mut arguments) }
+    unsafe { copy_loop(from.as_ptr(), to.as_mut_ptr(), copy) }
 }
 
 /// A row goes word by word, at any address, while a word begins before the last four bytes, which are copied by themselves; one of less than
-/// four bytes goes byte by byte. r0 and r1 are the row, r4 and r5 where it goes on, r6 and r7 its last word, r8 and r9 the steps to the next
-/// one, r10 counts rows.
+/// four bytes goes byte by byte. r0 and r1 are the row, on the stack they are the rectangle's first, r4 and r5 where it goes on, r6 and r7 its last
+/// word, r8 and r9 the steps to the next one, r10 counts rows and lr rectangles.
 #[unsafe(naked)]
-unsafe extern "C" fn copy_loop(arguments: *mut CopyArguments) {
+unsafe extern "C" fn copy_loop(from: *const i8, to: *mut i8, copy: *const Copy) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "mov r11, r0",
-        "ldm r11, {{r0, r1, r2, r3, r8, r9, lr}}",
+        "push {{r0, r1}}",
+        "mov r11, r2",
+        "ldr lr, [r11, #{rectangles}]",
+        "ldr r3, [r11, #{len}]",
+        "sub r3, #4",
+        "ldr r8, [r11, #{step}]",
+        "ldr r9, [r11, #{stride}]",
         "2:",
-        "mov r10, r2",
+        "ldr r10, [r11, #{rows}]",
         "3:",
         "mov r4, r0",
         "mov r5, r1",
@@ -177,13 +163,15 @@ unsafe extern "C" fn copy_loop(arguments: *mut CopyArguments) {
         "add r1, r9",
         "subs r10, #1",
         "bne 3b",
-        "ldrd r4, r5, [r11]",
-        "ldrd r6, r7, [r11, #28]",
-        "add r0, r4, r6",
-        "add r1, r5, r7",
-        "strd r0, r1, [r11]",
+        "ldrd r0, r1, [sp]",
+        "ldr r6, [r11, #{next_step}]",
+        "ldr r7, [r11, #{next_stride}]",
+        "add r0, r6",
+        "add r1, r7",
+        "strd r0, r1, [sp]",
         "subs lr, #1",
         "bne 2b",
+        "add sp, #8",
         "pop {{r4-r11, pc}}",
         "6:",
         "add r6, #4",
@@ -193,6 +181,13 @@ unsafe extern "C" fn copy_loop(arguments: *mut CopyArguments) {
         "cmp r4, r6",
         "bne 7b",
         "b 5b",
+        rectangles = const offset_of!(Copy, counts),
+        rows = const offset_of!(Copy, counts) + 4,
+        len = const offset_of!(Copy, len),
+        next_step = const offset_of!(Copy, steps),
+        step = const offset_of!(Copy, steps) + 4,
+        next_stride = const offset_of!(Copy, strides),
+        stride = const offset_of!(Copy, strides) + 4,
     )
 }
 

@@ -56,7 +56,7 @@ pub(super) fn run(op: &ConvI8, constants: Constants<'_>, work: &mut Work<'_, i8>
     let layer = Layer::new(constants, [&op.weights, &op.bias], &op.requant, depth.div_ceil(4));
     let Room { wide, patches, len } = Room::new(work.scratch, depth, in_place)?;
     let mut windows = Windows::new(&image, insn::copy, place, len, in_place);
-    let mut tiles = Tiling { layer: layer.as_ref()?, depth, wide };
+    let mut tiles = Tiling::new(layer.as_ref()?, depth, wide);
     let mut left = work.output.len().checked_div(outputs)?;
     let mut rest = &mut *work.output;
     while left > 0 {
@@ -94,27 +94,35 @@ impl<'a> Room<'a> {
 /// What pixels are computed with.
 struct Tiling<'a> {
     layer: &'a Layer<'a, [u32; 2], 2>,
-    depth: usize,
-    wide: &'a mut [[u32; 4]],
+    /// All full tiles.
+    full: Pairs<'a>,
 }
 
-impl Tiling<'_> {
+impl<'a> Tiling<'a> {
+    #[inline(always)]
+    fn new(layer: &'a Layer<'a, [u32; 2], 2>, depth: usize, wide: &'a mut [[u32; 4]]) -> Self {
+        let Tiles { weights, bias, rounding, outputs } = layer.full();
+        Self { layer, full: Pairs { depth, wide, weights, bias, rounding, outputs, stride: layer.bias.len() } }
+    }
+
     /// All outputs of some pixels, two at a time; one that is left by itself, if it is in whole groups.
     #[inline(always)]
-    fn pixels(&mut self, Pixels { x, step, count }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let alone = match self.wide.len() {
+    fn pixels(&mut self, pixels: Pixels<'_>, y: &mut [i8]) -> Option<()> {
+        let Pixels { x, step, count } = pixels;
+        let (depth, outputs) = (self.full.depth, self.full.stride);
+        let alone = match self.full.wide.len() {
             0 => count,
-            _ if self.depth.is_multiple_of(4) => count % 2,
+            _ if depth.is_multiple_of(4) => count % 2,
             _ => 0,
         };
-        let (padded, paired) = (self.depth.next_multiple_of(4), count.wrapping_sub(alone));
-        let (pairs, rest) = y.split_at_mut_checked(paired.checked_mul(self.layer.bias.len())?)?;
+        let paired = count.wrapping_sub(alone);
+        let (pairs, rest) = y.split_at_mut_checked(paired.checked_mul(outputs)?)?;
         if paired > 0 {
-            self.pairs(Pixels { x, step, count: paired }, pairs)?;
+            self.pairs(Pixels { count: paired, ..pixels }, pairs)?;
         }
         let mut at = paired.checked_mul(step)?;
-        for y in rest.chunks_mut(self.layer.bias.len().max(1)) {
-            column(self.layer, x.get(at..)?.get(..padded)?, y)?;
+        for y in rest.chunks_mut(outputs.max(1)) {
+            column(self.layer, x.get(at..)?.get(..depth.next_multiple_of(4))?, y)?;
             at = at.wrapping_add(step);
         }
         Some(())
@@ -123,33 +131,27 @@ impl Tiling<'_> {
     /// All outputs of pixels, two at a time.
     #[inline(always)]
     fn pairs(&mut self, pixels: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let stride = self.layer.bias.len();
-        if self.layer.full > 0 {
-            self.tiles(pixels, self.layer.full(), y, stride)?;
+        if self.full.outputs > 0 {
+            insn::pairs(&mut self.full, &pixels, y)?;
         }
-        if self.layer.full == stride { Some(()) } else { self.last(pixels, y) }
+        if self.full.outputs == self.full.stride { Some(()) } else { self.last(pixels, y) }
     }
 
     /// The output that is left of every pixel, of up to eight pixels at a time.
     #[inline(never)]
     fn last(&mut self, Pixels { x, step, .. }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let (tile, outputs, mut rest) = (self.layer.tile(self.layer.full)?, self.layer.bias.len(), x);
-        for y in y.chunks_mut(outputs.wrapping_mul(8).max(1)) {
-            let (count, mut both) = (y.len().checked_div(outputs)?, [0; 16]);
-            self.tiles(Pixels { x: rest, step, count }, tile.tiles(), &mut both, 2)?;
-            for (y, [output, _]) in y.chunks_mut(outputs.max(1)).zip(both.as_chunks().0) {
+        let (tile, all, mut rest) = (self.layer.tile(self.full.outputs)?, self.full.stride, x);
+        let Tiles { weights, bias, rounding, outputs } = tile.tiles();
+        let (depth, wide) = (self.full.depth, &mut *self.full.wide);
+        let mut pairs = Pairs { depth, wide, weights, bias, rounding, outputs, stride: 2 };
+        for y in y.chunks_mut(all.wrapping_mul(8).max(1)) {
+            let (count, mut both) = (y.len().checked_div(all)?, [0; 16]);
+            insn::pairs(&mut pairs, &Pixels { x: rest, step, count }, &mut both)?;
+            for (y, [output, _]) in y.chunks_mut(all.max(1)).zip(both.as_chunks().0) {
                 *y.last_mut()? = *output;
             }
             rest = rest.get(step.wrapping_mul(8)..).unwrap_or_default();
         }
         Some(())
-    }
-
-    /// The outputs of tiles, with so many numbers from a pixel's outputs to the next one's.
-    #[inline(always)]
-    fn tiles(&mut self, pixels: Pixels<'_>, tiles: Tiles<'_, [u32; 2]>, y: &mut [i8], stride: usize) -> Option<()> {
-        let Tiles { weights, bias, rounding, outputs } = tiles;
-        let (depth, wide) = (self.depth, &mut *self.wide);
-        insn::pairs(&mut Pairs { pixels, depth, wide, weights, bias, rounding, outputs, y, stride })
     }
 }

@@ -47,8 +47,8 @@ pub(super) fn run<W: Weight>(op: &DepthwiseI8, constants: Constants<'_>, work: &
     if op.requant.shift > 0 {
         return None;
     }
-    let (layer, zero) = (Layer::<i8>::new(op, constants)?, op.requant.zero.into());
-    layer.rows(&image, work, |channels| insn::channels(channels, weigh::<W>, zero))?;
+    let zero = op.requant.zero.into();
+    rows(op, constants, &image, work, |channels| insn::channels(channels, weigh::<W>, zero))?;
     limit(&op.requant, work.output);
     Some(())
 }
@@ -61,150 +61,122 @@ pub(crate) fn run_i16(op: &DepthwiseI16, constants: Constants<'_>, work: &mut Wo
     if op.input_zero != 0 || kh.checked_mul(kw)? > MOST {
         return None;
     }
-    let (layer, wide) = (Layer::<i16>::new(op, constants)?, Wide::new(&op.requant)?);
-    layer.rows(&image, work, |channels| insn::channels_i16(channels, weigh_i16, &wide))
+    let wide = Wide::new(&op.requant)?;
+    rows(op, constants, &image, work, |channels| insn::channels_i16(channels, weigh_i16, &wide))
 }
 
-struct Layer<'a, T: Int> {
-    /// Columns and channels of the outputs.
-    width: usize,
-    channels: usize,
-    weights: &'a [i8],
-    /// Weights from one tap to the next.
-    across: usize,
-    bias: &'a [T::Sum],
-    multipliers: &'a [i32],
+/// All output rows, as many at a time as the plane holds.
+#[inline(always)]
+fn rows<T: Int, const N: usize>(
+    op: &Depthwise<T>,
+    constants: Constants<'_>,
+    image: &Image<'_>,
+    work: &mut Work<'_, T>,
+    compute: impl Fn(&mut Channels<'_, T, N>) -> Option<()>,
+) -> Option<()> {
+    let single = constants.get::<i32>(op.requant.multipliers).ok()?.first().copied()?;
+    let single = [single, single, single, single];
+    let mut all = channels(op, constants, image, cast_mut::<u32>(work.scratch)?, &single)?;
+    let most = most(image, all.plane.len(), all.pitch)?;
+    all.plane.fill(outside(image));
+    let mut rows = work.rows.start as usize..work.rows.end as usize;
+    let mut rest = &mut *work.output;
+    while !rows.is_empty() {
+        let band = rows.start..rows.end.min(rows.start.checked_add(most)?);
+        let (y, after) = rest.split_at_mut_checked(band.len().checked_mul(all.size[1])?.checked_mul(all.channels)?)?;
+        all.size[0] = band.len();
+        all.y = y;
+        read(image, &band, &mut all)?;
+        compute(&mut all)?;
+        (rest, rows.start) = (after, band.end);
+    }
+    Some(())
 }
 
-impl<'a, T: Int> Layer<'a, T> {
-    /// Of a record with an output for each channel, channels last.
-    fn new(op: &Depthwise<T>, constants: Constants<'a>) -> Option<Self> {
-        let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
-        let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
-        if !last || op.input.shape[3] as usize != channels || channels < 4 / size_of::<T>() {
-            return None;
-        }
-        let weights = constants.get::<i8>(op.weights).ok()?;
-        let bias = constants.get::<T::Sum>(op.bias).ok()?;
-        let multipliers = constants.get::<i32>(op.requant.multipliers).ok()?;
-        Some(Self { width, channels, weights, across: op.layout.outputs.into(), bias, multipliers })
+/// All channels of a record with an output for each channel, channels last, but no rows of it yet. The scratch has the taps, then words of channels
+/// of some rows.
+#[inline(always)]
+fn channels<'a, T: Int, const N: usize>(
+    op: &Depthwise<T>,
+    constants: Constants<'a>,
+    image: &Image<'_>,
+    scratch: &'a mut [u32],
+    single: &'a [i32; 4],
+) -> Option<Channels<'a, T, N>> {
+    let [_, _, width, channels] = op.output.shape.map(|dim| dim as usize);
+    let last = usize::from(op.layout.outputs) >= channels && op.layout.depth == 1;
+    if !last || op.input.shape[3] as usize != channels || channels < Channels::<T, N>::LANES {
+        return None;
     }
-
-    /// All output rows, as many at a time as the plane holds.
-    #[inline(always)]
-    fn rows<const N: usize>(
-        &self,
-        image: &Image<'_>,
-        work: &mut Work<'_, T>,
-        compute: impl Fn(&mut Channels<'_, T, N>) -> Option<()>,
-    ) -> Option<()> {
-        let mut plane = Plane::new(image, self.width, cast_mut::<u32>(work.scratch)?)?;
-        plane.words.fill(plane.outside());
-        let single = self.multipliers.first().map(|m| [*m; 4])?;
-        let multipliers = if self.multipliers.len() == 1 { &single } else { self.multipliers };
-        let len = self.width.checked_mul(self.channels)?;
-        let mut rows = work.rows.start as usize..work.rows.end as usize;
-        let mut rest = &mut *work.output;
-        while !rows.is_empty() {
-            let band = rows.start..rows.end.min(rows.start.checked_add(plane.most)?);
-            let (y, after) = rest.split_at_mut_checked(band.len().checked_mul(len)?)?;
-            compute(&mut plane.channels(&Layer { multipliers, ..*self }, &band, y)?)?;
-            (rest, rows.start) = (after, band.end);
-        }
-        Some(())
-    }
+    let multipliers = constants.get::<i32>(op.requant.multipliers).ok()?;
+    let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
+    let (count, pitch) = (kh.checked_mul(kw)?, end([width, kw], [across, dx], 1)?);
+    let (taps, plane) = scratch.split_at_mut_checked(count.div_ceil(2).checked_mul(N)?)?;
+    let (taps, next) = (taps.as_chunks_mut::<N>().0, dy.checked_mul(pitch)?);
+    offsets(taps, [kh, kw], [dx.wrapping_mul(4), next.wrapping_mul(4)]);
+    Some(Channels {
+        parts: [Part::NONE, Part::NONE],
+        columns: image.width.min(pitch.saturating_sub(image.pad[1])),
+        channels,
+        row_len: image.row_len(),
+        plane,
+        pitch,
+        weights: constants.get::<i8>(op.weights).ok()?,
+        across: op.layout.outputs.into(),
+        count,
+        taps,
+        reach: end([kh, kw], [next, dx], 0)?,
+        bias: constants.get::<T::Sum>(op.bias).ok()?,
+        multipliers: if multipliers.len() == 1 { single } else { multipliers },
+        steps: [down.checked_mul(pitch)?, across],
+        size: [0, width],
+        y: &mut [],
+    })
 }
 
-/// The scratch: taps, then words of channels of some rows.
-struct Plane<'a, const N: usize> {
-    image: &'a Image<'a>,
-    width: usize,
-    taps: &'a mut [Taps<N>],
-    words: &'a mut [u32],
-    /// Words of a row.
-    pitch: usize,
-    /// The largest offset of a tap, in words.
-    reach: usize,
-    /// Output rows whose input the plane holds.
-    most: usize,
+/// Output rows whose input a plane of so many words holds, of which a row takes `pitch`.
+fn most(image: &Image<'_>, words: usize, pitch: usize) -> Option<usize> {
+    let tall = end([image.kernel[0], 1], [image.dilation[0], 0], 1)?;
+    words.checked_div(pitch)?.checked_sub(tall)?.checked_div(image.stride[0])?.checked_add(1)
 }
 
-impl<'a, const N: usize> Plane<'a, N> {
-    fn new(image: &'a Image<'a>, width: usize, scratch: &'a mut [u32]) -> Option<Self> {
-        let ([kh, kw], [dy, dx], [down, across]) = (image.kernel, image.dilation, image.stride);
-        let taps = kh.checked_mul(kw)?.div_ceil(2);
-        let (taps, words) = scratch.split_at_mut_checked(taps.checked_mul(N)?)?;
-        let (pitch, tall) = (end([width, kw], [across, dx], 1)?, end([kh, 1], [dy, 0], 1)?);
-        let most = words.len().checked_div(pitch)?.checked_sub(tall)?.checked_div(down)?.checked_add(1)?;
-        let next = dy.checked_mul(pitch)?;
-        offsets(taps.as_chunks_mut::<N>().0, [kh, kw], [dx, next].map(|words| words.wrapping_mul(4)));
-        let reach = end([kh, kw], [next, dx], 0)?;
-        Some(Self { image, width, taps: taps.as_chunks_mut::<N>().0, words, pitch, reach, most })
+/// Finds what output rows read of the image: its rows, which are in two places if a ring ends between them. The plane's rows that are outside are
+/// filled.
+#[inline(never)]
+fn read<'a, T: Int, const N: usize>(
+    image: &Image<'a>,
+    rows: &Range<usize>,
+    all: &mut Channels<'a, T, N>,
+) -> Option<()> {
+    let Image { stride: [down, _], pad: [above, left], height, .. } = *image;
+    let (first, span, outside) = (rows.start.wrapping_mul(down), span(image, rows), outside(image));
+    let start = first.max(above);
+    let end = first.wrapping_add(span).min(above.wrapping_add(height)).max(start);
+    let pitch = all.pitch;
+    let at = |y: usize| y.wrapping_sub(first).wrapping_mul(pitch);
+    all.plane.get_mut(..at(start).min(span.wrapping_mul(pitch)))?.fill(outside);
+    all.plane.get_mut(at(end)..).unwrap_or_default().fill(outside);
+    let count = end.wrapping_sub(start);
+    let lines = if count > 0 { image.rows.split(start.wrapping_sub(above), count)? } else { [&[][..]; 2] };
+    let mut y = start;
+    for (part, from) in all.parts.iter_mut().zip(lines) {
+        let rows = from.len().checked_div(image.row_len()).unwrap_or(0);
+        *part = Part { from, rows, at: at(y).wrapping_add(left) };
+        y = y.wrapping_add(rows);
     }
+    Some(())
+}
 
-    /// All channels of some output rows.
-    #[inline(always)]
-    fn channels<'p, T: Int>(
-        &'p mut self,
-        layer: &Layer<'p, T>,
-        rows: &Range<usize>,
-        y: &'p mut [T],
-    ) -> Option<Channels<'p, T, N>> {
-        let parts = self.parts(rows)?;
-        let Image { kernel: [kh, kw], stride: [down, across], pad: [_, left], width, .. } = *self.image;
-        Some(Channels {
-            parts,
-            columns: width.min(self.pitch.saturating_sub(left)),
-            channels: layer.channels,
-            row_len: self.image.row_len(),
-            plane: self.words,
-            pitch: self.pitch,
-            weights: layer.weights,
-            across: layer.across,
-            count: kh.checked_mul(kw)?,
-            taps: self.taps,
-            reach: self.reach,
-            bias: layer.bias,
-            multipliers: layer.multipliers,
-            steps: [down.checked_mul(self.pitch)?, across],
-            size: [rows.len(), self.width],
-            y,
-        })
-    }
+/// Rows of the padded image that output rows read.
+fn span(image: &Image<'_>, rows: &Range<usize>) -> usize {
+    let Image { stride: [down, _], kernel: [kh, _], dilation: [dy, _], .. } = *image;
+    let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
+    rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall)
+}
 
-    /// What output rows read of the image: its rows, which are in two places if a ring ends between them. The plane's rows that are outside are
-    /// filled.
-    #[inline(never)]
-    fn parts(&mut self, rows: &Range<usize>) -> Option<[Part<'a>; 2]> {
-        let Image { stride: [down, _], pad: [above, left], height, .. } = *self.image;
-        let (first, span, outside) = (rows.start.wrapping_mul(down), self.span(rows), self.outside());
-        let start = first.max(above);
-        let end = first.wrapping_add(span).min(above.wrapping_add(height)).max(start);
-        let at = |y: usize| y.wrapping_sub(first).wrapping_mul(self.pitch);
-        self.words.get_mut(..at(start).min(span.wrapping_mul(self.pitch)))?.fill(outside);
-        self.words.get_mut(at(end)..).unwrap_or_default().fill(outside);
-        let count = end.wrapping_sub(start);
-        let lines = if count > 0 { self.image.rows.split(start.wrapping_sub(above), count)? } else { [&[][..]; 2] };
-        let mut y = start;
-        Some(lines.map(|from| {
-            let rows = from.len().checked_div(self.image.row_len()).unwrap_or(0);
-            let part = Part { from, rows, at: at(y).wrapping_add(left) };
-            y = y.wrapping_add(rows);
-            part
-        }))
-    }
-
-    /// Rows of the padded image that output rows read.
-    fn span(&self, rows: &Range<usize>) -> usize {
-        let Image { stride: [down, _], kernel: [kh, _], dilation: [dy, _], .. } = *self.image;
-        let tall = kh.wrapping_sub(1).wrapping_mul(dy).wrapping_add(1);
-        rows.len().wrapping_sub(1).wrapping_mul(down).wrapping_add(tall)
-    }
-
-    /// A word of what stands outside the image.
-    fn outside(&self) -> u32 {
-        u32::from_le_bytes([self.image.zero as u8; 4])
-    }
+/// A word of what stands outside the image.
+fn outside(image: &Image<'_>) -> u32 {
+    u32::from_le_bytes([image.zero as u8; 4])
 }
 
 /// Writes the weights of four channels to the taps, 0 for the second of an odd last pair.

@@ -8,7 +8,7 @@ use lacewing::Int;
 
 use super::tile::{Channels, Column, Nibbles, Pairs, Part, Run, Square, Taps, Words};
 use crate::wide::Wide;
-use crate::windows::Copy;
+use crate::windows::{Copy, Pixels};
 
 #[cfg(dsp)]
 use super::asm as loops;
@@ -22,8 +22,8 @@ pub(super) fn copy(from: &[i8], to: &mut [i8], copy: &Copy) -> Option<()> {
 
 /// Pixels by any even number of outputs of a convolution; see [`Pairs`].
 #[inline(never)]
-pub(super) fn pairs(pairs: &mut Pairs<'_>) -> Option<()> {
-    pairs.fits().then(|| loops::pairs(pairs))
+pub(super) fn pairs(pairs: &mut Pairs<'_>, pixels: &Pixels<'_>, y: &mut [i8]) -> Option<()> {
+    pairs.fits(pixels, y).then(|| loops::pairs(pairs, pixels, y))
 }
 
 /// One vector by a multiple of four outputs; see [`Column`].

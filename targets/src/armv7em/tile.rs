@@ -12,8 +12,6 @@ use crate::windows::Pixels;
 /// `y[p·stride + o] = q(bias[o] + Σ_k w[o][k] · x[p·step + k])`
 #[derive(Debug)]
 pub(super) struct Pairs<'a> {
-    /// The pixels' activations; the last one's too are read in whole groups of four.
-    pub(super) pixels: Pixels<'a>,
     /// Activations of a pixel.
     pub(super) depth: usize,
     /// Where two pixels are widened: four activations of the first and four of the second in each group.
@@ -26,23 +24,22 @@ pub(super) struct Pairs<'a> {
     pub(super) rounding: Rounding<'a>,
     /// Number of outputs, even, at least 2.
     pub(super) outputs: usize,
-    /// The outputs, from the first pixel's first one on.
-    pub(super) y: &'a mut [i8],
     /// From a pixel's outputs to the next one's.
     pub(super) stride: usize,
 }
 
 impl Pairs<'_> {
-    /// Whether all slices are as long as the loop needs.
-    pub(super) fn fits(&self) -> bool {
-        let Self { pixels: Pixels { x, step, count }, wide, weights, outputs, .. } = self;
+    /// Whether all slices are as long as the loop needs: those of the pixels, of which the last one's too is read in whole groups of four, and of
+    /// the outputs from the first pixel's first one on.
+    pub(super) fn fits(&self, Pixels { x, step, count }: &Pixels<'_>, y: &[i8]) -> bool {
+        let Self { wide, weights, outputs, .. } = self;
         let groups = wide.len();
         let last = |each: usize, len: usize| end([*count, 1], [each, 0], len);
         let (read, written) = (last(*step, groups.wrapping_mul(4)), last(self.stride, *outputs));
         let even = *outputs >= 2 && outputs.is_multiple_of(2);
         let enough = weights.len() / groups.max(1) >= outputs / 2 && self.bias.len() >= *outputs;
         let whole = groups > 0 && self.depth.div_ceil(4) == groups && self.rounding.fits(*outputs, 2);
-        whole && even && enough && within(read, x.len()) && within(written, self.y.len())
+        whole && even && enough && within(read, x.len()) && within(written, y.len())
     }
 
     /// What the last group has of the activations: the bits of 0 and 2, and of 1 and 3.
@@ -169,6 +166,11 @@ pub(super) struct Part<'a> {
     pub(super) rows: usize,
     /// Where in the plane the first one's first pixel goes.
     pub(super) at: usize,
+}
+
+impl Part<'_> {
+    /// No rows.
+    pub(super) const NONE: Self = Self { from: &[], rows: 0, at: 0 };
 }
 
 /// All channels, at least those of a word, of rows of pixels of a depthwise convolution: a word of them at a time, whose words are copied to the plane.

@@ -105,8 +105,7 @@ fn widened(x: &[i8; 4]) -> [u32; 2] {
 }
 
 /// See [`Pairs`].
-pub(super) fn pairs(pairs: &mut Pairs<'_>) {
-    let Pixels { x, step, count } = pairs.pixels;
+pub(super) fn pairs(pairs: &mut Pairs<'_>, &Pixels { x, step, count }: &Pixels<'_>, y: &mut [i8]) {
     let ([even, odd], tile) = (pairs.masks(), pairs.rounding.step(pairs.outputs, 2));
     for pixel in 0..count {
         for (to, x) in pairs.wide.iter_mut().zip(x[pixel * step..].as_chunks().0) {
@@ -119,7 +118,7 @@ pub(super) fn pairs(pairs: &mut Pairs<'_>) {
             let sums = two(x().zip(weights.iter().copied()));
             for (i, sum) in sums.into_iter().enumerate() {
                 let (bias, multiplier) = (pairs.bias[2 * tile_at + i], pairs.rounding.multipliers[tile_at * tile + i]);
-                let y = &mut pairs.y[pixel * pairs.stride + 2 * tile_at + i];
+                let y = &mut y[pixel * pairs.stride + 2 * tile_at + i];
                 *y = round(sum.wrapping_add(bias), multiplier, pairs.rounding.zero);
             }
         }

@@ -2,10 +2,10 @@
 
 use core::arch::naked_asm;
 
-use super::{BLOCK, Walk, walk};
+use super::{BLOCK, Saved, Walk, walk};
 use crate::armv7em::tile::Column;
 
-/// The arguments of `column_loop`, in the order of its frame.
+/// The arguments of `column_loop`, which are its frame.
 #[repr(C)]
 struct ColumnArguments {
     multipliers: *const i32,
@@ -21,6 +21,7 @@ struct ColumnArguments {
     block_bytes: usize,
     walk: Walk,
     weights: *const [u32; 2],
+    saved: Saved,
 }
 
 /// See [`Column`]; it must fit.
@@ -43,32 +44,29 @@ pub(in crate::armv7em) fn column(column: &mut Column<'_>) {
         block_bytes: if column.twice { 0 } else { groups.wrapping_mul(8) },
         walk,
         weights: column.weights.as_ptr(),
+        saved: Saved::uninit(),
     };
     // SAFETY: `Column::fits` holds: there is a group, and no more are read than are whole; the outputs are a multiple of four and at least four,
     // biases are there for all of them, weights too, or for the first two of four alone and the others' are 0 bytes after them, and multipliers
     // for all or for the one tile that step 0 repeats.
-    unsafe { column_loop(&raw const arguments) }
+    unsafe { column_loop(arguments) }
 }
 
 /// A tile of four outputs: r4 and r5 are the sums of `x·w[o]` and of `x·h` of the first two, r6 and r7 of the others; r0 and r1 activations, widened
 /// in the loop, r2, r3 and lr weights, r10 points to activations, r11 and r9 to weights, r12 counts passes. 17 instructions for 16 products.
 #[unsafe(naked)]
-unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
+unsafe extern "C" fn column_loop(arguments: ColumnArguments) {
     naked_asm!(
         arch!(),
-        "push {{r4-r11, lr}}",
-        "sub sp, #60",
-        "ldm r0!, {{r1-r8}}",
-        "stm sp, {{r1-r8}}",
-        "ldm r0, {{r1-r7}}",
+        "push {{r0-r3}}",
+        "add r12, sp, #60",
+        "stm r12, {{r4-r11, lr}}",
         "ldr r0, [sp, #28]",
         "adr.w r9, 3f",
         "add r0, r9",
         "orr r0, r0, #1",
         "str r0, [sp, #28]",
-        "add r0, sp, #32",
-        "stm r0, {{r1-r6}}",
-        "mov r9, r7",
+        "ldr r9, [sp, #56]",
         "2:",
         "ldr r0, [sp, #8]",
         "ldr r1, [sp, #36]",
@@ -133,8 +131,10 @@ unsafe extern "C" fn column_loop(arguments: *const ColumnArguments) {
         "ldr r3, [sp, #32]",
         "cmp r1, r3",
         "bne 2b",
-        "add sp, #60",
-        "pop {{r4-r11, pc}}",
+        "add r12, sp, #60",
+        "ldm r12, {{r4-r11, lr}}",
+        "add sp, #16",
+        "bx lr",
         blocks!("40", "48"),
     )
 }

@@ -2,7 +2,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::passes;
+use super::{Saved, passes};
 use crate::armv7em::tile::{Run, Taps, Words};
 
 /// The arguments of `words_loop`, in the order in which it loads them.
@@ -107,7 +107,7 @@ pub(in crate::armv7em) fn weigh(weights: &[i8], across: usize, count: usize, tap
     }
 }
 
-/// The arguments of `run_loop`, in the order of its frame.
+/// The arguments of `run_loop`, which are its frame.
 #[repr(C)]
 struct RunArguments {
     multipliers: *const i32,
@@ -125,6 +125,7 @@ struct RunArguments {
     /// From the end of a row to the next row in the plane.
     down_bytes: usize,
     plane: *const u32,
+    saved: Saved,
 }
 
 /// See [`Run`]; called for [`Channels`](crate::armv7em::tile::Channels) that fit.
@@ -149,28 +150,28 @@ pub(in crate::armv7em) fn run(run: &mut Run<'_, i8, 6>, zero: i32) {
         row_bytes,
         down_bytes: down.wrapping_sub(width.wrapping_mul(step)).wrapping_mul(4),
         plane: run.plane.as_ptr(),
+        saved: Saved::uninit(),
     };
     // SAFETY: `Channels::fits` holds: there are taps and pixels, the farthest tap of the last pixel lies in the plane, the last pixel's outputs of
     // any four channels lie in `y`, and the ends of rows are met since the stride is not 0.
-    unsafe { run_loop(&raw const arguments) }
+    unsafe { run_loop(arguments) }
 }
 
 /// Four channels of a pixel: r4 to r7 are the sums, r0 and r1 two taps' words of four channels, which PKHTB and PKHBT sort into pairs of
 /// taps, r2, r3, r8 and r9 their weights, r10 and r11 point to pixel and taps, r12 counts passes. 13 instructions for 8 products.
 #[unsafe(naked)]
-unsafe extern "C" fn run_loop(arguments: *const RunArguments) {
+unsafe extern "C" fn run_loop(arguments: RunArguments) {
     naked_asm!(
         arch!(),
-        "push {{r4-r11, lr}}",
-        "sub sp, #52",
-        "ldm r0!, {{r1-r8}}",
-        "stm sp, {{r1-r8}}",
-        "ldm r0, {{r1-r5, r10}}",
+        "push {{r0-r3}}",
+        "add r12, sp, #56",
+        "stm r12, {{r4-r11, lr}}",
+        "ldr r0, [sp, #36]",
         "adr.w r6, 3f",
-        "add r2, r6",
-        "orr r2, r2, #1",
-        "add r6, sp, #32",
-        "stm r6, {{r1-r5}}",
+        "add r0, r6",
+        "orr r0, r0, #1",
+        "str r0, [sp, #36]",
+        "ldr r10, [sp, #52]",
         "2:",
         "ldr r0, [sp, #16]",
         "ldm r0, {{r4-r7}}",
@@ -221,7 +222,9 @@ unsafe extern "C" fn run_loop(arguments: *const RunArguments) {
         "add r10, r3",
         "cmp r1, r0",
         "bne 2b",
-        "add sp, #52",
-        "pop {{r4-r11, pc}}",
+        "add r12, sp, #56",
+        "ldm r12, {{r4-r11, lr}}",
+        "add sp, #16",
+        "bx lr",
     )
 }

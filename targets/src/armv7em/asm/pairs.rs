@@ -2,10 +2,11 @@
 
 use core::arch::naked_asm;
 
-use super::{BLOCK, Walk, walk};
+use super::{BLOCK, Saved, Walk, walk};
 use crate::armv7em::tile::Pairs;
+use crate::windows::Pixels;
 
-/// The arguments of the loops over pairs, in the order of their frame.
+/// The arguments of the loop over pairs, which are its frame.
 #[repr(C)]
 struct PairsArguments {
     // Of a tile.
@@ -32,14 +33,15 @@ struct PairsArguments {
     weights: *const [u32; 2],
     outputs: usize,
     masks: [u32; 2],
+    saved: Saved,
 }
 
 /// See [`Pairs`]; it must fit.
 #[inline(always)]
-pub(in crate::armv7em) fn pairs(pairs: &mut Pairs<'_>) {
+pub(in crate::armv7em) fn pairs(pairs: &mut Pairs<'_>, pixels: &Pixels<'_>, y: &mut [i8]) {
     let groups = pairs.wide.len();
     let ([rounds, skip], walk) = walk(groups, BLOCK, 48);
-    let y = pairs.y.as_mut_ptr();
+    let y = y.as_mut_ptr();
     let (multipliers, bias) = (pairs.rounding.multipliers.as_ptr(), pairs.bias.as_ptr());
     let arguments = PairsArguments {
         multipliers,
@@ -53,9 +55,9 @@ pub(in crate::armv7em) fn pairs(pairs: &mut Pairs<'_>) {
         skip,
         end: y,
         walk,
-        x: pairs.pixels.x.as_ptr(),
-        step: pairs.pixels.step,
-        left: pairs.pixels.count,
+        x: pixels.x.as_ptr(),
+        step: pixels.step,
+        left: pixels.count,
         groups,
         y,
         stride: pairs.stride,
@@ -64,27 +66,23 @@ pub(in crate::armv7em) fn pairs(pairs: &mut Pairs<'_>) {
         weights: pairs.weights.as_ptr(),
         outputs: pairs.outputs,
         masks: pairs.masks(),
+        saved: Saved::uninit(),
     };
     // SAFETY: `Pairs::fits` holds: there are pixels and groups, the last pixel's groups lie in `x`, and `wide` is as many. The outputs are even
     // and at least two, weights and biases are there for all of them, multipliers for all or for the tile that step 0 repeats, and the last
     // pixel's outputs lie in `y`.
-    unsafe { pairs_loop(&raw const arguments) }
+    unsafe { pairs_loop(arguments) }
 }
 
-/// How both loops over pairs begin: the arguments go to the frame, where `skip` becomes an address in the unrolled code at `3:`. Then at
-/// `5:` two pixels are widened, or one twice if it is the last, four activations of both to four words: SXTB16 of a word and of the word rotated.
+/// How the loop begins: the first four arguments go before the others, which makes the frame, and the registers behind them; `skip` becomes an
+/// address in the unrolled code at `3:`. Then at `5:` two pixels are widened, or one twice if it is the last, four activations of both to four
+/// words: SXTB16 of a word and of the word rotated.
 macro_rules! pairs_begin {
     () => {
         concat!(
-            "push {{r4-r11, lr}}\n",
-            "sub sp, #108\n",
-            "mov r12, sp\n",
-            ".rept 3\n",
-            "ldm r0!, {{r1-r8}}\n",
-            "stm r12!, {{r1-r8}}\n",
-            ".endr\n",
-            "ldm r0, {{r1, r2}}\n",
-            "stm r12, {{r1, r2}}\n",
+            "push {{r0-r3}}\n",
+            "add r12, sp, #104\n",
+            "stm r12, {{r4-r11, lr}}\n",
             "ldr r1, [sp, #32]\n",
             "adr.w r3, 3f\n",
             "add r1, r3\n",
@@ -127,7 +125,7 @@ macro_rules! pairs_begin {
     };
 }
 
-/// How they end a tile, from the four sums, outputs 0 and 1 of the first pixel and of the second, and `ldm sp, {r0-r3, r8}` on: it rounds,
+/// How it ends a tile, from the four sums, outputs 0 and 1 of the first pixel and of the second, and `ldm sp, {r0-r3, r8}` on: it rounds,
 /// stores, and goes on to the next two outputs at `2:`, to the next two pixels at `5:`.
 macro_rules! pairs_end {
     () => {
@@ -158,8 +156,10 @@ macro_rules! pairs_end {
             "subs r2, #2\n",
             "stm r8, {{r0-r5}}\n",
             "bgt 5b\n",
-            "add sp, #108\n",
-            "pop {{r4-r11, pc}}\n",
+            "add r12, sp, #104\n",
+            "ldm r12, {{r4-r11, lr}}\n",
+            "add sp, #16\n",
+            "bx lr\n",
         )
     };
 }
@@ -167,7 +167,7 @@ macro_rules! pairs_end {
 /// A tile of 2 × 2: r4 and r5 are the first pixel's sums of `x·w[o]` and of `x·h`, r6 and r7 the second one's; r0 to r3 activations, r8, r9 and lr
 /// weights, r10 and r11 point to both, r12 counts passes. 12 instructions for 16 products.
 #[unsafe(naked)]
-unsafe extern "C" fn pairs_loop(arguments: *const PairsArguments) {
+unsafe extern "C" fn pairs_loop(arguments: PairsArguments) {
     naked_asm!(
         arch!(),
         pairs_begin!(),
