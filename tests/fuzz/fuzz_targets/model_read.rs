@@ -1,4 +1,4 @@
-//! Any bytes as a `.lace` file, as they are and with a header that fits them.
+//! Any bytes as a `.lace` file, as they are and with a header that fits them, checked and trusted.
 
 #![no_main]
 
@@ -12,6 +12,9 @@ mod probe;
 fuzz_target!(|data: &[u8]| {
     let mut bytes = data.iter().rev().copied().cycle();
     let mut fill = || bytes.next().unwrap_or_default();
-    probe::probe(data, &mut fill);
-    probe::probe(&parts::Parts::of(data).file(), &mut fill);
+    let file = parts::Parts::of(data).file();
+    for file in [data, &file] {
+        probe::probe(file, &mut fill);
+        probe::probe_trusted(file, &mut fill);
+    }
 });
