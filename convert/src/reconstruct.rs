@@ -98,7 +98,7 @@ pub fn reconstruct(
         behind.advance(&graph, &quantization, id.0)?;
         let (x, t) = (node.inputs[0], float.nodes[original].inputs[0]);
         let layer = Layer { rounding, ..Layer::new(&graph, &node, &quantization, *id) };
-        let fit = layer.fit(|reach, group| Moments::new(reach, group, &behind.of(x), &ahead.of(t)));
+        let fit = layer.fit(|reach, group| Moments::new(reach, group, layer.bits, (&behind.of(x), &ahead.of(t))));
         if let Some(Fit { weights, bias }) = fit {
             quantization.refit(&mut graph, *id, weights, bias);
         }
@@ -184,20 +184,15 @@ impl Target {
 
     /// Some outputs, of these weights and biases.
     fn fit(&self, rows: &[Vec<f64>], bias: &[f64], bits: Bits, rounding: Rounding) -> Vec<Row> {
-        // The fewer the integers, the more a scale gains that cuts the largest weights.
-        let scales = match bits {
-            Bits::Eight => 4,
-            Bits::Four => 14,
-        };
-        let ratios = (0..scales).map(|step| 1.0 - f64::from(step) * 0.04);
-        let (wanted, largest) = (self.wanted(rows), bits.largest().into());
-        let rounded = |wanted: &Vec<f64>| self.form.rounded(wanted, largest, ratios.clone());
+        let ratios = ratios(bits, self.moments.x.len());
+        let (wanted, limits) = (self.wanted(rows), bits.limits());
+        let rounded = |wanted: &Vec<f64>| self.form.rounded(wanted, limits, ratios.clone());
         let mut fitted: Vec<(f64, Vec<f64>)> = wanted.iter().map(rounded).collect();
         if rounding == Rounding::Adaround {
             // Weights that are all 0 have the scale 0.
             let scale = |(scale, _): &(f64, Vec<f64>)| scale.max(f64::MIN_POSITIVE);
             let outputs: Vec<(&[f64], f64)> = wanted.iter().map(Vec::as_slice).zip(fitted.iter().map(scale)).collect();
-            let found = self.form.adaround(&outputs, largest);
+            let found = self.form.adaround(&outputs, limits);
             fitted.iter_mut().zip(found).for_each(|((_, ints), found)| *ints = found);
         }
         let row = |(o, (scale, ints)): (usize, (f64, Vec<f64>))| {
@@ -206,6 +201,19 @@ impl Target {
         };
         fitted.into_iter().enumerate().map(row).collect()
     }
+}
+
+/// Multiply-accumulates of the roundings of one output, in each of which a weight meets all others.
+const TRIES: usize = 1 << 22;
+
+/// The scales to try, as parts of that of the largest weight: the fewer the integers, the more one gains that cuts it. Those of int4 lie
+/// closer where a try is cheap, up to six times.
+fn ratios(bits: Bits, depth: usize) -> impl Iterator<Item = f64> + Clone {
+    let (tries, finer) = match bits {
+        Bits::Eight => (4, 1),
+        Bits::Four => (14, (TRIES / (14 * depth * depth).max(1)).clamp(1, 6)),
+    };
+    (0..tries * finer).map(move |step| 1.0 - 0.04 / finer as f64 * step as f64)
 }
 
 /// One output's integers, scale and bias.

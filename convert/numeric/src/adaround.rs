@@ -1,7 +1,7 @@
 //! Integers by gradient descent on whether each weight is rounded down or up.
 
-use crate::Form;
 use crate::functions::{log2, power, sigmoid};
+use crate::{Form, Limits};
 
 /// Steps of Adam.
 const STEPS: i32 = 600;
@@ -15,17 +15,17 @@ const STRETCH: (f32, f32) = (-0.1, 1.2);
 const PUSH: (f32, f32, f32) = (0.01, 20.0, 2.0);
 
 impl Form {
-    /// Integers up to ±`largest` for the weights of some outputs, each with a scale above 0: `⌊w / s⌋ + h(v)` with `v` of least error, by Adam;
+    /// Integers for the weights of some outputs, each with a scale above 0: `⌊w / s⌋ + h(v)` with `v` of least error, by Adam;
     /// `h` is pushed to 0 or 1. Then single integers are changed while that helps. Where the nearest are better, these. No random numbers are in it.
     ///
     /// Source: M. Nagel et al., "Up or down? Adaptive rounding for post-training quantization", ICML 2020. The layer's error is exact here, a
     /// quadratic form, where they take batches.
     #[must_use]
-    pub fn adaround(&self, outputs: &[(&[f64], f64)], largest: f64) -> Vec<Vec<f64>> {
+    pub fn adaround(&self, outputs: &[(&[f64], f64)], limits: Limits) -> Vec<Vec<f64>> {
         let outputs: Vec<Output> =
-            outputs.iter().map(|(w, scale)| Output::new(self.ordered(w), *scale, largest)).collect();
+            outputs.iter().map(|(w, scale)| Output::new(self.ordered(w), *scale, limits)).collect();
         let ups = self.descend(&outputs);
-        outputs.iter().zip(ups).map(|(output, ups)| self.restored(&output.better(self, &ups, largest))).collect()
+        outputs.iter().zip(ups).map(|(output, ups)| self.restored(&output.better(self, &ups, limits))).collect()
     }
 
     /// `h` of each weight of each output.
@@ -62,18 +62,18 @@ struct Output {
 }
 
 impl Output {
-    fn new(w: Vec<f64>, scale: f64, largest: f64) -> Self {
-        let floors: Vec<f64> = w.iter().map(|w| (w / scale).floor().clamp(-largest, largest - 1.0)).collect();
+    fn new(w: Vec<f64>, scale: f64, limits: Limits) -> Self {
+        let floors: Vec<f64> = w.iter().map(|w| (w / scale).floor().clamp(limits.0, limits.1 - 1.0)).collect();
         let parts = w.iter().zip(&floors).map(|(w, floor)| (w / scale - floor) as f32).collect();
         Self { w, scale, floors, parts }
     }
 
     /// What was found, or the nearest.
-    fn better(&self, form: &Form, ups: &[f32], largest: f64) -> Vec<f64> {
+    fn better(&self, form: &Form, ups: &[f32], limits: Limits) -> Vec<f64> {
         let Self { w, scale, floors, .. } = self;
         let found: Vec<f64> = floors.iter().zip(ups).map(|(floor, h)| floor + f64::from(h.round())).collect();
-        let found = form.swept(w, *scale, found, largest);
-        let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even().clamp(-largest, largest)).collect();
+        let found = form.swept(w, *scale, found, limits);
+        let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even().clamp(limits.0, limits.1)).collect();
         let is_better = form.error(w, &nearest, *scale) < form.error(w, &found, *scale);
         if is_better { nearest } else { found }
     }
@@ -208,8 +208,8 @@ mod tests {
             let h = products(&inputs, &inputs, n).damped(0.01);
             let (w, other) = (numbers(n, seed + 77), numbers(n, seed + 78));
             let form = Form::new(&h).unwrap();
-            let both = form.adaround(&[(&w, scale), (&other, scale)], 7.0);
-            assert_eq!(both[1], form.adaround(&[(&other, scale)], 7.0)[0], "each output is by itself");
+            let both = form.adaround(&[(&w, scale), (&other, scale)], (-7.0, 7.0));
+            assert_eq!(both[1], form.adaround(&[(&other, scale)], (-7.0, 7.0))[0], "each output is by itself");
             let q = &both[0];
             let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even()).collect();
             let (found, nearest) = (error(&h, &w, q, scale), error(&h, &w, &nearest, scale));
@@ -227,6 +227,6 @@ mod tests {
     #[test]
     fn integers_stay_within_their_bits() {
         let form = Form::new(&Square::zeros(3).damped(1.0)).unwrap();
-        assert_eq!(form.adaround(&[(&[-9.4, 9.4, 0.4], 1.0)], 7.0), [[-7.0, 7.0, 0.0]]);
+        assert_eq!(form.adaround(&[(&[-9.4, 9.4, 0.4], 1.0)], (-7.0, 7.0)), [[-7.0, 7.0, 0.0]]);
     }
 }

@@ -12,6 +12,9 @@ pub struct Form {
     order: Vec<usize>,
 }
 
+/// The least and the largest integer.
+pub type Limits = (f64, f64);
+
 /// Sweeps of single changes after a rounding, at most.
 const SWEEPS: usize = 10;
 
@@ -56,33 +59,33 @@ impl Form {
     ///
     /// Source: E. Frantar et al., "GPTQ: Accurate post-training quantization for generative pre-trained transformers", ICLR 2023, which is
     /// Babai's nearest plane on the Cholesky factor; the sweeps are coordinate descent.
-    fn gptq(&self, w: &[f64], tries: &mut [Try], largest: f64) {
+    fn gptq(&self, w: &[f64], tries: &mut [Try], limits: Limits) {
         for i in (0..w.len()).rev() {
             for Try { scale, q, slope } in &mut *tries {
                 let wanted = w[i] + slope[i] / self.l.diagonal(i);
-                q[i] = (wanted / *scale).round_ties_even().clamp(-largest, largest);
+                q[i] = (wanted / *scale).round_ties_even().clamp(limits.0, limits.1);
                 add(&mut slope[..i], w[i] - *scale * q[i], &self.l.row(i)[..i]);
             }
         }
         let errors: Vec<Vec<f64>> = tries.iter().map(|tried| tried.error(w)).collect();
         tries.iter_mut().zip(self.h.times_each(&errors)).for_each(|(tried, slope)| tried.slope = slope);
-        self.sweep(tries.iter_mut().collect(), largest);
+        self.sweep(tries.iter_mut().collect(), limits);
     }
 
     /// Integers of a scale for `w`, both in the form's order, once single changes no longer help.
-    pub(crate) fn swept(&self, w: &[f64], scale: f64, q: Vec<f64>, largest: f64) -> Vec<f64> {
+    pub(crate) fn swept(&self, w: &[f64], scale: f64, q: Vec<f64>, limits: Limits) -> Vec<f64> {
         let mut tried = Try { scale, q, slope: Vec::new() };
         tried.slope = self.h.times(&tried.error(w));
-        self.sweep(vec![&mut tried], largest);
+        self.sweep(vec![&mut tried], limits);
         tried.q
     }
 
-    fn sweep(&self, mut tries: Vec<&mut Try>, largest: f64) {
+    fn sweep(&self, mut tries: Vec<&mut Try>, limits: Limits) {
         for _ in 0..SWEEPS {
             let mut changed = vec![false; tries.len()];
             for i in 0..self.h.len() {
                 for (tried, changed) in tries.iter_mut().zip(&mut changed) {
-                    *changed |= tried.step(i, self.h.row(i), largest);
+                    *changed |= tried.step(i, self.h.row(i), limits);
                 }
             }
             let mut changed = changed.into_iter();
@@ -90,17 +93,17 @@ impl Form {
         }
     }
 
-    /// The scale and the integers up to ±`largest` of least error, among the scale of the largest weight times each of `ratios`; for weights
-    /// of 0 the scale is 0.
+    /// The scale and the integers of least error, among the scale that makes the largest weight the largest integer times each of `ratios`;
+    /// for weights of 0 the scale is 0.
     #[must_use]
-    pub fn rounded(&self, w: &[f64], largest: f64, ratios: impl Iterator<Item = f64>) -> (f64, Vec<f64>) {
+    pub fn rounded(&self, w: &[f64], limits: Limits, ratios: impl Iterator<Item = f64>) -> (f64, Vec<f64>) {
         let w = self.ordered(w);
-        let full = w.iter().fold(0f64, |most, w| most.max(w.abs())) / largest;
+        let full = w.iter().fold(0f64, |most, w| most.max(w.abs())) / limits.1;
         if full == 0.0 {
             return (0.0, w);
         }
         let mut tries: Vec<Try> = ratios.map(|ratio| Try::new(full * ratio, w.len())).collect();
-        self.gptq(&w, &mut tries, largest);
+        self.gptq(&w, &mut tries, limits);
         let tried = tries.into_iter().map(|tried| (dot(&tried.error(&w), &tried.slope), tried));
         let best = tried.reduce(|best, next| if next.0 < best.0 { next } else { best });
         best.map_or((0.0, vec![0.0; w.len()]), |(_, Try { scale, q, .. })| (scale, self.restored(&q)))
@@ -125,9 +128,9 @@ impl Try {
     }
 
     /// Changes integer `i` if the error is less then, and says so; `h` is its row.
-    fn step(&mut self, i: usize, h: &[f64], largest: f64) -> bool {
+    fn step(&mut self, i: usize, h: &[f64], limits: Limits) -> bool {
         let best = self.q[i] - self.slope[i] / (h[i] * self.scale);
-        let best = best.round_ties_even().clamp(-largest, largest);
+        let best = best.round_ties_even().clamp(limits.0, limits.1);
         // A step that gains nothing measurable may be taken back for ever.
         let step = (best - self.q[i]) * self.scale;
         let gains = step != 0.0 && -step * (2.0 * self.slope[i] + step * h[i]) > 1e-9 * h[i] * self.scale * self.scale;
@@ -159,7 +162,7 @@ mod tests {
     fn no_other_integers_nearby_are_better() {
         let w: Vec<f64> = (0..6).map(|i| f64::from(i * 37 % 11) / 11.0 - 0.4).collect();
         let h = alike(6);
-        let (scale, q) = Form::new(&h).unwrap().rounded(&w, 7.0, [1.0].into_iter());
+        let (scale, q) = Form::new(&h).unwrap().rounded(&w, (-7.0, 7.0), [1.0].into_iter());
         let found = error(&h, &w, &q, scale);
         let nearest: Vec<f64> = w.iter().map(|w| (w / scale).round_ties_even()).collect();
         assert!(found < 0.7 * error(&h, &w, &nearest, scale));
@@ -178,13 +181,16 @@ mod tests {
         h.row_mut(7)[7] = 1e-4;
         let w = [0.1, -0.07, 0.05, 0.12, -0.11, 0.06, 0.03, 1.0];
         let ratios = || (0..18).map(|step| 1.0 - f64::from(step) * 0.05);
-        let (scale, q) = Form::new(&h).unwrap().rounded(&w, 7.0, ratios());
+        let (scale, q) = Form::new(&h).unwrap().rounded(&w, (-7.0, 7.0), ratios());
         assert!(scale < 0.5 / 7.0 && q[7] == 7.0, "{scale} {q:?}");
     }
 
     #[test]
     fn weights_of_zero_have_no_scale() {
-        assert_eq!(Form::new(&alike(3)).unwrap().rounded(&[0.0; 3], 7.0, [1.0].into_iter()), (0.0, vec![0.0; 3]));
+        assert_eq!(
+            Form::new(&alike(3)).unwrap().rounded(&[0.0; 3], (-7.0, 7.0), [1.0].into_iter()),
+            (0.0, vec![0.0; 3])
+        );
         assert!(Form::new(&Square::zeros(3)).is_none());
     }
 }

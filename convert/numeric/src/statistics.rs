@@ -17,6 +17,13 @@ pub fn extremes(numbers: &[f32], range: (f32, f32)) -> (f32, f32) {
     if numbers.iter().any(|x| x.is_nan()) { (f32::NEG_INFINITY, f32::INFINITY) } else { (lo, hi) }
 }
 
+/// The largest magnitude in each of `most.len()` channels, which lie side by side, and what `most` holds.
+pub fn largest(numbers: &[f32], most: &mut [f32]) {
+    for pixel in numbers.chunks_exact(most.len().max(1)) {
+        most.iter_mut().zip(pixel).for_each(|(most, x)| *most = most.max(x.abs()));
+    }
+}
+
 /// Counts numbers in bins of `width` from `lo` on; what lies beyond an end is in the bin there, everything in the first if `width` is 0.
 pub fn count(numbers: &[f32], lo: f64, width: f64, bins: &mut [u64]) {
     let inverse = if width > 0.0 { 1.0 / width } else { 0.0 };

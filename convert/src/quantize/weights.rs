@@ -12,17 +12,26 @@ pub enum Bits {
     /// A byte: −127..=127, in imported files −128 too.
     #[default]
     Eight,
-    /// Half a byte: −7..=7.
+    /// Half a byte: −8..=7; rounded to the nearest, −7..=7.
     Four,
 }
 
 impl Bits {
-    /// The largest integer; the smallest is its negative.
+    /// The largest integer, and of weights that are rounded to the nearest the negative of the smallest.
     #[must_use]
     pub const fn largest(self) -> i8 {
         match self {
             Self::Eight => 127,
             Self::Four => 7,
+        }
+    }
+
+    /// The least and the largest integer of weights that are fitted: one more of fifteen counts, of 255 it does not.
+    #[must_use]
+    pub const fn limits(self) -> (f64, f64) {
+        match self {
+            Self::Eight => (-127.0, 127.0),
+            Self::Four => (-8.0, 7.0),
         }
     }
 }
