@@ -152,7 +152,7 @@ pub fn calibrate(
 }
 
 /// Runs every sample and shows every value to one collection for each thread.
-fn pass<C: Clone + Send>(
+pub(crate) fn pass<C: Clone + Send>(
     (graph, program): (&Graph, &FloatProgram),
     samples: &[Sample],
     empty: C,

@@ -98,6 +98,8 @@ pub struct Value {
     pub original: Option<Original>,
     /// Which of the original's indices along the last axis are left, if not all are.
     pub kept: Option<Arc<[usize]>>,
+    /// What each of these indices is multiplied by, if by other than 1.
+    pub factors: Option<Arc<[f32]>>,
 }
 
 /// The order of axes that [`Op::Conv`] and [`Op::Pool`] expect.
@@ -417,14 +419,14 @@ impl Value {
             grid: None,
             original: None,
             kept: None,
+            factors: None,
         }
     }
 
     /// A value known at conversion.
     pub fn constant(name: &str, elements: ArrayD<f32>) -> Value {
         let shape = elements.shape().to_vec();
-        let constant = Some(Arc::new(elements));
-        Value { name: name.to_string(), shape, kind: Kind::F32, constant, grid: None, original: None, kept: None }
+        Value { constant: Some(Arc::new(elements)), ..Value::activation(name, &shape, Kind::F32) }
     }
 }
 

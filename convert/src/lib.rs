@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod channels;
 pub mod doors;
 pub mod encode;
+pub mod equalize;
 pub mod error;
 pub mod fixes;
 mod front;
@@ -40,6 +41,7 @@ use ndarray::ArrayD;
 use crate::calibrate::{Calibrator, calibrate};
 use crate::channels::Removed;
 use crate::encode::{Aim, Context, Encoded, encode};
+use crate::equalize::equalize;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Node};
 use crate::import::ImportOptions;
@@ -218,8 +220,11 @@ fn program(
         return Ok(Program { float, graph, quantization });
     }
     let (float, none) = channels::remove(graph.clone(), Quantization::none())?;
-    let (graph, quantization) =
-        if integers { quantized(&float, options, samples, progress)? } else { (float.clone(), none) };
+    if !integers {
+        return Ok(Program { graph: float.clone(), float, quantization: none });
+    }
+    let float = equalize(float, &options.policy, samples)?;
+    let (graph, quantization) = quantized(&float, options, samples, progress)?;
     Ok(Program { float, graph, quantization })
 }
 

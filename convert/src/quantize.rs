@@ -1,7 +1,7 @@
 //! From ranges to integers: scales and zero points of activations, weights with one scale for each output channel.
 //!
 //! `real = scale · (q − zero)`. Activations are asymmetric over −128..127, or int16 and symmetric where that was asked for or a quantized
-//! file has it; weights are symmetric, over −127..127 or, in int4, −7..7.
+//! file has it; weights are symmetric, over −127..127 or, in int4, −8..7.
 
 mod gates;
 mod islands;
@@ -314,10 +314,10 @@ fn activation_operands(node: &Node) -> &[ValueId] {
 }
 
 /// Groups of values that share one scale, a forest in an array.
-struct Classes(Vec<usize>);
+pub(crate) struct Classes(Vec<usize>);
 
 impl Classes {
-    fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self((0..len).collect())
     }
 
@@ -330,7 +330,7 @@ impl Classes {
         classes
     }
 
-    fn of(&self, value: ValueId) -> usize {
+    pub(crate) fn of(&self, value: ValueId) -> usize {
         let mut at = value.0;
         while self.0[at] != at {
             at = self.0[at];
@@ -338,7 +338,7 @@ impl Classes {
         at
     }
 
-    fn join(&mut self, a: ValueId, b: ValueId) {
+    pub(crate) fn join(&mut self, a: ValueId, b: ValueId) {
         let (a, b) = (self.of(a), self.of(b));
         self.0[a] = b;
     }

@@ -11,7 +11,7 @@ use crate::Sample;
 use crate::doors;
 use crate::encode::name;
 use crate::error::ConvertError;
-use crate::graph::{Graph, Original, ValueId};
+use crate::graph::{Graph, Original, Value, ValueId};
 use crate::parallel;
 use crate::program::layers_of;
 use crate::quantize::{Params, quantized};
@@ -98,7 +98,7 @@ struct Probe<'g> {
     layer: &'g Layer,
     op: &'static str,
     original: &'g Original,
-    kept: Option<&'g [usize]>,
+    value: &'g Value,
     /// How a quantized file rounds the result, which is then part of the record.
     rounding: Option<Params>,
     seen: Seen,
@@ -192,7 +192,7 @@ fn found(
     let got = runner.run_with(&doors::arranged(graph, sample), |record, bytes| {
         let Some(probe) = probes.get_mut(record).and_then(Option::as_mut) else { return };
         probe.seen = unseen(probe.layer, &ops[record]);
-        let Some(mut wanted) = arranged(&tensors, probe.original, probe.kept) else { return };
+        let Some(mut wanted) = wanted(&tensors, probe.original, probe.value) else { return };
         if let Some(rounding) = probe.rounding {
             wanted.iter_mut().for_each(|real| *real = rounding.real(rounding.integer(*real)));
         }
@@ -234,9 +234,9 @@ fn probes<'g>(graph: &'g Graph, layers: &'g [Layer], ops: &[Op]) -> Vec<Option<P
         let node = nodes.get(layer.name.as_str())?;
         let last = layers.get(index + 1).is_none_or(|next| next.name != layer.name);
         let value = graph.value(node.outputs[0]);
-        let (original, kept) = (value.original.as_ref().filter(|_| last)?, value.kept.as_deref());
+        let original = value.original.as_ref().filter(|_| last)?;
         let rounding = roundings.get(&node.outputs[0]).copied();
-        Some(Probe { layer, op: name(&node.op), original, kept, rounding, seen: unseen(layer, &ops[index]) })
+        Some(Probe { layer, op: name(&node.op), original, value, rounding, seen: unseen(layer, &ops[index]) })
     };
     layers.iter().enumerate().map(probe).collect()
 }
@@ -253,6 +253,14 @@ pub(crate) fn params_of(tensor: &Tensor, quantization: Option<(f32, i8)>) -> Opt
         DType::I16 => Some(Params::int16(scale)),
         _ => None,
     }
+}
+
+/// What a value is to be: the original's elements in our order, multiplied as the value's are.
+fn wanted(tensors: &Tensors, original: &Original, value: &Value) -> Option<Vec<f32>> {
+    let mut wanted = arranged(tensors, original, value.kept.as_deref())?;
+    let factors = value.factors.iter().flat_map(|factors| factors.iter().cycle());
+    wanted.iter_mut().zip(factors).for_each(|(real, factor)| *real *= factor);
+    Some(wanted)
 }
 
 /// The original's elements in our order, those of channels that are left.
