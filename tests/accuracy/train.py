@@ -101,23 +101,25 @@ def mlp():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-NETS = {"mlp": (mlp, 10, 2e-3), "dscnn": (DsCnn, 8, 4e-3), "resnet8": (ResNet8, 5, 4e-3)}
+# Epochs, rate, pixels that images are shifted by, label smoothing.
+NETS = {"mlp": (mlp, (6, 2e-3, 0, 0.0)), "dscnn": (DsCnn, (8, 4e-3, 2, 0.05)), "resnet8": (ResNet8, (5, 4e-3, 2, 0.05))}
 
 
-def train(net, epochs, rate, images, labels, rng):
-    """AdamW with one cosine cycle; images are shifted by up to two pixels."""
+def train(net, recipe, images, labels, rng):
+    """AdamW with one cosine cycle."""
+    epochs, rate, shift, smoothing = recipe
     steps = epochs * (len(images) // BATCH)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
-    padded = F.pad(images, (2, 2, 2, 2))
+    padded = F.pad(images, (shift,) * 4)
     net.train()
     start = time.monotonic()
     for epoch in range(epochs):
         order, total = torch.from_numpy(rng.permutation(len(images))), 0.0
         for at in range(0, len(images) - BATCH + 1, BATCH):
             pick = order[at : at + BATCH]
-            y, x = rng.integers(0, 5, 2)
-            loss = F.cross_entropy(net(padded[pick, :, y : y + 28, x : x + 28]), labels[pick], label_smoothing=0.05)
+            y, x = rng.integers(0, 2 * shift + 1, 2)
+            loss = F.cross_entropy(net(padded[pick, :, y : y + 28, x : x + 28]), labels[pick], label_smoothing=smoothing)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -136,20 +138,20 @@ def main():
     pick = np.random.default_rng(1).permutation(len(images))[:1000]
     np.savez_compressed(out / "calib.npz", x=images[pick], y=labels[pick])
     np.savez_compressed(out / "test.npz", x=test, y=truth)
-    for name, (build, epochs, rate) in NETS.items():
+    for name, (build, recipe) in NETS.items():
         if (out / f"{name}.onnx").exists():
             continue
         torch.manual_seed(1)
         net = build()
         print(name, sum(p.numel() for p in net.parameters()), "parameters")
-        train(net, epochs, rate, torch.from_numpy(images), torch.from_numpy(labels), np.random.default_rng(2))
+        train(net, recipe, torch.from_numpy(images), torch.from_numpy(labels), np.random.default_rng(2))
         net.eval()
         with torch.no_grad():
             right = sum((net(x).argmax(1) == y).sum().item() for x, y in
                         zip(torch.from_numpy(test).split(500), torch.from_numpy(truth).split(500)))
         print(f"  test accuracy {right / len(test):.4f}")
         torch.onnx.export(net, torch.zeros(1, 1, 28, 28), out / f"{name}.onnx", opset_version=13,
-                          input_names=["x"], output_names=["logits"])
+                          input_names=["x"], output_names=["logits"], dynamo=False)
 
 
 if __name__ == "__main__":
