@@ -22,7 +22,7 @@ pub enum Calibrator {
     MinMax,
     /// What lies inside for that many of a hundred numbers, the rest shared by both sides; 0 to 100.
     Percentile(f64),
-    /// The least mean squared error of int8.
+    /// The least mean squared error of int8; for inputs of the model the extremes, unless it is clearly less.
     Mse,
     /// The least Kullback-Leibler divergence of int8.
     Kl,
@@ -54,11 +54,12 @@ impl Calibrator {
         }
     }
 
-    /// The range of what a histogram holds.
-    fn range(self, histogram: &Histogram) -> Option<(f32, f32)> {
+    /// The range of what a histogram holds of an input of the model or of another value.
+    fn range(self, histogram: &Histogram, is_input: bool) -> Option<(f32, f32)> {
         match self {
             Self::MinMax => None,
             Self::Percentile(percent) => Some(histogram.percentile(percent)),
+            Self::Mse | Self::Outputs if is_input => Some(histogram.clearly_least_squares()),
             Self::Mse | Self::Outputs => Some(histogram.least_squares()),
             Self::Kl => Some(histogram.least_divergence()),
         }
@@ -192,7 +193,9 @@ fn closer(
         let both = whole.iter_mut().zip(&part).filter_map(|(whole, part)| whole.as_mut().zip(part.as_ref()));
         both.for_each(|(whole, part)| whole.include(part));
     }
-    Ok(whole.iter().map(|histogram| calibrator.range(histogram.as_ref()?)).collect())
+    let is_input = |id: usize| graph.inputs.contains(&ValueId(id));
+    let range = |(id, histogram): (usize, &Option<Histogram>)| calibrator.range(histogram.as_ref()?, is_input(id));
+    Ok(whole.iter().enumerate().map(range).collect())
 }
 
 /// A reshape runs nothing: its output has the range of its input.

@@ -5,6 +5,9 @@ use lacewing_numeric::count;
 
 use crate::quantize::{Params, Width};
 
+/// What is left of the squared error where it is worth it to cut the range of an input.
+const LEFT: f64 = 0.7;
+
 /// Bins of one histogram.
 const BINS: usize = 2048;
 
@@ -72,6 +75,12 @@ impl Histogram {
             a = least(|a| self.squared_error(self.scaled(a, b)));
         }
         self.scaled(a, b)
+    }
+
+    /// The same for what comes from outside: the extremes, unless the error is clearly less. What is still to come may lie beyond what was seen.
+    pub(super) fn clearly_least_squares(&self) -> Range {
+        let (cut, whole) = (self.least_squares(), self.scaled(1.0, 1.0));
+        if self.squared_error(cut) < LEFT * self.squared_error(whole) { cut } else { whole }
     }
 
     /// The range whose int8 numbers lose least information: the least Kullback-Leibler divergence of what was seen, cut to the range, from
@@ -168,6 +177,17 @@ mod tests {
         assert!(histogram.least_divergence().1 < 12.0);
         let whole = histogram.squared_error((histogram.lo as f32, 12.0));
         assert!(histogram.squared_error(histogram.least_squares()) <= whole);
+    }
+
+    #[test]
+    fn inputs_are_cut_where_it_is_clear() {
+        let gain = |outlier| {
+            let histogram = seen(&bell_and_outlier(outlier));
+            let cut = histogram.least_squares();
+            (histogram.clearly_least_squares() == cut, cut != histogram.scaled(1.0, 1.0))
+        };
+        assert_eq!(gain(12.0), (true, true));
+        assert_eq!(gain(3.0), (false, true));
     }
 
     #[test]
