@@ -23,7 +23,7 @@ use super::arguments::DataArgs;
 use super::convert::{compared_with, inputs, output_sqnr_json};
 use super::failure::Failure;
 use super::files;
-use super::import::ImportArgs;
+use super::import::{self as model, ImportArgs};
 use super::numbers::{counted, decibels, json_decibels, percent, short};
 use super::program;
 use super::report::{ReportArgs, file_name, own_errors};
@@ -61,7 +61,7 @@ const LOW_DB: f64 = 20.0;
 const SHOWN: usize = 10;
 
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let (onnx, file) = (files::read(&args.onnx)?, files::read(&args.lace)?);
+    let (onnx, file) = (model::read(&args.onnx)?, files::read(&args.lace)?);
     let import = args.import.options();
     let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.lace))?;
     warn_of_another_source(&onnx, &runner, terminal);

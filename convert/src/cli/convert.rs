@@ -24,7 +24,7 @@ use super::arguments::DataArgs;
 use super::budget::{self, BudgetArgs};
 use super::failure::Failure;
 use super::files;
-use super::import::ImportArgs;
+use super::import::{self as model, ImportArgs};
 use super::memory;
 use super::numbers::{bytes, counted, decibels, grouped, json_decibels, percent, short};
 use super::predict::{Place, place_parser, predict};
@@ -157,7 +157,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     if options.policy.precision == Precision::F32 && !options.policy.rules.is_empty() {
         return Err(Failure::usage("--layer chooses within an integer program; --precision f32 has none"));
     }
-    let onnx = files::read(&args.model)?;
+    let onnx = model::read(&args.model)?;
     let Found { samples, data, items } = samples(&onnx, args, &options.import, terminal)?;
     options.items = items;
     let rows = samples.as_ref().map(Samples::rows).unwrap_or_default();

@@ -1,14 +1,17 @@
 //! What the converter asks of ONNX files.
 
+use std::path::Path;
+
 use lacewing::format::metadata::Item;
 use lacewing_convert::data::{InputSpec, Samples};
-use lacewing_convert::import::{ImportOptions, StateNames};
+use lacewing_convert::import::{ImportOptions, StateNames, self_contained};
 use lacewing_convert::oracle::Oracle;
 use lacewing_convert::parallel;
 use ndarray::ArrayD;
 
 use super::engine::{self, Engine, Formats};
 use super::failure::Failure;
+use super::files;
 use super::survey;
 use super::terminal::{Progress, Terminal};
 
@@ -40,13 +43,22 @@ impl ImportArgs {
 
 /// ONNX and TFLite models run in float, through tract.
 impl Formats for ImportArgs {
-    fn open(&self, file: &[u8]) -> Result<Box<dyn Engine>, Failure> {
-        Ok(Box::new(Original(Oracle::new(file, &self.options())?)))
+    fn open(&self, file: &[u8], path: &Path) -> Result<Box<dyn Engine>, Failure> {
+        Ok(Box::new(Original(Oracle::new(&whole(file.to_vec(), path)?, &self.options())?)))
     }
 
-    fn inspect(&self, file: &[u8], terminal: &Terminal) -> Result<(), Failure> {
-        survey::run(file, self.options(), terminal)
+    fn inspect(&self, file: &[u8], path: &Path, terminal: &Terminal) -> Result<(), Failure> {
+        survey::run(&whole(file.to_vec(), path)?, self.options(), terminal)
     }
+}
+
+/// A model's file, with the weights that it keeps in files beside it.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    whole(files::read(path)?, path).map_err(|failure| failure.of(path))
+}
+
+fn whole(file: Vec<u8>, path: &Path) -> Result<Vec<u8>, Failure> {
+    Ok(self_contained(file, path.parent().unwrap_or(Path::new("")))?)
 }
 
 /// The float original.
@@ -115,7 +127,7 @@ mod tests {
     #[test]
     fn damaged_models_are_refused() {
         let formats = ImportArgs { dims: Vec::new(), states: Vec::new(), constants: Vec::new() };
-        assert!(formats.open(b"neither").is_err());
+        assert!(formats.open(b"neither", Path::new("neither")).is_err());
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub(crate) fn initializers(source: &Source) -> impl Iterator<Item = (&str, Resul
 pub(super) fn load(proto: &TensorProto) -> Result<Constant, ConvertError> {
     let error = |reason: String| ConvertError::Tensor { tensor: proto.name.clone(), reason };
     if !proto.external_data.is_empty() {
-        return Err(error("its weights are in another file; save the model with its weights inside".into()));
+        return Err(error("its weights are in another file, and bytes alone were given".into()));
     }
     match quietly(|| tract_onnx::tensor::load_tensor(&MmapDataResolver, proto, None)) {
         Ok(Ok(tensor)) => Ok(Constant::new(&proto.name, tensor)),

@@ -9,6 +9,7 @@ mod cell;
 mod constants;
 mod control;
 mod decode;
+mod external;
 mod fold;
 mod functions;
 mod given;
@@ -33,6 +34,7 @@ use crate::graph::Graph;
 
 pub(crate) use constants::{AxisGrid, Constant};
 pub(crate) use decode::Source;
+pub use external::self_contained;
 pub(crate) use guard::quietly;
 pub(crate) use inputs::{InputType, declared};
 pub(crate) use lowering::Fate;

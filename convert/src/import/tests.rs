@@ -123,7 +123,7 @@ fn exporters_idioms_equal_tract_and_onnxruntime() {
     EXPORTS.iter().for_each(|name| check_case(&Case::load(&data(), name)));
 }
 
-fn bytes_of(name: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(name: &str) -> Vec<u8> {
     std::fs::read(data().join(format!("{name}.onnx"))).unwrap()
 }
 

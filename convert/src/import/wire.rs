@@ -5,7 +5,7 @@ const MOST: usize = 1 << 18;
 
 /// Message types of ONNX whose fields hold messages or strings.
 #[derive(Clone, Copy)]
-enum Type {
+pub(super) enum Type {
     Model,
     Graph,
     Node,
@@ -22,7 +22,7 @@ enum Type {
 }
 
 /// What field `number` of a message holds; `None` for numbers and for bytes that stay as they are.
-fn field(message: Type, number: u64) -> Option<Type> {
+pub(super) fn field(message: Type, number: u64) -> Option<Type> {
     use Type::*;
     Some(match (message, number) {
         (Model, 7) => Graph,
@@ -68,7 +68,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// The number of the next field, and its bytes if it has a length; `None` at the end.
-fn next<'b>(rest: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
+pub(super) fn next<'b>(rest: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
     let tag = varint(rest)?;
     let length = match tag & 7 {
         0 => varint(rest).map(|_| 0)?,
@@ -80,6 +80,35 @@ fn next<'b>(rest: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
     let (content, after) = rest.split_at_checked(length)?;
     *rest = after;
     Some((tag >> 3, (tag & 7 == 2).then_some(content)))
+}
+
+/// Whether some field is of that kind, by its message's type and its number.
+pub(super) fn any(bytes: &[u8], is: impl Fn(Type, u64) -> bool) -> bool {
+    let mut open = vec![(Type::Model, bytes)];
+    while let Some((message, mut rest)) = open.pop() {
+        while let Some((number, content)) = next(&mut rest) {
+            if is(message, number) {
+                return true;
+            }
+            open.extend(content.and_then(|content| Some((field(message, number)?, content))));
+        }
+    }
+    false
+}
+
+/// Writes a field with a length.
+pub(super) fn put(number: u64, content: &[u8], to: &mut Vec<u8>) {
+    put_varint(number << 3 | 2, to);
+    put_varint(content.len() as u64, to);
+    to.extend(content);
+}
+
+fn put_varint(mut value: u64, to: &mut Vec<u8>) {
+    while value >= 0x80 {
+        to.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    to.push(value as u8);
 }
 
 fn varint(rest: &mut &[u8]) -> Option<u64> {
@@ -100,15 +129,9 @@ mod tests {
     use super::*;
 
     /// A field of that number around `content`.
-    fn field(number: u8, content: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![number << 3 | 2];
-        let mut length = content.len();
-        while length >= 0x80 {
-            bytes.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes.extend(content);
+    fn field(number: u64, content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(number, content, &mut bytes);
         bytes
     }
 

@@ -1,6 +1,7 @@
 //! The command of boards: what needs the converter says so.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -94,12 +95,12 @@ const ABSENT: &str = "this build is without the converter: convert and compare m
 pub struct LaceAlone {}
 
 impl Formats for LaceAlone {
-    fn open(&self, _file: &[u8]) -> Result<Box<dyn Engine>, Failure> {
+    fn open(&self, _file: &[u8], _path: &Path) -> Result<Box<dyn Engine>, Failure> {
         Err(Failure::new(format!("not a .lace file, and {ABSENT}")))
     }
 
-    fn inspect(&self, file: &[u8], _terminal: &Terminal) -> Result<(), Failure> {
-        self.open(file).map(drop)
+    fn inspect(&self, file: &[u8], path: &Path, _terminal: &Terminal) -> Result<(), Failure> {
+        self.open(file, path).map(drop)
     }
 }
 

@@ -52,17 +52,17 @@ pub trait Engine {
 
 /// The files that a build of the command reads, and what it asks of the user for those that are not `.lace` files.
 pub trait Formats: clap::Args {
-    /// Opens what is no `.lace` file.
+    /// Opens what is no `.lace` file; `path` is the file's.
     ///
     /// # Errors
     /// The file cannot be used, or not by this build.
-    fn open(&self, file: &[u8]) -> Result<Box<dyn Engine>, Failure>;
+    fn open(&self, file: &[u8], path: &Path) -> Result<Box<dyn Engine>, Failure>;
 
     /// Says what is in a file that is no `.lace` file.
     ///
     /// # Errors
     /// As [`Formats::open`].
-    fn inspect(&self, file: &[u8], terminal: &Terminal) -> Result<(), Failure>;
+    fn inspect(&self, file: &[u8], path: &Path, terminal: &Terminal) -> Result<(), Failure>;
 }
 
 /// Opens a file; which kind it is its first bytes tell.
@@ -71,11 +71,11 @@ pub trait Formats: clap::Args {
 /// The file cannot be read, or is refused.
 pub fn open(path: &Path, formats: &impl Formats) -> Result<Box<dyn Engine>, Failure> {
     let bytes = files::read(path)?;
-    of(&bytes, formats).map_err(|failure| failure.of(path))
+    of(&bytes, path, formats).map_err(|failure| failure.of(path))
 }
 
-fn of(bytes: &[u8], formats: &impl Formats) -> Result<Box<dyn Engine>, Failure> {
-    if is_lace(bytes) { Ok(Box::new(Runner::new(bytes)?)) } else { formats.open(bytes) }
+fn of(bytes: &[u8], path: &Path, formats: &impl Formats) -> Result<Box<dyn Engine>, Failure> {
+    if is_lace(bytes) { Ok(Box::new(Runner::new(bytes)?)) } else { formats.open(bytes, path) }
 }
 
 /// Whether a file is one of ours; nothing else begins like it.
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn damaged_and_foreign_files_are_refused() {
-        assert!(of(b"LACE, but not really", &LaceAlone {}).is_err());
-        let failure = of(b"neither", &LaceAlone {}).err().map(|failure| failure.to_string());
+        assert!(of(b"LACE, but not really", Path::new(""), &LaceAlone {}).is_err());
+        let failure = of(b"neither", Path::new(""), &LaceAlone {}).err().map(|failure| failure.to_string());
         assert!(failure.is_some_and(|text| text.contains("without the converter")));
     }
 }

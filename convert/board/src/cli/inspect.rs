@@ -50,7 +50,7 @@ const BAR: u64 = 24;
 pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
     let file = files::read(&args.model)?;
     if !is_lace(&file) {
-        return args.formats.inspect(&file, terminal).map_err(|failure| failure.of(&args.model));
+        return args.formats.inspect(&file, &args.model, terminal).map_err(|failure| failure.of(&args.model));
     }
     let runner = Runner::new(&file).map_err(|error| Failure::from(error).of(&args.model))?;
     let model = runner.model();
