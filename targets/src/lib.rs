@@ -33,10 +33,10 @@ mod pack;
 pub mod pixels;
 pub mod wish;
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(lanes = "aarch64")]
 mod aarch64;
 mod add;
-#[cfg(armv7)]
+#[cfg(lanes = "armv7")]
 mod armv7;
 mod armv7em;
 mod armv81m;
@@ -52,11 +52,11 @@ mod scalar;
 mod squares;
 #[cfg(feature = "std")]
 mod threads;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(lanes = "wasm")]
 mod wasm;
 mod wide;
 mod windows;
-#[cfg(target_arch = "x86_64")]
+#[cfg(lanes = "x86")]
 mod x86;
 
 pub use armv7em::CortexM4;
@@ -76,25 +76,33 @@ pub use scalar::Scalar;
 pub use threads::{Split, Threads};
 
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7))]
+#[cfg(lanes)]
 pub type Native = Lanes;
 /// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)))]
+#[cfg(rvv = "linux")]
+pub type Native = RiscvV;
+/// The fastest kernels for the processor family that this program is compiled for; [`native`] gives them.
+#[cfg(not(any(lanes, rvv = "linux")))]
 pub type Native = Portable;
-
-/// The family of [`Native`].
-#[cfg(feature = "alloc")]
-pub(crate) const NATIVE: wish::Family =
-    match cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)) {
-        true => wish::Family::Lanes,
-        false => wish::Family::Portable,
-    };
 
 /// The fastest kernels that this processor has. What it has beyond its family is known only with the feature `std`.
 #[must_use]
 pub fn native() -> Native {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7))]
+    #[cfg(lanes)]
     return Lanes::detect();
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32", armv7)))]
+    #[cfg(rvv = "linux")]
+    return RiscvV;
+    #[cfg(not(any(lanes, rvv = "linux")))]
     return Portable;
+}
+
+/// What [`native`] kernels want of a file on this processor: [`wish::Family::Portable`], where nothing.
+#[must_use]
+pub fn native_family() -> wish::Family {
+    #[cfg(lanes)]
+    return wish::Family::Lanes;
+    #[cfg(rvv = "linux")]
+    return if riscv_v::is_present() { wish::Family::RiscvV } else { wish::Family::Scalar };
+    #[cfg(not(any(lanes, rvv = "linux")))]
+    return wish::Family::Portable;
 }

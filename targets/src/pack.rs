@@ -8,9 +8,9 @@ use lacewing::arena::{Constants, Pod};
 use lacewing::format::encode::{Builder, TooLarge, in_lines};
 use lacewing::format::{ALIGN, Layout, Op, Span};
 
-use crate::NATIVE;
 use crate::host::Linked;
-use crate::wish::{Wish, Wished};
+use crate::native_family;
+use crate::wish::{Family, Wish, Wished};
 
 /// The same program as [`native`](crate::native) kernels wish for it: weights in their order, behind the constants that are there, and bytes to
 /// work in, behind the arena. `None` if it is so already. Outputs are the same, bit for bit.
@@ -29,17 +29,18 @@ use crate::wish::{Wish, Wished};
 /// model.run(&lacewing_targets::native(), &mut arena).unwrap();
 /// ```
 pub fn pack(model: &Model<'_, Linked>) -> Result<Option<Vec<u8>>, TooLarge> {
-    if model.ops().all(|mut op| Wished::of(&mut op, NATIVE).is_none_or(|wished| wished.is_met())) {
+    let family = native_family();
+    if model.ops().all(|mut op| wished(&mut op, family).is_none_or(|wished| wished.is_met())) {
         return Ok(None);
     }
-    in_lines(|phase| packed(model, phase)).map(Some)
+    in_lines(|phase| packed(model, family, phase)).map(Some)
 }
 
 /// The file, if its constants begin `phase` bytes behind a line of the cache.
-fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> {
+fn packed(model: &Model<'_, Linked>, family: Family, phase: usize) -> Result<Vec<u8>, TooLarge> {
     let all = Span { offset: 0, len: model.header().constants_len };
     let builder = Builder::again(&model.header(), model.constants().get(all).unwrap_or_default()).lines(phase);
-    let mut packer = Packer { model, builder, scratch: 0 };
+    let mut packer = Packer { model, family, builder, scratch: 0 };
     let mut bands = model.bands().peekable();
     for (index, (mut op, record)) in model.records().enumerate() {
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
@@ -56,7 +57,6 @@ fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> 
             Op::DepthwiseF32(op) if changed => packer.builder.change(op)?,
             #[cfg(feature = "float")]
             Op::FullyConnectedF32(op) if changed => packer.builder.change(op)?,
-            // Native kernels have no wish for others.
             _ => packer.builder.keep(record)?,
         }
         if let Some((_, turns)) = bands.next_if(|(band, _)| band.end == index.wrapping_add(1)) {
@@ -66,9 +66,19 @@ fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> 
     packer.finish()
 }
 
+/// The wish for a record in int8 or f32: what else some kernels have is for firmware, whose files are written for it.
+fn wished<'o>(op: &'o mut Op, family: Family) -> Option<Wished<'o>> {
+    match op {
+        Op::ConvI8(_) | Op::DepthwiseI8(_) | Op::FullyConnectedI8(_) => Wished::of(op, family),
+        Op::ConvF32(_) | Op::DepthwiseF32(_) | Op::FullyConnectedF32(_) => Wished::of(op, family),
+        _ => None,
+    }
+}
+
 /// A file that is being written.
 struct Packer<'m> {
     model: &'m Model<'m, Linked>,
+    family: Family,
     builder: Builder,
     /// Bytes behind the arena.
     scratch: u32,
@@ -77,7 +87,7 @@ struct Packer<'m> {
 impl Packer<'_> {
     /// Changes a record that is not as it is wished for; whether it did.
     fn pack(&mut self, op: &mut Op) -> bool {
-        let Some(wished) = Wished::of(op, NATIVE).filter(|wished| !wished.is_met()) else { return false };
+        let Some(wished) = wished(op, self.family).filter(|wished| !wished.is_met()) else { return false };
         let Wished { wish: Wish { layout, scratch, .. }, weights, size, real, .. } = wished;
         if *wished.layout != layout {
             let (constants, layouts) = (self.model.constants(), [*wished.layout, layout]);
@@ -117,7 +127,7 @@ fn reordered<W: Weight>(
     for o in 0..outputs {
         for k in 0..depth {
             let carries = from.carries(o) && at(o.checked_sub(1)?, k)? < W::default();
-            *ordered.get_mut(to.index(o, k, depth) as usize)? = if carries { at(o, k)?.carried() } else { at(o, k)? };
+            *ordered.get_mut(to.index(o, k, depth) as usize)? = if carries { at(o, k)?.carried()? } else { at(o, k)? };
         }
     }
     Some(ordered)
@@ -125,19 +135,19 @@ fn reordered<W: Weight>(
 
 /// A weight of int8 or f32.
 trait Weight: Pod + Default + PartialOrd {
-    /// The weight of an element to which 1 must be added.
-    fn carried(self) -> Self;
+    /// The weight of an element to which 1 must be added; `None` if it is none of this type, which bytes that no converter wrote may say.
+    fn carried(self) -> Option<Self>;
 }
 
 impl Weight for i8 {
-    fn carried(self) -> Self {
-        self.wrapping_add(1)
+    fn carried(self) -> Option<Self> {
+        self.checked_add(1)
     }
 }
 
 /// No order of theirs has one.
 impl Weight for f32 {
-    fn carried(self) -> Self {
-        self
+    fn carried(self) -> Option<Self> {
+        None
     }
 }

@@ -6,17 +6,18 @@
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
+mod compiled;
 mod conv;
 mod depthwise;
 mod finish;
 mod float;
 mod fully_connected;
 mod grid;
-#[cfg(armv7)]
+#[cfg(lanes = "armv7")]
 mod halves;
 mod level;
 mod loops;
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(not(lanes = "wasm"))]
 mod plain;
 mod pool;
 mod prepare;
@@ -36,25 +37,13 @@ use lacewing::rows::Work;
 use lacewing::{Fault, Kernels, ops};
 
 pub use level::Level;
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_feature = "neon"),
-    all(target_arch = "wasm32", target_feature = "simd128")
-))]
+#[cfg(any(lanes = "x86", lanes = "aarch64", lanes = "wasm"))]
 pub(crate) use loops::Vectors;
-#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[cfg(lanes = "aarch64")]
 pub(crate) use loops::{Run, fours};
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_feature = "neon"),
-    all(target_arch = "wasm32", target_feature = "simd128")
-))]
+#[cfg(any(lanes = "x86", lanes = "aarch64", lanes = "wasm"))]
 pub(crate) use reals::Reals;
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_feature = "neon"),
-    all(target_arch = "wasm32", target_feature = "simd128")
-))]
+#[cfg(any(lanes = "x86", lanes = "aarch64", lanes = "wasm"))]
 pub(crate) use tile::{BLOCK, GROUP, Sixteen};
 
 use crate::add::Add;

@@ -34,11 +34,20 @@ pub(super) const ARMV7: Linux = Linux {
     cpu: "cortex-a7",
 };
 
-pub(super) const ALL: [&Linux; 2] = [&AARCH64, &ARMV7];
+pub(super) const RISCV64: Linux =
+    Linux { triple: "riscv64gc-unknown-linux-gnu", gnu: "riscv64-linux-gnu", emulator: "qemu-riscv64", cpu: "rv64" };
+
+pub(super) const ALL: [&Linux; 3] = [&AARCH64, &ARMV7, &RISCV64];
 
 /// Packages of Debian that have the C compilers.
-pub(super) const COMPILERS: [&str; 4] =
-    ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"];
+pub(super) const COMPILERS: [&str; 6] = [
+    "gcc-aarch64-linux-gnu",
+    "libc6-dev-arm64-cross",
+    "gcc-arm-linux-gnueabihf",
+    "libc6-dev-armhf-cross",
+    "gcc-riscv64-linux-gnu",
+    "libc6-dev-riscv64-cross",
+];
 
 /// Whether there is a C compiler for every board.
 pub(super) fn has_compilers() -> bool {

@@ -55,7 +55,11 @@ pub(super) const STEPS: [Step; 18] = [
     step("web", "the npm package in Node.js, and the demo page in a browser, within the budget of sizes", web::run),
     step("records", "random records on boards with kernels of their own", records::step),
     step("qemu", "the same output on the host and on every board, within the budget of sizes", boards::qemu),
-    step("linux", "the example for Linux boards says the same on 64-bit and 32-bit Arm as on the host", linux::run),
+    step(
+        "linux",
+        "the example for Linux boards says the same on 64-bit and 32-bit Arm and on RISC-V as on the host",
+        linux::run,
+    ),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
     step("no-std", "the runtime builds for every bare-metal target", no_std),
     step("processors", "random records on processors of Linux boards", records::processors),

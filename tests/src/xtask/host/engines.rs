@@ -1,12 +1,12 @@
 //! What runs models on this machine, each in a process of its own.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use lacewing_targets::{boards::TARGETS, native_family};
 use serde::{Deserialize, Serialize};
 
 use super::models::{Files, Job, Precision};
@@ -138,7 +138,7 @@ impl Engines {
         let source = job.files.source().context("a model has a file")?;
         let lace = self.folder.join(&job.name).with_extension(format!("{}.lace", job.precision.name()));
         let mut convert = Command::new(&self.lacewing);
-        convert.args(["convert", "--target", target(), "--optimize", "speed"]).arg(source).arg("-o").arg(&lace);
+        convert.args(["convert", "--target", target()?, "--optimize", "speed"]).arg(source).arg("-o").arg(&lace);
         if job.precision == Precision::F32 {
             convert.args(["--precision", "f32"]);
         }
@@ -198,12 +198,8 @@ fn tract() -> Result<PathBuf> {
     Ok(target.join("release/lacewing-host-tract"))
 }
 
-/// What the converter calls this machine.
-fn target() -> &'static str {
-    match env::consts::ARCH {
-        "x86_64" => "x86-64",
-        "aarch64" => "aarch64",
-        "arm" => "armv7-neon",
-        _ => "portable",
-    }
+/// A target whose files are written as this machine's kernels want them.
+fn target() -> Result<&'static str> {
+    let own = TARGETS.iter().find(|target| target.kernels == native_family());
+    own.map(|target| target.name).context("no target has the kernels of this machine")
 }

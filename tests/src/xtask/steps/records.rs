@@ -12,7 +12,7 @@ use proptest::test_runner::TestRunner;
 use super::{Outcome, missing_for_boards};
 use crate::records::{self, Case};
 use crate::xtask::batch::Batch;
-use crate::xtask::processors::{self, PROCESSORS};
+use crate::xtask::processors::{self, Order, PROCESSORS};
 use crate::xtask::wasm;
 
 /// RAM that the firmware needs. A board with less has the processor of another one.
@@ -36,6 +36,9 @@ const OPERATIONS: [Opcode; 13] = [
     Opcode::TableI8,
 ];
 
+/// Those of which files are packed for Linux boards.
+const PACKED: [Opcode; 3] = [Opcode::ConvI8, Opcode::DepthwiseI8, Opcode::FullyConnectedI8];
+
 /// Every record leaves the bytes on the board that the portable kernels leave on the host.
 pub(super) fn step() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
@@ -56,10 +59,13 @@ pub(super) fn processors() -> Result<Outcome> {
     if let Some(missing) = processors::missing()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    let cases = with_packed(cases()?)?;
+    let cases = cases()?;
+    let packed: Vec<_> = cases.iter().filter(|case| PACKED.contains(&case.op.opcode())).cloned().collect();
     for processor in &PROCESSORS {
-        let name = processor.name;
-        check(&cases, |files| Ok(processor.run(files)?.arenas)).with_context(|| format!("records on {name}"))?;
+        for (order, cases) in [(Order::AsItIs, &cases), (Order::Packed, &packed)] {
+            check(cases, |files| Ok(processor.run(order, files)?.arenas))
+                .with_context(|| format!("records on {}, {order:?}", processor.name))?;
+        }
     }
     Ok(Outcome::Passed)
 }
@@ -81,7 +87,7 @@ fn cases() -> Result<Vec<Case>> {
         .collect()
 }
 
-/// The cases, and behind them those that the kernels of a PC want otherwise, which are those of Linux boards and browsers, as these want them.
+/// The cases, and behind them those that the kernels of a PC want otherwise, which are those of browsers, as these want them.
 fn with_packed(mut cases: Vec<Case>) -> Result<Vec<Case>> {
     for i in 0..cases.len() {
         if let Some(packed) = pack(&model(&cases[i])?)? {
