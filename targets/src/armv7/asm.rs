@@ -21,6 +21,19 @@ macro_rules! arch {
     };
 }
 
+/// Restores the registers, and returns.
+macro_rules! end {
+    () => {
+        "vpop {{d8-d15}}\npop {{r4-r11, pc}}"
+    };
+}
+
+mod pool;
+mod reals;
+
+pub(crate) use pool::{average, greatest};
+pub(crate) use reals::{real_columns, real_pixels, real_vector};
+
 /// Saves the registers that are the caller's, and loads those of a [`Tile`]: r1 to r5 are its first five fields, r10 and r11 the results' place
 /// and step.
 macro_rules! begin {
@@ -33,13 +46,6 @@ macro_rules! begin {
             "ldr r10, [r0, #32]\n",
             "ldr r11, [r0, #36]\n",
         )
-    };
-}
-
-/// Restores the registers, and returns.
-macro_rules! end {
-    () => {
-        "vpop {{d8-d15}}\npop {{r4-r11, pc}}"
     };
 }
 

@@ -5,11 +5,14 @@
 //! sums; between both VMLAL adds a second product of eight others, where no weight is −128: 2·127·128 is less than 2^15.
 //!
 //! Of sixteen registers the sums of two pixels by eight lanes take eight: each lane has two, which are added in the end. Four are weights, two
-//! are activations and two products. A vector alone meets sixteen lanes instead.
+//! are activations and two products. A vector alone meets sixteen lanes instead. In f32 there are no products apart, and two pixels meet sixteen
+//! lanes.
 
 mod asm;
 
-pub(crate) use asm::{add, columns, interleave, least, pixels, vector};
+pub(crate) use asm::{
+    add, average, columns, greatest, interleave, least, pixels, real_columns, real_pixels, real_vector, vector,
+};
 
 /// Whether the processor has NEON, as the system tells every program: the compiler's own test is not in stable Rust.
 pub(crate) fn has_neon() -> bool {
@@ -97,4 +100,54 @@ pub(crate) struct Sum {
     pub(crate) zero: i16,
     /// Smallest and largest result.
     pub(crate) limits: [i8; 2],
+}
+
+/// Rectangles of pixels, of each of which a pool makes one: sixteen channels at a time; see [`Pool`](crate::pool::Pool).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Rectangle {
+    /// The first pixel.
+    pub(crate) x: *const i8,
+    /// Rows and columns, at least one of each.
+    pub(crate) size: [usize; 2],
+    /// From one row to the next, and from one column to the next.
+    pub(crate) steps: [usize; 2],
+    pub(crate) y: *mut i8,
+    /// Sixteens, at least one.
+    pub(crate) count: usize,
+    /// What every sum begins with, and its multiplier.
+    pub(crate) bias: i32,
+    pub(crate) multiplier: i32,
+    /// The output's zero point.
+    pub(crate) zero: i16,
+    /// Smallest and largest result.
+    pub(crate) limits: [i8; 2],
+}
+
+/// Sixteen outputs in f32 of two and two pixels.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Reals {
+    /// What the first pixel reads.
+    pub(crate) x: *const f32,
+    /// Bytes from what a pixel reads to what the next one reads.
+    pub(crate) step: usize,
+    /// Twos of pixels, at least one.
+    pub(crate) count: usize,
+    /// Sixteen for each number that a pixel reads.
+    pub(crate) weights: *const f32,
+    /// Sixteen.
+    pub(crate) bias: *const f32,
+    /// The first pixel's results.
+    pub(crate) y: *mut f32,
+    /// Bytes from one pixel's results to the next one's.
+    pub(crate) y_step: usize,
+    /// Smallest and largest result.
+    pub(crate) limits: [f32; 2],
+    /// Where the runs or taps of the first pixel start, in numbers.
+    pub(crate) places: *const usize,
+    /// How many there are, at least one.
+    pub(crate) place_count: usize,
+    /// Numbers of a run.
+    pub(crate) len: usize,
 }

@@ -181,9 +181,8 @@ compiled!(plain: Plain, 1 by 1, one by 1; Plain, 1 by 1, one by 1);
 #[cfg(lanes = "armv7")]
 mod neon {
     pub(super) use super::super::halves::{add, depth, interleave, pairs, square, vector};
-    pub(super) use super::plain::{
-        average, flipped, maximum, products, reads, real_depth, real_square, real_vector, side_by_side, surplus,
-    };
+    pub(super) use super::super::sixteens::{average, maximum, real_depth, real_square, real_vector};
+    pub(super) use super::plain::{flipped, products, reads, side_by_side, surplus};
 }
 #[cfg(lanes = "x86")]
 compiled!(sse41: crate::x86::Sse41, 1 by 1, one by 1; crate::x86::Reals128, 2 by 1, one by 2, "sse4.1");

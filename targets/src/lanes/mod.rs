@@ -2,7 +2,7 @@
 //!
 //! The loops are written once, over what the vectors of an instruction set do ([`Vectors`]), which its own folder has. They are compiled for
 //! each [`Level`], and which one is there is found out when a program starts. One order of weights serves all. For 32-bit Arm stable Rust has no
-//! vectors: there the loops in int8 are written in assembly.
+//! vectors: there the loops are written in assembly.
 //!
 //! A record whose order of weights, scratch or numbers are not as a kernel wants them is run by the portable one.
 
@@ -24,6 +24,8 @@ mod prepare;
 mod reals;
 mod ring;
 mod roof;
+#[cfg(lanes = "armv7")]
+mod sixteens;
 mod strided;
 mod tile;
 

@@ -52,8 +52,17 @@ impl Layer<'_> {
         len.is_some_and(|len| len <= self.weights.len())
     }
 
+    /// The biases of a block, zeros behind the last.
+    #[cfg(lanes = "armv7")]
+    pub(super) fn biases(&self, block: usize) -> [f32; BLOCK] {
+        let mut biases = [0.0; BLOCK];
+        let from = self.bias.get(block.wrapping_mul(BLOCK)..).unwrap_or_default();
+        biases.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        biases
+    }
+
     /// Where the weights of a block start.
-    fn at(&self, block: usize) -> usize {
+    pub(super) fn at(&self, block: usize) -> usize {
         block.wrapping_mul(self.depth).wrapping_mul(BLOCK)
     }
 

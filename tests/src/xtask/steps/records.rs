@@ -1,8 +1,8 @@
 //! Random records on emulated boards and processors whose target has kernels of its own: the suite of `tests/tests/kernels.rs` for their assembly.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
 use lacewing::owned::Aligned;
-use lacewing::{Model, Opcode, Portable};
+use lacewing::{Model, Opcode};
 use lacewing_targets::boards::{emulated, target};
 use lacewing_targets::wish::Family;
 use lacewing_targets::{Board, pack};
@@ -10,7 +10,8 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::{Outcome, missing_for_boards};
-use crate::records::{self, Case};
+use crate::oracle;
+use crate::records::{self, Case, constants};
 use crate::xtask::batch::Batch;
 use crate::xtask::processors::{self, Order, PROCESSORS};
 use crate::xtask::wasm;
@@ -36,17 +37,19 @@ const OPERATIONS: [Opcode; 13] = [
     Opcode::TableI8,
 ];
 
-/// Those of which files are packed for Linux boards.
+/// Those in f32, of processors that no firmware is for.
+const REALS: [Opcode; 3] = [Opcode::ConvF32, Opcode::DepthwiseF32, Opcode::FullyConnectedF32];
+/// Those in integers whose files are packed when they are loaded; those in f32 are too.
 const PACKED: [Opcode; 3] = [Opcode::ConvI8, Opcode::DepthwiseI8, Opcode::FullyConnectedI8];
 
-/// Every record leaves the bytes on the board that the portable kernels leave on the host.
+/// Every record leaves on the board what the oracle says.
 pub(super) fn step() -> Result<Outcome> {
     if let Some(missing) = missing_for_boards()? {
         return Ok(Outcome::NotInstalled(missing));
     }
     let own = |board: &&Board| target(board.target).is_some_and(|target| target.kernels != Family::Portable);
     let roomy = |board: &&Board| board.ram.len >= RAM;
-    let cases = cases()?;
+    let cases = cases(&OPERATIONS)?;
     for board in emulated().filter(own).filter(roomy) {
         let batch = Batch::build(board)?;
         check(&cases, |files| Ok(batch.run(files)?.arenas)).with_context(|| format!("records on {}", board.name))?;
@@ -59,8 +62,7 @@ pub(super) fn processors() -> Result<Outcome> {
     if let Some(missing) = processors::missing()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    let cases = cases()?;
-    let packed: Vec<_> = cases.iter().filter(|case| PACKED.contains(&case.op.opcode())).cloned().collect();
+    let (cases, packed) = (cases(&[&OPERATIONS[..], &REALS].concat())?, cases(&[PACKED, REALS].concat())?);
     for processor in &PROCESSORS {
         for (order, cases) in [(Order::AsItIs, &cases), (Order::Packed, &packed)] {
             check(cases, |files| Ok(processor.run(order, files)?.arenas))
@@ -75,19 +77,19 @@ pub(super) fn wasm() -> Result<Outcome> {
     if let Some(missing) = wasm::missing()? {
         return Ok(Outcome::NotInstalled(missing));
     }
-    check(&with_packed(cases()?)?, |files| wasm::run(files)).context("records in node")?;
+    check(&with_packed(cases(&[&OPERATIONS[..], &REALS].concat())?)?, |files| wasm::run(files))
+        .context("records in node")?;
     Ok(Outcome::Passed)
 }
 
-fn cases() -> Result<Vec<Case>> {
+fn cases(operations: &[Opcode]) -> Result<Vec<Case>> {
     let mut runner = TestRunner::deterministic();
-    let cases = OPERATIONS.iter().flat_map(|opcode| (0..COUNT).map(|_| records::of(*opcode)));
-    cases
-        .map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?.current()))
-        .collect()
+    let cases = operations.iter().flat_map(|opcode| (0..COUNT).map(|_| records::of(*opcode)));
+    cases.map(|strategy| Ok(strategy.new_tree(&mut runner).map_err(|why| anyhow!("{why}"))?.current())).collect()
 }
 
-/// The cases, and behind them those that the kernels of a PC want otherwise, which are those of browsers, as these want them.
+/// The cases, and behind them those that the kernels of a PC want otherwise, which are those of browsers, as these want them. The oracle has
+/// the weights where they were, in front of those in the new order.
 fn with_packed(mut cases: Vec<Case>) -> Result<Vec<Case>> {
     for i in 0..cases.len() {
         if let Some(packed) = pack(&model(&cases[i])?)? {
@@ -97,7 +99,7 @@ fn with_packed(mut cases: Vec<Case>) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Compares the arenas that `run` leaves of the cases' files with those of the portable kernels.
+/// Compares what `run` leaves of the cases' files with the oracle's answers.
 fn check(cases: &[Case], run: impl FnOnce(Vec<(&[u8], &[u8])>) -> Result<Vec<u8>>) -> Result<()> {
     let arena = |case: &Case| Ok(case.arena(model(case)?.arena_len()));
     let arenas: Vec<_> = cases.iter().map(arena).collect::<Result<_>>()?;
@@ -105,18 +107,11 @@ fn check(cases: &[Case], run: impl FnOnce(Vec<(&[u8], &[u8])>) -> Result<Vec<u8>
     let mut rest = &left[..];
     for case in cases {
         let (arena, after) = rest.split_at_checked(model(case)?.arena_len()).context("the output ends early")?;
-        ensure!(case.output(arena).bytes() == expected(case)?, "otherwise than on the host: {case:?}");
+        let wanted = oracle::run(&case.op, oracle::Constants(constants(&case.file)), &case.inputs);
+        wanted.check(&case.output(arena)).map_err(|why| anyhow!("{why}: {case:?}"))?;
         rest = after;
     }
     Ok(())
-}
-
-/// What the portable kernels leave.
-fn expected(case: &Case) -> Result<Vec<u8>> {
-    let model = model(case)?;
-    let mut arena = case.arena(model.arena_len());
-    model.run(&Portable, &mut arena)?;
-    Ok(case.output(&arena).bytes())
 }
 
 fn model(case: &Case) -> Result<Model<'_>> {
