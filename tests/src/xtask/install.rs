@@ -131,8 +131,10 @@ pub(super) fn command() -> Result<()> {
     if let Some(sysroot) = Sysroot::find()? {
         sysroot.provide(&[triples_without_rustup()?, linux::without_rustup()?].concat())?;
     }
-    if musl::TESTED.missing()?.is_none() {
-        musl::TESTED.provide()?;
+    for musl in &musl::ALL {
+        if musl.missing()?.is_none() {
+            musl.provide()?;
+        }
     }
     for tool in &TOOLS {
         if !(tool.present)()? {

@@ -52,9 +52,6 @@ pub(super) const ALL: [Musl; 3] = [
     },
 ];
 
-/// The boards that the test run builds for.
-pub(super) const TESTED: &Musl = &ALL[0];
-
 /// Stands for the library that walks the stack: these programs abort where they panic, and have no backtrace.
 const NO_UNWINDER: &str = "\
 int _Unwind_Backtrace(void *f, void *x) { (void)f; (void)x; return 5; }
@@ -105,13 +102,14 @@ impl Musl {
         cargo.env(format!("CARGO_TARGET_{name}_LINKER"), bare_metal::linker()?);
         cargo.env(format!("CARGO_TARGET_{name}_RUSTFLAGS"), flags);
         // As the library does that they are linked with.
-        cargo.env("CARGO_PROFILE_RELEASE_PANIC", "abort");
+        cargo.envs(["RELEASE", "DEV"].map(|profile| (format!("CARGO_PROFILE_{profile}_PANIC"), "abort")));
         Ok(cargo)
     }
 
     /// Where a build with `profile` puts the executable `name`.
     pub(super) fn executable(&self, profile: &str, name: &str) -> Result<PathBuf> {
-        Ok(BareMetal::find(self.triple)?.target_dir().join(self.triple).join(profile).join(name))
+        let folder = if profile == "dev" { "debug" } else { profile };
+        Ok(BareMetal::find(self.triple)?.target_dir().join(self.triple).join(folder).join(name))
     }
 
     /// A program of this architecture, to run on the host.
@@ -131,10 +129,10 @@ impl Musl {
         let ready = work.path().join("ready");
         fs::create_dir(&ready)?;
         let musl = work.path().join("root/usr/lib").join(self.folder);
-        for name in ["crt1.o", "crti.o", "crtn.o", "libc.a"] {
+        for name in ["crt1.o", "rcrt1.o", "crti.o", "crtn.o", "libc.a"] {
             fs::copy(musl.join(name), ready.join(name)).with_context(|| format!("musl-dev has no {name}"))?;
         }
-        for name in ["crtbegin.o", "crtend.o"] {
+        for name in ["crtbegin.o", "crtend.o", "crtbeginS.o", "crtendS.o"] {
             let found = process::output(Command::new(self.compiler()).arg(format!("-print-file-name={name}")))?;
             fs::copy(found.trim(), ready.join(name)).with_context(|| format!("the C compiler has no {name}"))?;
         }

@@ -7,19 +7,35 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::Outcome;
-use crate::xtask::musl::{Musl, TESTED};
+use crate::xtask::musl::{ALL, Musl};
 use crate::xtask::{package, paths, process};
 
-/// The profile of the test run: the one for boards takes three times as long, for smaller programs that do the same.
-const PROFILE: &str = "release";
+/// The profiles of the test run, for the first architecture and for the others: the one for boards takes three times as long, for smaller
+/// programs that do the same.
+const PROFILES: [&str; 3] = ["release", "dev", "dev"];
+
+/// What is in each, in the order of `dpkg-deb --contents`.
+const FILES: [&str; 9] = [
+    "usr/bin/lacewing",
+    "usr/bin/lacewing-classify",
+    "usr/lib/systemd/system/lacewing-classify@.service",
+    "usr/share/bash-completion/completions/lacewing",
+    "usr/share/doc/lacewing/NEWS.gz",
+    "usr/share/doc/lacewing/copyright",
+    "usr/share/lintian/overrides/lacewing",
+    "usr/share/man/man1/lacewing.1.gz",
+    "usr/share/man/man1/lacewing-classify.1.gz",
+];
 
 /// Builds the packages, unpacks them, and runs what is inside.
 pub(super) fn run() -> Result<Outcome> {
-    if let Some(what) = lacking(TESTED)? {
-        return Ok(Outcome::NotInstalled(what));
+    for musl in &ALL {
+        if let Some(what) = lacking(musl)? {
+            return Ok(Outcome::NotInstalled(what));
+        }
     }
     let want = said(|| process::built("lacewing-board", "lacewing-board"))?;
-    same(TESTED, &want)?;
+    ALL.iter().zip(PROFILES).try_for_each(|(musl, profile)| same(musl, profile, &want))?;
     Ok(Outcome::Passed)
 }
 
@@ -29,12 +45,11 @@ fn lacking(musl: &Musl) -> Result<Option<String>> {
     Ok(musl.missing()?.or_else(|| absent.map(|name| format!("no {name}"))))
 }
 
-fn same(musl: &Musl, want: &str) -> Result<()> {
-    let package::Package { deb, .. } = package::build(musl, PROFILE)?;
+fn same(musl: &Musl, profile: &str, want: &str) -> Result<()> {
+    let package::Package { deb, .. } = package::build(musl, profile)?;
     let folder = tempfile::tempdir()?;
     let root = folder.path();
-    let described = process::output(Command::new("dpkg-deb").arg("--info").arg(&deb))?;
-    ensure!(described.contains(&format!("Architecture: {}", musl.debian)), "{described}");
+    described(musl, &deb)?;
     process::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(root))?;
     process::run(Command::new("dpkg-deb").arg("--control").arg(&deb).arg(root.join("DEBIAN")))?;
     process::run(Command::new("md5sum").args(["--check", "--quiet", "DEBIAN/md5sums"]).current_dir(root))?;
@@ -45,6 +60,18 @@ fn same(musl: &Musl, want: &str) -> Result<()> {
     let classified = process::output(musl.emulated(&root.join("usr/bin/lacewing-classify")).args(images()))?;
     ensure!(classified.contains("boot.png: Ankle boot"), "{classified}");
     eprintln!("{}: the same, {} B", musl.triple, fs::metadata(root.join("usr/bin/lacewing"))?.len());
+    Ok(())
+}
+
+/// What the package says of itself.
+fn described(musl: &Musl, deb: &Path) -> Result<()> {
+    let told = |what| process::output(Command::new("dpkg-deb").arg(what).arg(deb));
+    let info = told("--info")?;
+    ensure!(info.lines().any(|line| line.trim() == format!("Architecture: {}", musl.debian)), "{info}");
+    let contents = told("--contents")?;
+    let paths = contents.lines().filter_map(|line| line.rsplit_once(" ./")).map(|(_, path)| path);
+    let files: Vec<_> = paths.filter(|path| !path.ends_with('/')).collect();
+    ensure!(files == FILES, "{contents}");
     Ok(())
 }
 
