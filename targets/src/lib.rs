@@ -98,6 +98,7 @@ pub fn native() -> Native {
 
 /// What [`native`] kernels want of a file on this processor: [`wish::Family::Portable`], where nothing.
 #[must_use]
+#[inline]
 pub fn native_family() -> wish::Family {
     #[cfg(lanes)]
     return wish::Family::Lanes;

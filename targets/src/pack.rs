@@ -10,7 +10,7 @@ use lacewing::format::{ALIGN, Layout, Op, Span};
 
 use crate::host::Linked;
 use crate::native_family;
-use crate::wish::{Family, Wish, Wished};
+use crate::wish::{Wish, Wished};
 
 /// The same program as [`native`](crate::native) kernels wish for it: weights in their order, behind the constants that are there, and bytes to
 /// work in, behind the arena. `None` if it is so already. Outputs are the same, bit for bit.
@@ -29,18 +29,17 @@ use crate::wish::{Family, Wish, Wished};
 /// model.run(&lacewing_targets::native(), &mut arena).unwrap();
 /// ```
 pub fn pack(model: &Model<'_, Linked>) -> Result<Option<Vec<u8>>, TooLarge> {
-    let family = native_family();
-    if model.ops().all(|mut op| wished(&mut op, family).is_none_or(|wished| wished.is_met())) {
+    if model.ops().all(|mut op| wished(&mut op).is_none_or(|wished| wished.is_met())) {
         return Ok(None);
     }
-    in_lines(|phase| packed(model, family, phase)).map(Some)
+    in_lines(|phase| packed(model, phase)).map(Some)
 }
 
 /// The file, if its constants begin `phase` bytes behind a line of the cache.
-fn packed(model: &Model<'_, Linked>, family: Family, phase: usize) -> Result<Vec<u8>, TooLarge> {
+fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> {
     let all = Span { offset: 0, len: model.header().constants_len };
     let builder = Builder::again(&model.header(), model.constants().get(all).unwrap_or_default()).lines(phase);
-    let mut packer = Packer { model, family, builder, scratch: 0 };
+    let mut packer = Packer { model, builder, scratch: 0 };
     let mut bands = model.bands().peekable();
     for (index, (mut op, record)) in model.records().enumerate() {
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
@@ -66,11 +65,12 @@ fn packed(model: &Model<'_, Linked>, family: Family, phase: usize) -> Result<Vec
     packer.finish()
 }
 
-/// The wish for a record in int8 or f32: what else some kernels have is for firmware, whose files are written for it.
-fn wished<'o>(op: &'o mut Op, family: Family) -> Option<Wished<'o>> {
+/// The wish for a record in int8 or f32: what else some kernels have is for firmware, whose files are written for it. The family is asked for here,
+/// where the compiler leaves out all others if there is but one.
+fn wished(op: &mut Op) -> Option<Wished<'_>> {
     match op {
-        Op::ConvI8(_) | Op::DepthwiseI8(_) | Op::FullyConnectedI8(_) => Wished::of(op, family),
-        Op::ConvF32(_) | Op::DepthwiseF32(_) | Op::FullyConnectedF32(_) => Wished::of(op, family),
+        Op::ConvI8(_) | Op::DepthwiseI8(_) | Op::FullyConnectedI8(_) => Wished::of(op, native_family()),
+        Op::ConvF32(_) | Op::DepthwiseF32(_) | Op::FullyConnectedF32(_) => Wished::of(op, native_family()),
         _ => None,
     }
 }
@@ -78,7 +78,6 @@ fn wished<'o>(op: &'o mut Op, family: Family) -> Option<Wished<'o>> {
 /// A file that is being written.
 struct Packer<'m> {
     model: &'m Model<'m, Linked>,
-    family: Family,
     builder: Builder,
     /// Bytes behind the arena.
     scratch: u32,
@@ -87,7 +86,7 @@ struct Packer<'m> {
 impl Packer<'_> {
     /// Changes a record that is not as it is wished for; whether it did.
     fn pack(&mut self, op: &mut Op) -> bool {
-        let Some(wished) = wished(op, self.family).filter(|wished| !wished.is_met()) else { return false };
+        let Some(wished) = wished(op).filter(|wished| !wished.is_met()) else { return false };
         let Wished { wish: Wish { layout, scratch, .. }, weights, size, real, .. } = wished;
         if *wished.layout != layout {
             let (constants, layouts) = (self.model.constants(), [*wished.layout, layout]);

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use super::finish;
 use super::grid::{self, Grid};
-use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square, put_block};
+use super::tile::{BLOCK, Depth, GROUP, Layer, Sixteen, Square, put_results};
 
 /// What an instruction set does with sixteen lanes.
 ///
@@ -54,7 +54,7 @@ pub(crate) trait Vectors: Sized {
     unsafe fn finish_all<const V: usize>(sums: &[Self::Sums; V], to: &[Self::Rounding<'_>; V], results: &mut [i8]) {
         for ((results, sums), to) in results.chunks_mut(BLOCK).zip(sums).zip(to) {
             // SAFETY: as the caller says.
-            put_block(results, &unsafe { Self::finish(*sums, to) });
+            put_results(results, &unsafe { Self::finish(*sums, to) });
         }
     }
     /// Sixteen numbers of each of four rows, which may be read, side by side: `to[4·i + r] = rows[r][i]`.

@@ -107,7 +107,9 @@ impl<'a> Layer<'a> {
         let y = y.get_mut(pixel.wrapping_mul(self.outputs)..).unwrap_or_default();
         match self.outputs {
             8 => put_each::<8>(y, results),
-            _ => results.iter().enumerate().for_each(|(n, results)| put_block(self.room::<1>(y, [n, block]), results)),
+            _ => {
+                results.iter().enumerate().for_each(|(n, results)| put_results(self.room::<1>(y, [n, block]), results))
+            }
         }
     }
 
@@ -138,6 +140,20 @@ fn blocks(numbers: &[i32]) -> (&[[i32; BLOCK]], [i32; BLOCK]) {
     let mut last = [0; BLOCK];
     last.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
     (full, last)
+}
+
+/// Writes as many results of a block as there is room for, in little time.
+#[inline(always)]
+pub(super) fn put_results(y: &mut [i8], results: &[i8; BLOCK]) {
+    match y.first_chunk_mut() {
+        Some(y) => *y = *results,
+        None => {
+            let (y, results) = piece::<i8, 8>(y, results);
+            let (y, results) = piece::<i8, 4>(y, results);
+            let (y, results) = piece::<i8, 2>(y, results);
+            piece::<i8, 1>(y, results);
+        }
+    }
 }
 
 /// Writes as many results of a block as there is room for, in little code.
