@@ -497,7 +497,8 @@ mod tests {
         let nets = (prop::collection::vec(block(), 2..9), 1..4usize, 5..12usize, any::<bool>());
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
             failure_persistence: None,
-            ..ProptestConfig::with_cases(100)
+            // Of a hundred nets once only 29 programs were in bands.
+            ..ProptestConfig::with_cases(200)
         });
         let found = std::cell::Cell::new([0; 2]);
         let find = |more: [bool; 2]| {
@@ -515,8 +516,7 @@ mod tests {
         };
         runner.run(&nets, check).unwrap();
         let [bands, rows] = found.get();
-        // How many of random nets are in bands varies; 29 were seen.
-        assert!(bands > 10 && rows > 30, "{bands} programs in bands, {rows} with the input row by row");
+        assert!(bands > 30 && rows > 30, "{bands} programs in bands, {rows} with the input row by row");
     }
 
     /// A program taken apart: its records, and the turns of the band that is all of it.
