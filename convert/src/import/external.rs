@@ -27,7 +27,7 @@ const EXTERNAL: u64 = 13;
 /// # Errors
 /// [`ConvertError::Tensor`] if a file cannot be read, is shorter than the model says, or does not lie in `folder`.
 pub fn self_contained(model: Vec<u8>, folder: &Path) -> Result<Vec<u8>, ConvertError> {
-    if !wire::any(&model, |message, number| matches!(message, Type::Tensor) && number == EXTERNAL) {
+    if !wire::any(&model, |message, number, _| matches!(message, Type::Tensor) && number == EXTERNAL) {
         return Ok(model);
     }
     Inside { folder, left: MOST }.rewritten(Type::Model, &model, 0)

@@ -49,22 +49,15 @@ pub(super) fn field(message: Type, number: u64) -> Option<Type> {
 /// # Errors
 /// If there is too much of it.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let (mut count, mut open) = (0, vec![(Type::Model, bytes)]);
-    while let Some((message, mut rest)) = open.pop() {
-        while let Some((number, content)) = next(&mut rest) {
-            let Some(inner) = content.and_then(|content| Some((field(message, number)?, content))) else { continue };
-            count += 1;
-            if count > MOST {
-                return Err(format!(
-                    "the file holds more than {MOST} nodes, tensors, attributes and names; split the model"
-                ));
-            }
-            if !matches!(inner.0, Type::Leaf) {
-                open.push(inner);
-            }
-        }
+    let mut count = 0;
+    let too_many = any(bytes, |_, _, inner| {
+        count += usize::from(inner.is_some());
+        count > MOST
+    });
+    match too_many {
+        true => Err(format!("the file holds more than {MOST} nodes, tensors, attributes and names; split the model")),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// The number of the next field, and its bytes if it has a length; `None` at the end.
@@ -82,15 +75,16 @@ pub(super) fn next<'b>(rest: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
     Some((tag >> 3, (tag & 7 == 2).then_some(content)))
 }
 
-/// Whether some field is of that kind, by its message's type and its number.
-pub(super) fn any(bytes: &[u8], is: impl Fn(Type, u64) -> bool) -> bool {
+/// Whether some field is of that kind, by its message's type, its number and what it holds.
+pub(super) fn any(bytes: &[u8], mut is: impl FnMut(Type, u64, Option<Type>) -> bool) -> bool {
     let mut open = vec![(Type::Model, bytes)];
     while let Some((message, mut rest)) = open.pop() {
         while let Some((number, content)) = next(&mut rest) {
-            if is(message, number) {
+            let inner = content.and_then(|content| Some((field(message, number)?, content)));
+            if is(message, number, inner.map(|(inner, _)| inner)) {
                 return true;
             }
-            open.extend(content.and_then(|content| Some((field(message, number)?, content))));
+            open.extend(inner.filter(|(inner, _)| !matches!(inner, Type::Leaf)));
         }
     }
     false
