@@ -147,12 +147,7 @@ fn blocks(numbers: &[i32]) -> (&[[i32; BLOCK]], [i32; BLOCK]) {
 pub(super) fn put_results(y: &mut [i8], results: &[i8; BLOCK]) {
     match y.first_chunk_mut() {
         Some(y) => *y = *results,
-        None => {
-            let (y, results) = piece::<i8, 8>(y, results);
-            let (y, results) = piece::<i8, 4>(y, results);
-            let (y, results) = piece::<i8, 2>(y, results);
-            piece::<i8, 1>(y, results);
-        }
+        None => put_few(y, results),
     }
 }
 
@@ -179,6 +174,12 @@ pub(super) fn put_some<T: Copy>(y: &mut [T], from: &[T]) {
     let (y, from) = piece::<T, 64>(y, from);
     let (y, from) = piece::<T, 32>(y, from);
     let (y, from) = piece::<T, 16>(y, from);
+    put_few(y, from);
+}
+
+/// The same of up to fifteen numbers.
+#[inline(always)]
+fn put_few<T: Copy>(y: &mut [T], from: &[T]) {
     let (y, from) = piece::<T, 8>(y, from);
     let (y, from) = piece::<T, 4>(y, from);
     let (y, from) = piece::<T, 2>(y, from);
