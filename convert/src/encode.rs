@@ -175,12 +175,15 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
     values.iter().map(port).collect()
 }
 
-/// Row-major `[o][k]` weights in the order of `layout`, zeros in its padding.
-fn reorder<W: Copy + Default>(weights: &[W], outputs: u32, layout: Layout) -> Vec<W> {
-    let depth = weights.len() as u32 / outputs;
+/// Row-major weights `[o][ky][kx]` in the order of a layout, zeros in its padding, with so many columns.
+fn reorder<W: Copy + Default>(weights: &[W], outputs: u32, (layout, columns): (Layout, u32)) -> Vec<W> {
+    let kernel = [weights.len() as u32 / outputs / columns, columns];
+    let depth = layout.taps(kernel).unwrap_or(0);
     let mut ordered = vec![W::default(); layout.len(outputs, depth).unwrap_or(0) as usize];
-    for (i, weight) in (0..).zip(weights) {
-        ordered[layout.index(i / depth, i % depth, depth) as usize] = *weight;
+    let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| [ky, kx]));
+    let places = (0..outputs).flat_map(|o| taps.clone().map(move |tap| (o, layout.tap(tap, columns))));
+    for ((o, k), weight) in places.zip(weights) {
+        ordered[layout.index(o, k, depth) as usize] = *weight;
     }
     ordered
 }
@@ -324,10 +327,10 @@ impl Writer<'_> {
         self.context.plan.scratch(self.node)
     }
 
-    /// Row-major `[o][k]` weights among the constants in the order of `layout`, those of int4 two in a byte, the first in the low half;
-    /// for [`Layout::PAIRS`] none of an odd output is −128.
-    pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8], layout: Layout) -> Span {
-        let mut weights = reorder(weights, self.output().shape[3], layout);
+    /// Row-major weights `[o][ky][kx]` among the constants in the order of a layout, with as many columns as a depthwise convolution has, else one.
+    /// Those of int4 are two in a byte, the first in the low half; for [`Layout::PAIRS`] none of an odd output is −128.
+    pub(crate) fn weights_constant(&mut self, bits: Bits, weights: &[i8], (layout, columns): (Layout, u32)) -> Span {
+        let mut weights = reorder(weights, self.output().shape[3], (layout, columns));
         if layout == Layout::PAIRS {
             for [even, odd] in weights.as_chunks_mut().0 {
                 *odd -= i8::from(*even < 0);
@@ -340,9 +343,9 @@ impl Writer<'_> {
         }
     }
 
-    /// The node's weights in f32 among the constants in the order of `layout`.
-    pub(crate) fn float_weights(&mut self, layout: Layout) -> Span {
-        let weights = reorder(&self.floats(1, 0), self.output().shape[3], layout);
+    /// The same of the node's weights in f32.
+    pub(crate) fn float_weights(&mut self, order: (Layout, u32)) -> Span {
+        let weights = reorder(&self.floats(1, 0), self.output().shape[3], order);
         self.constant(&weights)
     }
 

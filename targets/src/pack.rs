@@ -87,12 +87,12 @@ impl Packer<'_> {
     /// Changes a record that is not as it is wished for; whether it did.
     fn pack(&mut self, op: &mut Op) -> bool {
         let Some(wished) = wished(op).filter(|wished| !wished.is_met()) else { return false };
-        let Wished { wish: Wish { layout, scratch, .. }, weights, size, real, .. } = wished;
+        let Wished { wish: Wish { layout, scratch, .. }, weights, outputs, kernel, real, .. } = wished;
         if *wished.layout != layout {
-            let (constants, layouts) = (self.model.constants(), [*wished.layout, layout]);
+            let (constants, layouts, shape) = (self.model.constants(), [*wished.layout, layout], (outputs, kernel));
             let ordered = match real && cfg!(feature = "float") {
-                true => reordered::<f32>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
-                false => reordered::<i8>(constants, *weights, layouts, size).map(|all| self.builder.constant(&all)),
+                true => reordered::<f32>(constants, *weights, layouts, shape).map(|all| self.builder.constant(&all)),
+                false => reordered::<i8>(constants, *weights, layouts, shape).map(|all| self.builder.constant(&all)),
             };
             let Some(ordered) = ordered else { return false };
             (*weights, *wished.layout) = (ordered, layout);
@@ -118,15 +118,17 @@ fn reordered<W: Weight>(
     constants: Constants<'_>,
     weights: Span,
     [from, to]: [Layout; 2],
-    [outputs, depth]: [u32; 2],
+    (outputs, kernel): (u32, [u32; 2]),
 ) -> Option<Vec<W>> {
     let weights = constants.get::<W>(weights).ok()?;
-    let at = |o: u32, k: u32| weights.get(from.index(o, k, depth) as usize).copied();
-    let mut ordered = vec![W::default(); to.len(outputs, depth)? as usize];
+    let [depth, new_depth] = [from.taps(kernel)?, to.taps(kernel)?];
+    let at = |o: u32, tap| weights.get(from.index(o, from.tap(tap, kernel[1]), depth) as usize).copied();
+    let mut ordered = vec![W::default(); to.len(outputs, new_depth)? as usize];
     for o in 0..outputs {
-        for k in 0..depth {
-            let carries = from.carries(o) && at(o.checked_sub(1)?, k)? < W::default();
-            *ordered.get_mut(to.index(o, k, depth) as usize)? = if carries { at(o, k)?.carried()? } else { at(o, k)? };
+        for tap in (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| [ky, kx])) {
+            let carries = from.carries(o) && at(o.checked_sub(1)?, tap)? < W::default();
+            let place = to.index(o, to.tap(tap, kernel[1]), new_depth);
+            *ordered.get_mut(place as usize)? = if carries { at(o, tap)?.carried()? } else { at(o, tap)? };
         }
     }
     Some(ordered)

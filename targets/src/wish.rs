@@ -47,27 +47,30 @@ pub struct Wished<'a> {
     pub real: bool,
     /// Bytes to work in; `None` where no kernels want any.
     pub scratch: Option<&'a mut Span>,
-    /// Outputs, and weights of each.
-    pub size: [u32; 2],
+    /// Outputs.
+    pub outputs: u32,
+    /// Rows and columns of the weights of each, for [`Layout::tap`]: the kernel of a depthwise convolution, or one column.
+    pub kernel: [u32; 2],
 }
 
 impl<'a> Wished<'a> {
     /// The record, if it has symmetric weights and a rounding that kernels know, and they have a wish for it.
     pub fn of(op: &'a mut Op, kernels: Family) -> Option<Self> {
         macro_rules! wished {
-            ($op:expr, $wish:expr, $size:expr) => {
+            ($op:expr, $wish:expr, $kernel:expr) => {
                 wished!(
                     $op,
                     $wish.filter(|_| rounds(&$op.requant)),
-                    $size,
+                    $kernel,
                     real: false,
                     scratch: Some(&mut $op.scratch)
                 )
             };
-            ($op:expr, $wish:expr, $size:expr, real: $real:expr, scratch: $scratch:expr) => {
+            ($op:expr, $wish:expr, $kernel:expr, real: $real:expr, scratch: $scratch:expr) => {
                 Some(Self {
                     wish: $wish?,
-                    size: $size,
+                    outputs: $op.output.shape[3],
+                    kernel: $kernel,
                     layout: &mut $op.layout,
                     weights: &mut $op.weights,
                     real: $real,
@@ -77,47 +80,45 @@ impl<'a> Wished<'a> {
         }
         match op {
             Op::ConvI8(op) if is_plain(op) => {
-                wished!(op, kernels.conv_i8(&op.input, &op.output, &op.window), matrix(op)?)
+                wished!(op, kernels.conv_i8(&op.input, &op.output, &op.window), column(op)?)
             }
-            Op::ConvI16(op) if is_plain(op) => wished!(op, kernels.conv_i16(&op.input, &op.window), matrix(op)?),
-            Op::ConvW4(ConvW4(op)) if is_plain(op) => wished!(op, kernels.conv_w4(&op.input, &op.window), matrix(op)?),
+            Op::ConvI16(op) if is_plain(op) => wished!(op, kernels.conv_i16(&op.input, &op.window), column(op)?),
+            Op::ConvW4(ConvW4(op)) if is_plain(op) => wished!(op, kernels.conv_w4(&op.input, &op.window), column(op)?),
             Op::DepthwiseI8(op) => {
                 let wish = kernels.depthwise_i8(&op.input, &op.output, &op.window);
-                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+                wished!(op, wish, op.window.kernel)
             }
             Op::DepthwiseI16(op) => {
                 let wish = kernels.depthwise_i16(&op.input, &op.output, &op.window);
-                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+                wished!(op, wish, op.window.kernel)
             }
             Op::DepthwiseW4(DepthwiseW4(op)) => {
                 let wish = kernels.depthwise_w4(&op.input, &op.output, &op.window);
-                wished!(op, wish, [op.output.shape[3], taps(&op.window)?])
+                wished!(op, wish, op.window.kernel)
             }
             Op::FullyConnectedI8(op) if op.zeros.len == 0 => {
-                let size = [op.output.shape[3], op.input.shape[3]];
-                wished!(op, kernels.fully_connected_i8(size[1], size[0]), size)
+                let [depth, outputs] = [op.input.shape[3], op.output.shape[3]];
+                wished!(op, kernels.fully_connected_i8(depth, outputs), [depth, 1])
             }
             Op::FullyConnectedI16(op) if op.zeros.len == 0 => {
-                let size = [op.output.shape[3], op.input.shape[3]];
-                wished!(op, kernels.fully_connected_i16(size[1]), size)
+                let depth = op.input.shape[3];
+                wished!(op, kernels.fully_connected_i16(depth), [depth, 1])
             }
             Op::FullyConnectedW4(FullyConnectedW4(op)) if op.zeros.len == 0 => {
-                let size = [op.output.shape[3], op.input.shape[3]];
-                wished!(op, kernels.fully_connected_w4(size[1]), size)
+                let depth = op.input.shape[3];
+                wished!(op, kernels.fully_connected_w4(depth), [depth, 1])
             }
             Op::ConvF32(op) if op.groups == 1 => {
-                let size = [op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?];
+                let depth = taps(&op.window)?.checked_mul(op.input.shape[3])?;
                 let wish = kernels.conv_f32(&op.input, &op.window);
-                wished!(op, wish, size, real: true, scratch: Some(&mut op.scratch))
+                wished!(op, wish, [depth, 1], real: true, scratch: Some(&mut op.scratch))
             }
             Op::DepthwiseF32(op) => {
                 let wish = kernels.depthwise_f32(&op.input, &op.output, &op.window);
-                let size = [op.output.shape[3], taps(&op.window)?];
-                wished!(op, wish, size, real: true, scratch: Some(&mut op.scratch))
+                wished!(op, wish, op.window.kernel, real: true, scratch: Some(&mut op.scratch))
             }
             Op::FullyConnectedF32(op) => {
-                let size = [op.output.shape[3], op.input.shape[3]];
-                wished!(op, kernels.fully_connected_f32(), size, real: true, scratch: None)
+                wished!(op, kernels.fully_connected_f32(), [op.input.shape[3], 1], real: true, scratch: None)
             }
             _ => None,
         }
@@ -130,9 +131,9 @@ impl<'a> Wished<'a> {
     }
 }
 
-/// Outputs of a convolution, and weights of each.
-fn matrix<T>(op: &Conv<T>) -> Option<[u32; 2]> {
-    Some([op.output.shape[3], taps(&op.window)?.checked_mul(op.input.shape[3])?])
+/// The weights of an output of a convolution, in one column.
+fn column<T>(op: &Conv<T>) -> Option<[u32; 2]> {
+    Some([taps(&op.window)?.checked_mul(op.input.shape[3])?, 1])
 }
 
 fn taps(window: &Window) -> Option<u32> {

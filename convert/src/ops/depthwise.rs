@@ -18,13 +18,13 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
     to: &mut Writer<'_>,
 ) -> Result<(), ConvertError> {
     let Sums { weights, bits, bias, requant, .. } = sums::<T>(input, output, to)?;
-    let outputs = to.output().shape[3];
+    let (outputs, columns) = (to.output().shape[3], window.kernel[1] as u32);
     let layout = to.layout(usual(outputs), &requant);
     let record = Depthwise {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        weights: to.weights_constant(bits, &weights, layout),
+        weights: to.weights_constant(bits, &weights, (layout, columns)),
         layout,
         bias,
         input_zero: zero(input),
@@ -36,14 +36,14 @@ pub(super) fn encode_integers<T: Numbers + Pushed<Depthwise<T>>>(
 
 /// Writes a depthwise convolution in f32.
 pub(super) fn encode_f32(window: &Window, to: &mut Writer<'_>) -> Result<(), ConvertError> {
-    let outputs = to.output().shape[3];
+    let (outputs, columns) = (to.output().shape[3], window.kernel[1] as u32);
     let (lo, hi) = to.clamp();
     let layout = to.layout_f32(usual(outputs));
     let record = DepthwiseF32 {
         input: to.input(0),
         output: to.output(),
         window: window_of(window),
-        weights: to.float_weights(layout),
+        weights: to.float_weights((layout, columns)),
         layout,
         bias: to.float_constant(2, outputs as usize),
         lo,

@@ -126,7 +126,7 @@ fn encode_integers<T: Numbers + Pushed<FullyConnected<T>>>(
     let record = FullyConnected {
         input: to.input(0),
         output: to.output(),
-        weights: to.weights_constant(bits, &weights, layout),
+        weights: to.weights_constant(bits, &weights, (layout, 1)),
         layout,
         zeros,
         bias,
@@ -143,7 +143,7 @@ fn encode_f32(to: &mut Writer<'_>) -> Result<(), ConvertError> {
     let record = FullyConnectedF32 {
         input: to.input(0),
         output: to.output(),
-        weights: to.float_weights(layout),
+        weights: to.float_weights((layout, 1)),
         layout,
         bias: to.float_constant(2, outputs),
         lo,

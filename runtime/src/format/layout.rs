@@ -77,6 +77,20 @@ impl Layout {
         (b.wrapping_mul(t).wrapping_add(in_group / d), group.wrapping_mul(d).wrapping_add(in_group % d))
     }
 
+    /// `K` of a depthwise convolution with kernel `[kh, kw]`, whose columns of taps are cut into groups of `depth`: `⌈kh / D⌉·D·kw`; `None` if that
+    /// exceeds `u32`.
+    #[must_use]
+    pub fn taps(self, [kh, kw]: [u32; 2]) -> Option<u32> {
+        kh.checked_next_multiple_of(u32::from(self.depth.max(1)))?.checked_mul(kw)
+    }
+
+    /// `k` of tap `[ky, kx]` there: `(⌊ky / D⌋·kw + kx)·D + ky mod D`. With `D = 1` this is `ky·kw + kx`; with `kw = 1` it is `ky` in any layout.
+    #[must_use]
+    pub fn tap(self, [ky, kx]: [u32; 2], kw: u32) -> u32 {
+        let d = u32::from(self.depth.max(1));
+        (ky / d).wrapping_mul(kw).wrapping_add(kx).wrapping_mul(d).wrapping_add(ky % d)
+    }
+
     /// Whether 1 is added to the stored element of output `o` to make its weight if the element before it is negative: in [`Layout::PAIRS`]
     /// where `o` is odd.
     #[must_use]
@@ -117,6 +131,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn taps_of_a_column_stand_side_by_side() {
+        let taps = || (0..5).flat_map(|ky| (0..3).map(move |kx| [ky, kx]));
+        assert!(taps().map(|tap| Layout::channels_last(7).tap(tap, 3)).eq(0..15));
+        let columns = Layout { outputs: 16, depth: 4 };
+        assert!(taps().map(|tap| columns.tap(tap, 3)).eq([0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 16, 20]));
+        assert_eq!((columns.taps([5, 3]), columns.taps([5, u32::MAX])), (Some(24), None));
+        assert!((0..9).all(|k| columns.tap([k, 0], 1) == k));
     }
 
     #[test]

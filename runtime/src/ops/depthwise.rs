@@ -6,7 +6,7 @@
 
 use super::clamp;
 use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
-use super::weights::{Reals, W4, Weight, packed};
+use super::weights::{W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
 use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
@@ -26,7 +26,7 @@ pub struct Depthwise<T> {
     pub window: Window,
     /// `i8` weights, ordered by `layout`; `[kh][kw][o]` is `Layout::channels_last`.
     pub weights: Span,
-    /// Order of the weights, with `k = ky·kw + kx`.
+    /// Order of the weights, with `k` of [`Layout::tap`].
     pub layout: Layout,
     /// Bias for each output channel, the input's zero point folded in: `i32` for int8, `i64` for int16.
     pub bias: Span,
@@ -52,7 +52,7 @@ pub struct DepthwiseF32 {
     pub window: Window,
     /// `f32` weights, ordered by `layout`; `[kh][kw][o]` is `Layout::channels_last`.
     pub weights: Span,
-    /// Order of the weights, with `k = ky·kw + kx`.
+    /// Order of the weights, with `k` of [`Layout::tap`].
     pub layout: Layout,
     /// `f32` bias for each output channel.
     pub bias: Span,
@@ -138,8 +138,8 @@ impl Record for DepthwiseW4 {
 impl<T: Int> Depthwise<T> {
     fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, dtype)?;
-        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        let len = self.layout.len(outputs, depth).filter(|_| self.layout != Layout::PAIRS);
+        let outputs = outputs(&self.input, &self.output)?;
+        let len = Order::new(self.layout, &self.window).and_then(|order| order.len(outputs));
         W::check(constants, self.weights, len)?;
         constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
@@ -175,8 +175,9 @@ impl Record for DepthwiseF32 {
 
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
-        let (outputs, depth) = matrix(&self.input, &self.output, &self.window)?;
-        Reals::check(constants, self.weights, (self.layout, outputs, depth))?;
+        let outputs = outputs(&self.input, &self.output)?;
+        let len = Order::new(self.layout, &self.window).and_then(|order| order.len(outputs));
+        constants.check::<f32>(self.weights, len.ok_or(Flaw::Parameter)?)?;
         constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
@@ -189,14 +190,36 @@ impl Record for DepthwiseF32 {
     }
 }
 
-/// Output channels and taps, the channels checked.
-fn matrix(input: &Tensor, output: &Tensor, window: &Window) -> Result<(u32, u32), Flaw> {
-    let [.., channels] = input.shape;
-    let [.., outputs] = output.shape;
-    let [kh, kw] = window.kernel;
-    match channels > 0 && outputs.is_multiple_of(channels) {
-        true => Ok((outputs, kh.checked_mul(kw).ok_or(Flaw::Shape)?)),
-        false => Err(Flaw::Shape),
+/// Output channels, checked.
+fn outputs(input: &Tensor, output: &Tensor) -> Result<u32, Flaw> {
+    let ([.., channels], [.., outputs]) = (input.shape, output.shape);
+    (channels > 0 && outputs.is_multiple_of(channels)).then_some(outputs).ok_or(Flaw::Shape)
+}
+
+/// Where weights are in a layout.
+struct Order {
+    layout: Layout,
+    /// Columns of taps.
+    columns: u32,
+    /// Weights of each output, padding included.
+    depth: u32,
+}
+
+impl Order {
+    fn new(layout: Layout, window: &Window) -> Option<Self> {
+        let depth = layout.taps(window.kernel).filter(|_| layout != Layout::PAIRS)?;
+        Some(Self { layout, columns: window.kernel[1], depth })
+    }
+
+    /// The weights of so many outputs.
+    fn len(&self, outputs: u32) -> Option<u32> {
+        self.layout.len(outputs, self.depth)
+    }
+
+    /// The position of output `o`'s weight for tap `k = ky·kw + kx`.
+    fn index(&self, o: u32, k: u32) -> usize {
+        let kw = self.columns.max(1);
+        self.layout.index(o, self.layout.tap([k / kw, k % kw], kw), self.depth) as usize
     }
 }
 
@@ -217,11 +240,11 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
     let weights = constants.get::<i8>(op.weights)?;
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
-    let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
-    let line = line(op.layout, outputs);
+    let order = Order::new(op.layout, &op.window).ok_or(Fault)?;
+    let line = line(op.layout, op.output.shape[3]);
     let weights = |o: u32, k: u32| match line {
         Some(line) => W::block(weights, k.wrapping_mul(line).wrapping_add(o)),
-        None => gather(|i| W::at(weights, op.layout.index(o.wrapping_add(i), k, taps) as usize)),
+        None => gather(|i| W::at(weights, order.index(o.wrapping_add(i), k))),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
@@ -244,11 +267,11 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
 pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
     let weights = constants.get::<f32>(op.weights)?;
     let bias = constants.get::<f32>(op.bias)?;
-    let (outputs, taps) = matrix(&op.input, &op.output, &op.window).map_err(|_| Fault)?;
-    let line = line(op.layout, outputs);
+    let order = Order::new(op.layout, &op.window).ok_or(Fault)?;
+    let line = line(op.layout, op.output.shape[3]);
     let weights = |o: u32, k: u32| match line {
         Some(line) => block(weights, k.wrapping_mul(line).wrapping_add(o)),
-        None => gather(|i| weights.get(op.layout.index(o.wrapping_add(i), k, taps) as usize).copied()),
+        None => gather(|i| weights.get(order.index(o.wrapping_add(i), k)).copied()),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);

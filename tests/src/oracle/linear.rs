@@ -6,7 +6,7 @@ use lacewing::ops::depthwise::Depthwise;
 use lacewing::ops::fully_connected::FullyConnected;
 use lacewing::ops::{ConvF32, DepthwiseF32, FullyConnectedF32};
 
-use super::position::{dims, index, positions, taps, unpack, unpack_tiles};
+use super::position::{columns, dims, index, positions, taps, unpack, unpack_tiles};
 use super::requant::{Integer, channel};
 use super::values::{Answer, Constants, Near, Values};
 
@@ -40,8 +40,7 @@ pub(super) fn conv_f32(op: &ConvF32, constants: Constants<'_>, x: &[f32]) -> Ans
 pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, w: Vec<i8>, constants: Constants<'_>, x: &Values) -> Answer {
     let x = T::of(x);
     let [.., outputs] = dims(&op.output);
-    let depth = (op.window.kernel[0] * op.window.kernel[1]) as usize;
-    let w = centered(unpack(&w, op.layout, outputs, depth), &[]);
+    let w = columns(op.layout, &op.window, |depth| unpack(&w, op.layout, outputs, depth));
     let bias = T::biases(constants, op.bias);
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
@@ -53,7 +52,7 @@ pub(super) fn depthwise_int<T: Integer>(op: &Depthwise<T>, w: Vec<i8>, constants
 pub(super) fn depthwise_f32(op: &DepthwiseF32, constants: Constants<'_>, x: &[f32]) -> Answer {
     let [.., outputs] = dims(&op.output);
     let (w, bias) = (constants.f32(op.weights), constants.f32(op.bias));
-    let w = unpack_tiles(&w, op.layout, outputs, (op.window.kernel[0] * op.window.kernel[1]) as usize);
+    let w = columns(op.layout, &op.window, |depth| unpack_tiles(&w, op.layout, outputs, depth));
     let value = |at: [usize; 4]| {
         let terms = depthwise(&op.input, &op.output, &op.window, at);
         sum_f32(bias[at[3]], |k| w[at[3]][k], x, &terms).clamp(op.lo, op.hi)

@@ -84,6 +84,22 @@ pub(super) fn unpack_tiles<W: Copy + Default>(
     weights
 }
 
+/// Weights `[o][ky·kw + kx]` of a depthwise convolution, whose layout takes groups out of each column of taps, column after column.
+pub(super) fn columns<W: Copy>(layout: Layout, window: &Window, unpack: impl Fn(usize) -> Vec<Vec<W>>) -> Vec<Vec<W>> {
+    let ([kh, kw], group) = (window.kernel.map(|taps| taps as usize), usize::from(layout.depth));
+    let in_order = |stored: Vec<W>| {
+        let mut rows: Vec<Vec<W>> = vec![Vec::new(); kh.next_multiple_of(group)];
+        for (at, column) in stored.chunks(group).enumerate() {
+            for (row, weight) in column.iter().enumerate() {
+                rows[at / kw * group + row].push(*weight);
+            }
+        }
+        rows.truncate(kh);
+        rows.concat()
+    };
+    unpack(kh.next_multiple_of(group) * kw).into_iter().map(in_order).collect()
+}
+
 /// The same of `Layout::PAIRS`: for two outputs each, weights 0, 2, 1 and 3 of four as `w[o] + 256·w[o + 1]`.
 fn unpack_pairs(stored: &[i8], outputs: usize, depth: usize) -> Vec<Vec<i32>> {
     let mut weights = vec![vec![0; depth.next_multiple_of(4)]; outputs.next_multiple_of(2)];

@@ -51,7 +51,7 @@ fn wanted<T: Element>(bits: u32) -> &'static [(u16, u8)] {
 }
 
 /// What they want of a depthwise convolution, if it is neither plain nor channels last.
-const DEPTHWISE: &[(u16, u8)] = &[(16, 1)];
+const DEPTHWISE: &[(u16, u8)] = &[(16, 1), (16, 4), (32, 4)];
 
 /// What they want in f32.
 const REALS: &[(u16, u8)] = &[(16, 1)];
@@ -169,7 +169,7 @@ fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedS
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
             let layout = reals(order, outputs);
-            let depth = geometry.window.kernel.iter().product();
+            let depth = layout.taps(geometry.window.kernel).expect("a small kernel");
             let values = scene.values(dtype::<T>(), shape.iter().product());
             let op = Depthwise {
                 input: scene.input(source, values, shape),
@@ -193,7 +193,7 @@ pub(super) fn depthwise_f32() -> BoxedStrategy<Case> {
             let mut scene = Scene::new(fill);
             let (shape, outputs) = (geometry.input(c), c * m);
             let layout = reals(order, outputs);
-            let depth = geometry.window.kernel.iter().product();
+            let depth = layout.taps(geometry.window.kernel).expect("a small kernel");
             let values = Values::F32(scene.eighths(shape.iter().product()));
             let op = DepthwiseF32 {
                 input: scene.input(source, values, shape),
