@@ -31,6 +31,12 @@ macro_rules! four_registers {
             // SAFETY: the caller says that sixteen bytes of each row may be read.
             unsafe { super::interleave(rows, to) }
         }
+
+        #[inline(always)]
+        unsafe fn later(group: Four<int8x16_t>) -> Four<int8x16_t> {
+            // SAFETY: NEON is part of AArch64.
+            group.map(|lanes| unsafe { vreinterpretq_s8_u32(vshlq_n_u32::<8>(vreinterpretq_u32_s8(lanes))) })
+        }
     };
 }
 

@@ -279,7 +279,7 @@ impl Present {
         call!(self, add(add));
     }
 
-    /// The numbers of four rows side by side: `to[4·i + r] = rows[r][i]`.
+    /// The numbers of four rows side by side, raised if they must be: `to[4·i + r] = rows[r][i]`.
     pub(super) fn interleave(self, rows: [&[[i8; BLOCK]]; 4], to: &mut [[i8; GROUP]]) {
         call!(self, interleave(rows, to));
     }

@@ -49,12 +49,12 @@ pub(super) unsafe fn vector(square: &mut Square<'_>) {
     }
 }
 
-/// See [`Depth`].
+/// See [`Depth`]; one row.
 ///
 /// # Safety
 /// The processor has NEON, and [`Depth::fits`].
 pub(super) unsafe fn depth(depth: &mut Depth<'_>) {
-    let Depth { x, steps: [rows, step, tap], count, taps: [fours, taps], layer, ref mut y } = *depth;
+    let Depth { x, steps: [rows, step, tap], count, taps: [fours, taps], layer, ref mut y, .. } = *depth;
     // SAFETY: `fits` says that there are taps, that what those of all pixels read lies in `x`, and that there are weights of all taps.
     each(layer, (x, [step, BYTES], count), y, |tile| unsafe {
         armv7::columns(&mut Columns { tile, fours, rows, taps, tap });

@@ -57,7 +57,9 @@ pub(crate) trait Vectors: Sized {
             put_results(results, &unsafe { Self::finish(*sums, to) });
         }
     }
-    /// Sixteen numbers of each of four rows, which may be read, side by side: `to[4·i + r] = rows[r][i]`.
+    /// The weights of each lane one row later: `b[4·i + r + 1] = a[4·i + r]`, and 0 for the first row.
+    unsafe fn later(group: Self::Group) -> Self::Group;
+    /// Sixteen numbers of each of four rows, which may be read, side by side, raised if they must be: `to[4·i + r] = rows[r][i]`.
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]);
     /// The same of 64 numbers of each row.
     #[inline(always)]
@@ -287,7 +289,7 @@ pub(super) unsafe fn depth<L: Vectors, const V: usize>(depth: &mut Depth<'_>) {
         // SAFETY: as the caller says; so many blocks are left.
         block = block.wrapping_add(unsafe {
             match left {
-                _ if V >= 4 && left >= 4 => taps::<L, 4>(depth, block),
+                _ if V >= 4 && left >= 4 && depth.below.is_none() => taps::<L, 4>(depth, block),
                 _ if V >= 2 && left >= 2 => taps::<L, 2>(depth, block),
                 _ => taps::<L, 1>(depth, block),
             }
@@ -300,18 +302,20 @@ pub(super) unsafe fn depth<L: Vectors, const V: usize>(depth: &mut Depth<'_>) {
 unsafe fn taps<L: Vectors, const V: usize>(depth: &mut Depth<'_>, block: usize) -> usize {
     // SAFETY: as the caller says.
     unsafe {
-        match depth.taps {
-            [1, 3] => channels::<L, 3, V>(depth, block),
-            _ => channels::<L, 0, V>(depth, block),
+        match (depth.taps, depth.below.is_some()) {
+            ([1, 3], false) => channels::<L, 3, V, 1>(depth, block),
+            ([1, 3], true) => channels::<L, 3, V, 2>(depth, block),
+            (_, false) => channels::<L, 0, V, 1>(depth, block),
+            (_, true) => channels::<L, 0, V, 2>(depth, block),
         }
     }
     V
 }
 
-/// `V` blocks of channels of all pixels; `T` groups of weights that stay in registers, or any number if it is 0.
+/// `V` blocks of channels of all pixels, of `R` rows; `T` groups of weights that stay in registers, or any number if it is 0.
 #[inline(always)]
-unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth<'_>, block: usize) {
-    let Depth { x, steps: [rows, pixel, tap], count, taps: [_, taps], layer, ref mut y } = *depth;
+unsafe fn channels<L: Vectors, const T: usize, const V: usize, const R: usize>(depth: &mut Depth<'_>, block: usize) {
+    let Depth { x, steps: [rows, pixel, tap], count, taps: [_, taps], layer, below, ref mut y } = *depth;
     let ([group_step, block_step], from) = (layer.steps, block.wrapping_mul(GROUP));
     // SAFETY: `fits` says that all groups of weights of the blocks are there.
     let weight = |g: usize, v: usize| unsafe {
@@ -325,25 +329,44 @@ unsafe fn channels<L: Vectors, const T: usize, const V: usize>(depth: &mut Depth
     // SAFETY: as the caller says.
     let (begin, to) = unsafe { (begun::<L, V>(layer, block), finish::roundings::<L, V>(layer, block)) };
     for p in 0..count {
-        let mut sums = begin;
+        let mut sums = [begin; R];
         // SAFETY: `fits` says that what all taps of all pixels read lies in `x`.
         unsafe {
             let start = x.as_ptr().add(p.wrapping_mul(pixel).wrapping_add(from));
             for (t, w) in kept.iter().enumerate() {
-                for (v, (sums, w)) in sums.iter_mut().zip(w).enumerate() {
+                for (v, w) in w.iter().enumerate() {
                     let at = t.wrapping_mul(tap).wrapping_add(v.wrapping_mul(GROUP));
-                    *sums = L::dot(*sums, L::group(start.add(at)), *w);
+                    rows_of::<L, V, R>(&mut sums, v, L::group(start.add(at)), *w);
                 }
             }
             for g in 0..if T == 0 { layer.groups } else { 0 } {
                 let at = (g / taps).wrapping_mul(rows).wrapping_add((g % taps).wrapping_mul(tap));
-                for (v, sums) in sums.iter_mut().enumerate() {
+                for v in 0..V {
                     let at = at.wrapping_add(v.wrapping_mul(GROUP));
-                    *sums = L::dot(*sums, L::group(start.add(at)), weight(g, v));
+                    rows_of::<L, V, R>(&mut sums, v, L::group(start.add(at)), weight(g, v));
                 }
             }
         }
+        let [first, others @ ..] = &sums[..] else { continue };
         // SAFETY: as the caller says.
-        unsafe { L::finish_all(&sums, &to, layer.room::<V>(y, [p, block])) };
+        unsafe { L::finish_all(first, &to, layer.room::<V>(y, [p, block])) };
+        if let ([sums], Some(y)) = (others, below.and_then(|below| y.get_mut(below..))) {
+            // SAFETY: the same.
+            unsafe { L::finish_all(sums, &to, layer.room::<V>(y, [p, block])) };
+        }
+    }
+}
+
+/// Adds the products of one group to the sums of a block, of the row and of that below.
+#[inline(always)]
+unsafe fn rows_of<L: Vectors, const V: usize, const R: usize>(
+    sums: &mut [[L::Sums; V]; R],
+    v: usize,
+    x: L::Group,
+    w: L::Group,
+) {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller says that the processor has the instruction set.
+        sums[v] = unsafe { L::dot(sums[v], x, if row == 0 { w } else { L::later(w) }) };
     }
 }

@@ -72,6 +72,12 @@ impl Vectors for Plain {
     }
 
     #[inline(always)]
+    unsafe fn later(mut group: [i8; GROUP]) -> [i8; GROUP] {
+        group.as_chunks_mut::<4>().0.iter_mut().for_each(|[a, b, c, d]| [*a, *b, *c, *d] = [0, *a, *b, *c]);
+        group
+    }
+
+    #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         for (i, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
             // SAFETY: the caller says that sixteen numbers of each row may be read.

@@ -48,7 +48,7 @@ pub(super) unsafe fn surplus<L: Vectors>(layer: &Layer<'_>, to: &mut [[i32; BLOC
     }
 }
 
-/// The numbers of four rows side by side: `to[4·i + r] = rows[r][i]`.
+/// The numbers of four rows side by side, raised if they must be: `to[4·i + r] = rows[r][i]`.
 ///
 /// # Safety
 /// The processor has the instruction set.

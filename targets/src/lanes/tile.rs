@@ -230,7 +230,7 @@ impl Square<'_> {
 
 /// Pixels of a depthwise convolution, whose input rows were interleaved by fours.
 ///
-/// `y[p·C + c] = q(Σ_g Σ_t Σ_{i < 4} w[g][t][c][i] · x[g·rows + p·step + t·tap + 4·c + i])`
+/// `y[p·C + c] = q(Σ_g Σ_t Σ_{i < 4} w[g][t][c][i] · x[g·rows + p·step + t·tap + 4·c + i])`, in the row below with `x[… + i + 1]`.
 #[derive(Debug)]
 pub(super) struct Depth<'a> {
     /// The interleaved rows.
@@ -243,6 +243,9 @@ pub(super) struct Depth<'a> {
     pub(super) taps: [usize; 2],
     /// The constants; the groups of weights are in the order `[g][t]` for all blocks each.
     pub(super) layer: &'a Layer<'a>,
+    /// From the outputs of the pixels to those of the row below, which reads the same four rows but the first: there are no others, and the
+    /// last of their weights is 0. `None` if there is no such row.
+    pub(super) below: Option<usize>,
     /// The outputs of the pixels.
     pub(super) y: &'a mut [i8],
 }

@@ -91,6 +91,11 @@ impl Vectors for Simd128 {
     }
 
     #[inline(always)]
+    unsafe fn later(group: [v128; 8]) -> [v128; 8] {
+        group.map(|lanes| i64x2_shl(lanes, 16))
+    }
+
+    #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         // SAFETY: the caller says that sixteen bytes of each row may be read.
         let [a, b, c, d] = rows.map(|row| unsafe { v128_load(row.cast()) });

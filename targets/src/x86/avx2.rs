@@ -67,7 +67,16 @@ impl Vectors for Avx2 {
     #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         // SAFETY: the caller says that sixteen bytes of each row may be read.
-        unsafe { super::sse41::interleave(rows, to) }
+        unsafe { super::sse41::interleave::<0>(rows, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn later([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
+        // SAFETY: the processor has AVX2, as the caller says.
+        unsafe {
+            let [a, b] = [_mm256_slli_epi64::<16>(a), _mm256_slli_epi64::<16>(b)];
+            [a, b, _mm256_slli_epi64::<16>(c), _mm256_slli_epi64::<16>(d)]
+        }
     }
 }
 
@@ -142,7 +151,13 @@ impl Vectors for AvxVnni {
     #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         // SAFETY: the caller says that sixteen bytes of each row may be read.
-        unsafe { super::sse41::interleave(rows, to) }
+        unsafe { super::sse41::interleave::<{ i8::MIN }>(rows, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn later([a, b]: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the processor has AVX2, as the caller says.
+        unsafe { [_mm256_slli_epi32::<8>(a), _mm256_slli_epi32::<8>(b)] }
     }
 }
 

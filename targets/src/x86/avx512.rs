@@ -111,7 +111,13 @@ impl Vectors for Avx512 {
     #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         // SAFETY: the caller says that sixteen bytes of each row may be read; `to` has 64.
-        unsafe { super::sse41::interleave(rows, to) }
+        unsafe { super::sse41::interleave::<{ i8::MIN }>(rows, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn later(group: __m512i) -> __m512i {
+        // SAFETY: the processor has AVX-512, as the caller says.
+        unsafe { _mm512_slli_epi32::<8>(group) }
     }
 
     #[inline(always)]
@@ -122,7 +128,7 @@ impl Vectors for Avx512 {
             let order = transposed();
             let mut parts = [_mm512_setzero_si512(); 4];
             for (part, row) in parts.iter_mut().zip(rows) {
-                *part = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(row.cast()));
+                *part = Self::raised(_mm512_permutexvar_epi32(order, _mm512_loadu_si512(row.cast())));
             }
             let [a, b, c, d] = parts;
             let (ab, cd) = (_mm512_unpacklo_epi8(a, b), _mm512_unpacklo_epi8(c, d));

@@ -93,19 +93,25 @@ impl Vectors for Sse41 {
     #[inline(always)]
     unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
         // SAFETY: the caller says that sixteen bytes of each row may be read.
-        unsafe { interleave(rows, to) }
+        unsafe { interleave::<0>(rows, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn later(group: [__m128i; 8]) -> [__m128i; 8] {
+        // SAFETY: SSE2 is part of x86-64.
+        group.map(|lanes| unsafe { _mm_slli_epi64::<16>(lanes) })
     }
 }
 
-/// See [`Vectors::interleave`]; SSE2 is part of x86-64.
+/// See [`Vectors::interleave`], with `FLIP` the bits that are turned in each number; SSE2 is part of x86-64.
 ///
 /// # Safety
 /// Sixteen bytes of each row may be read.
 #[inline(always)]
-pub(super) unsafe fn interleave(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
+pub(super) unsafe fn interleave<const FLIP: i8>(rows: [*const i8; 4], to: &mut [i8; GROUP]) {
     // SAFETY: as the caller says; the four parts of `to` have 16 bytes each.
     unsafe {
-        let [a, b, c, d] = rows.map(|row| _mm_loadu_si128(row.cast()));
+        let [a, b, c, d] = rows.map(|row| _mm_xor_si128(_mm_loadu_si128(row.cast()), _mm_set1_epi8(FLIP)));
         let [ab, cd] = [(a, b), (c, d)].map(|(a, b)| [_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b)]);
         let lo = [_mm_unpacklo_epi16(ab[0], cd[0]), _mm_unpackhi_epi16(ab[0], cd[0])];
         let hi = [_mm_unpacklo_epi16(ab[1], cd[1]), _mm_unpackhi_epi16(ab[1], cd[1])];

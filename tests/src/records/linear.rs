@@ -16,8 +16,18 @@ use crate::oracle::Values;
 #[derive(Clone, Copy, Debug)]
 enum Order {
     Plain,
-    ChannelsLast { more: u16 },
-    Tiles { outputs: u16, depth: u8 },
+    ChannelsLast {
+        more: u16,
+    },
+    Tiles {
+        outputs: u16,
+        depth: u8,
+    },
+    /// Tiles of as many times `outputs` as all take.
+    Whole {
+        outputs: u16,
+        depth: u8,
+    },
 }
 
 impl Order {
@@ -26,6 +36,9 @@ impl Order {
             Self::Plain => Layout::PLAIN,
             Self::ChannelsLast { more } => Layout::channels_last(outputs as u16 + more),
             Self::Tiles { outputs, depth } => Layout { outputs, depth },
+            Self::Whole { outputs: tile, depth } => {
+                Layout { outputs: outputs.next_multiple_of(u32::from(tile)) as u16, depth }
+            }
         }
     }
 }
@@ -46,12 +59,12 @@ fn wanted<T: Element>(bits: u32) -> &'static [(u16, u8)] {
     match (bits, dtype::<T>()) {
         (4, _) => &[(2, 1)],
         (_, DType::I16) => &[(2, 4), (2, 8), (2, 1)],
-        _ => &[(2, 0), (4, 16), (16, 4)],
+        _ => &[(2, 0), (4, 16), (16, 4), (16, 4)],
     }
 }
 
 /// What they want of a depthwise convolution, if it is neither plain nor channels last.
-const DEPTHWISE: &[(u16, u8)] = &[(16, 1), (16, 4), (32, 4)];
+const DEPTHWISE: &[(u16, u8)] = &[(16, 1)];
 
 /// What they want in f32.
 const REALS: &[(u16, u8)] = &[(16, 1)];
@@ -61,14 +74,21 @@ fn reals(order: Order, outputs: u32) -> Layout {
     Some(order.layout(outputs)).filter(|layout| *layout != Layout::PAIRS).unwrap_or(Layout::PLAIN)
 }
 
-/// Bytes to work in: none, an odd few, as many as fast kernels may want.
+/// Bytes to work in: none, an odd few, as many as fast kernels may want on small processors, and on large ones.
 fn scratch() -> impl Strategy<Value = u32> {
-    prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => (10u32..500).prop_map(|words| 4 * words), 2 => (500u32..4000).prop_map(|words| 4 * words)]
+    let words = |words: std::ops::Range<u32>| words.prop_map(|words| 4 * words);
+    prop_oneof![1 => Just(0u32), 1 => 1u32..40, 3 => words(10..500), 2 => words(500..4000), 4 => words(4000..8000)]
 }
 
 /// Bytes of weights.
 fn stored(layout: Layout, outputs: u32, depth: u32, bits: u32) -> u32 {
     (layout.len(outputs, depth).expect("a small layout") * bits).div_ceil(8)
+}
+
+/// Whether an element is of a row behind the last of a depthwise convolution's kernel: the converter writes 0 there.
+fn is_behind(layout: Layout, [kh, kw]: [u32; 2], (at, depth): (u32, u32)) -> bool {
+    let ((_, k), group) = (layout.at(at, depth), u32::from(layout.depth));
+    k / group / kw * group + k % group >= kh
 }
 
 /// What the records in integers have beside their shapes.
@@ -164,26 +184,31 @@ pub(super) fn depthwise_w4() -> BoxedStrategy<Case> {
 }
 
 fn depthwise_of<T: Element>(bits: u32, record: fn(Depthwise<T>) -> Op) -> BoxedStrategy<Case> {
-    (geometry(), depthwise_channels(), integers::<T>(DEPTHWISE), setting(apart()))
-        .prop_map(move |(geometry, [c, m], (order, rounding, input_zero, scratch), (fill, source))| {
-            let mut scene = Scene::new(fill);
-            let (shape, outputs) = (geometry.input(c), c * m);
-            let layout = reals(order, outputs);
-            let depth = layout.taps(geometry.window.kernel).expect("a small kernel");
-            let values = scene.values(dtype::<T>(), shape.iter().product());
-            let op = Depthwise {
-                input: scene.input(source, values, shape),
-                output: scene.output(dtype::<T>(), geometry.output(outputs)),
-                window: geometry.window,
-                weights: scene.weights_i8(stored(layout, outputs, depth, bits)),
-                layout,
-                bias: scene.bias::<T>(outputs),
-                input_zero,
-                requant: scene.requant(rounding, outputs),
-                scratch: scene.scratch(scratch),
-            };
-            scene.finish(record(op))
-        })
+    let columns = prop_oneof![1 => Just(None), 1 => Just(Some(Order::Whole { outputs: 16, depth: 4 }))];
+    (geometry(), depthwise_channels(), (integers::<T>(DEPTHWISE), columns, any::<bool>()), setting(apart()))
+        .prop_map(
+            move |(geometry, [c, m], ((order, rounding, input_zero, scratch), columns, written), (fill, source))| {
+                let order = columns.unwrap_or(order);
+                let mut scene = Scene::new(fill);
+                let (shape, outputs) = (geometry.input(c), c * m);
+                let layout = reals(order, outputs);
+                let depth = layout.taps(geometry.window.kernel).expect("a small kernel");
+                let values = scene.values(dtype::<T>(), shape.iter().product());
+                let behind = |at: u32| written && bits == 8 && is_behind(layout, geometry.window.kernel, (at, depth));
+                let op = Depthwise {
+                    input: scene.input(source, values, shape),
+                    output: scene.output(dtype::<T>(), geometry.output(outputs)),
+                    window: geometry.window,
+                    weights: scene.weights_but(stored(layout, outputs, depth, bits), behind),
+                    layout,
+                    bias: scene.bias::<T>(outputs),
+                    input_zero,
+                    requant: scene.requant(rounding, outputs),
+                    scratch: scene.scratch(scratch),
+                };
+                scene.finish(record(op))
+            },
+        )
         .boxed()
 }
 

@@ -140,6 +140,13 @@ impl Scene {
         self.builder.constant(&weights)
     }
 
+    /// The same with zeros at some places.
+    pub(super) fn weights_but(&mut self, len: u32, zero: impl Fn(u32) -> bool) -> Span {
+        let mut weights = self.i8(len);
+        (0..).zip(&mut weights).filter(|(at, _)| zero(*at)).for_each(|(_, weight)| *weight = 0);
+        self.builder.constant(&weights)
+    }
+
     pub(super) fn weights_f32(&mut self, len: u32) -> Span {
         let weights = self.f32(len);
         self.builder.constant(&weights)
