@@ -30,8 +30,8 @@ pub(super) fn wish(input: &Tensor, output: &Tensor, window: &Window) -> Option<W
     let blocks = lanes.div_ceil(BLOCK as u32).checked_mul(GROUP as u32)?;
     let weights = if columns == 1 { 0 } else { fours.checked_mul(kw)?.checked_mul(blocks)? };
     let row = row.checked_next_multiple_of(BLOCK as u32)?;
-    let interleaved = row.checked_mul(4)?.checked_mul(fours)?;
-    let parts = [conv::SPARE, blocks, blocks, weights, row, interleaved, 2 * GROUP as u32];
+    let interleaved = row.checked_add(BLOCK as u32)?.checked_mul(4)?.checked_mul(fours)?;
+    let parts = [conv::SPARE, blocks, blocks, weights, row, interleaved];
     let scratch = parts.into_iter().try_fold(0u32, u32::checked_add)?.checked_next_multiple_of(4)?;
     (channels == output.shape[3]).then_some(Wish { layout: layout(channels as usize)?, scratch, least: scratch })
 }
