@@ -124,11 +124,11 @@ fn encode_by(builder: Builder, context: &Context<'_>) -> Result<Encoded, Convert
         writer.node = id;
         let band = context.plan.bands().iter().find(|band| band.nodes.contains(&id.0));
         if band.is_some_and(|band| band.nodes.start == id.0) {
-            writer.builder.end_plain()?;
+            writer.builder.end_plain();
         }
         ops::encode(node, &mut writer)?;
         if let Some(band) = band.filter(|band| band.nodes.end == id.0 + 1) {
-            writer.builder.end_band(&band.turns)?;
+            writer.builder.end_band(&band.turns);
         }
     }
     let Writer { mut builder, layers, .. } = writer;

@@ -58,6 +58,57 @@ pub fn cast_mut<T: Pod>(bytes: &mut [u8]) -> Option<&mut [T]> {
     Some(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) })
 }
 
+/// Values of a file that are used where they stand: any bits are one, and bytes between fields are not looked at.
+///
+/// # Safety
+/// Any bits must be a value, which nothing changes through a shared reference.
+pub unsafe trait Plain: Clone + 'static {
+    /// Does nothing: there to name all parts, each of which must be plain.
+    #[doc(hidden)]
+    fn parts(&self) {}
+}
+
+macro_rules! plain_numbers {
+    ($($type:ty),*) => {
+        // SAFETY: any bits are a number.
+        $(unsafe impl Plain for $type {})*
+    };
+}
+plain_numbers!(u8, i8, u16, i16, u32, i32, f32);
+
+// SAFETY: any bits are `N` values if any are one.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+/// Makes a struct plain whose fields, all of which must be named, are plain.
+macro_rules! all_plain {
+    ($name:ident $(<$($type:ident),+>)? { $($field:tt),* }) => {
+        // SAFETY: `parts` compiles only if all fields are named and each is plain; any bits of all of them are a value, then.
+        #[allow(unsafe_code, reason = "proved by what must compile for it")]
+        unsafe impl $(<$($type: $crate::arena::Plain),+>)? $crate::arena::Plain for $name $(<$($type),+>)? {
+            fn parts(&self) {
+                let Self { $($field: _),* } = self;
+                $($crate::arena::Plain::parts(&self.$field);)*
+            }
+        }
+    };
+}
+pub(crate) use all_plain;
+
+/// A plain value at the front of bytes, where it stands, and what follows it; `None` if they are too few or not aligned.
+#[inline(always)]
+pub(crate) fn view<T: Plain>(bytes: &[u8]) -> Option<(&T, &[u8])> {
+    let (front, rest) = bytes.split_at_checked(size_of::<T>())?;
+    let value = front.as_ptr().cast::<T>();
+    // SAFETY: there are as many bytes as a `T` has, from an aligned address on, and any bits are a `T`; it borrows them.
+    value.is_aligned().then(|| (unsafe { &*value }, rest))
+}
+
+/// The plain value of zeros.
+pub(crate) fn zeroed<T: Plain>() -> T {
+    // SAFETY: any bits are a `T`.
+    unsafe { core::mem::zeroed() }
+}
+
 /// How many numbers the bytes are, if they are a whole count of them, and aligned.
 #[inline(always)]
 fn count<T: Pod>(bytes: &[u8]) -> Option<usize> {
@@ -294,7 +345,7 @@ impl<'a> Constants<'a> {
     /// The bytes of a tensor that lives here, `None` for one in the arena.
     fn instead(&self, tensor: &Tensor) -> Result<Option<&'a [u8]>, Fault> {
         match tensor.place() {
-            Place::Constant => self.get(tensor.span().ok_or(Fault)?).map(Some),
+            Place::Constant => self.get(tensor.known_span()).map(Some),
             _ => Ok(None),
         }
     }

@@ -16,7 +16,7 @@ use crate::arena::{Constants, Ram, cast_mut, fill};
 use crate::error::{Flaw, ReadError, RunError};
 use crate::format::crc::Crc;
 use crate::format::{
-    AllOps, DType, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Tensor, Words, regions,
+    AllOps, DType, HEADER_LEN, Header, MAX_REGIONS, Op, Opcode, Ops, Port, Reader, Segment, Words, regions,
 };
 use crate::kernels::Kernels;
 use crate::profile::{After, Profiler};
@@ -240,16 +240,16 @@ impl<'m, O: Ops> Model<'m, O> {
         range.map(move |index| model.port(index))
     }
 
-    /// The tensor of input `index`.
-    fn input(&self, index: usize) -> Option<Tensor> {
+    /// Input `index`.
+    fn input(&self, index: usize) -> Option<Port<'m>> {
         let [end, ..] = self.doors();
-        (0..end).nth(index).map(|index| self.port(index).tensor)
+        (0..end).nth(index).map(|index| self.port(index))
     }
 
-    /// The tensor of output `index`.
-    fn output(&self, index: usize) -> Option<Tensor> {
+    /// Output `index`.
+    fn output(&self, index: usize) -> Option<Port<'m>> {
         let [first, end, _] = self.doors();
-        (first..end).nth(index).map(|index| self.port(index).tensor)
+        (first..end).nth(index).map(|index| self.port(index))
     }
 
     /// Port `index`. A firmware holds what reads one once.

@@ -43,7 +43,7 @@ fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> 
     let mut bands = model.bands().peekable();
     for (index, (mut op, record)) in model.records().enumerate() {
         if bands.peek().is_some_and(|(band, _)| band.start == index) {
-            packer.builder.end_plain()?;
+            packer.builder.end_plain();
         }
         let changed = packer.pack(&mut op);
         match &op {
@@ -59,7 +59,7 @@ fn packed(model: &Model<'_, Linked>, phase: usize) -> Result<Vec<u8>, TooLarge> 
             _ => packer.builder.keep(record)?,
         }
         if let Some((_, turns)) = bands.next_if(|(band, _)| band.end == index.wrapping_add(1)) {
-            packer.builder.end_band(turns)?;
+            packer.builder.end_band(turns);
         }
     }
     packer.finish()

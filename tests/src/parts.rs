@@ -1,6 +1,7 @@
 //! A file taken apart, to be damaged and put together again with a header that fits.
 
-use lacewing::format::{Decode, HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Reader, Segment, align_up};
+use lacewing::format::{HEADER_LEN, Header, MAX_REGIONS, Op, OpSet, Place, Port, Reader, Segment, align_up};
+use lacewing::owned::Aligned;
 
 /// The sections of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,21 +74,25 @@ pub fn seal(file: &mut [u8], header: Header) {
 
 /// The op set and the work of a program, as far as it decodes.
 fn stated(program: &[u8], regions: bool) -> Option<(OpSet, u64)> {
-    let (counts, at) = program.split_at_checked(3)?;
-    let mut reader = Reader::new(at);
+    let program = Aligned::from(program);
+    let (counts, mut at) = program.split_at_checked(4)?;
     let (mut ops, mut work) = (OpSet::NONE, 0u64);
     if regions {
         ops = ops.with_regions();
-        let _starts = [(); MAX_REGIONS - 1].map(|()| u32::decode(&mut reader));
+        (_, at) = at.split_at_checked(4 * (MAX_REGIONS - 1))?;
     }
-    for _ in 0..counts.iter().map(|count| u32::from(*count)).sum() {
+    for _ in 0..counts[..3].iter().map(|count| u32::from(*count)).sum() {
+        let mut reader = Reader::new(at);
         if Port::decode(&mut reader).tensor.place() == Place::Ring {
             ops = ops.with_rows();
         }
+        at = reader.end().unwrap_or_default();
     }
     loop {
+        let mut reader = Reader::new(at);
         let segment = Segment::decode(&mut reader);
-        let Ok(mut at) = reader.end() else { break };
+        let Ok(rest) = reader.end() else { break };
+        at = rest;
         if let Segment::Band { .. } = segment {
             ops = ops.with_bands();
         }
@@ -95,7 +100,6 @@ fn stated(program: &[u8], regions: bool) -> Option<(OpSet, u64)> {
             let Ok((op, rest)) = Op::read(at) else { return Some((ops, work)) };
             (ops, work, at) = (ops.with(op.opcode()), work.saturating_add(op.work()), rest);
         }
-        reader = Reader::new(at);
     }
     Some((ops, work))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lacewing::arena::bytes_of;
 use lacewing::format::encode::Builder;
 use lacewing::format::{
     DType, Decode, HEADER_LEN, Header, Layout, Op, OpSet, Opcode, Place, Port, Reader, Requant, Span, Tensor, Window,
@@ -132,10 +133,10 @@ fn with_program(edit: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     parts.file()
 }
 
-/// Bytes of the three counts of ports.
-const COUNTS: usize = 3;
-/// Bytes of the two ports of a good file, after the counts.
-const PORTS: usize = 2 * (2 + 7 + 7 + 5);
+/// Bytes of the counts of ports.
+const COUNTS: usize = 4;
+/// Bytes of the two ports of a good file, after the counts: the name's length, a name of one byte, and the rest.
+const PORTS: usize = 2 * (4 + 4 + 56);
 
 fn read(file: &[u8]) -> Result<(), ReadError> {
     Model::<lacewing::AllOps>::read(&Aligned::from(file)).map(|_| ())
@@ -177,41 +178,36 @@ fn programs() -> Vec<(&'static str, Vec<u8>, Flaw)> {
         ("no program", with_program(Vec::clear), Flaw::Record),
         ("a byte too many", with_program(|p| p.push(0)), Flaw::Record),
         ("a byte too few", with_program(|p| p.truncate(p.len() - 1)), Flaw::Record),
-        ("a record too few", with_program(move |p| p[segment + 1] = 2), Flaw::Truncated),
-        ("a record too many", with_program(move |p| p[segment + 1] = 0), Flaw::Record),
-        ("an unknown operation", with_program(move |p| p[segment + 2] = 99), Flaw::Unsupported(99)),
-        ("a name longer than the file", with_program(|p| p[COUNTS] = 127), Flaw::Record),
-        (
-            "a number of more than 32 bits",
-            with_program(|p| drop(p.splice(COUNTS + 3..COUNTS + 4, [255; 5]))),
-            Flaw::Record,
-        ),
-        ("a band without turns", with_program(move |p| drop(p.splice(segment..segment + 2, [1, 1, 0]))), Flaw::Segment),
-        (
-            "a turn too many",
-            with_program(move |p| drop(p.splice(segment..segment + 2, [1, 1, 4, 0, 0, 0, 0]))),
-            Flaw::Segment,
-        ),
-        (
-            "a turn of no member",
-            with_program(move |p| drop(p.splice(segment..segment + 2, [1, 1, 2, 1, 1]))),
-            Flaw::Segment,
-        ),
-        ("a repetition", with_program(move |p| drop(p.splice(segment..segment + 2, [2, 1, 4]))), Flaw::Segment),
+        ("a record too few", with_program(move |p| p[segment + 2] = 2), Flaw::Truncated),
+        ("a record too many", with_program(move |p| p[segment + 2] = 0), Flaw::Record),
+        ("an unknown operation", with_program(move |p| p[segment + 4] = 99), Flaw::Unsupported(99)),
+        ("a name longer than the file", with_program(|p| p[COUNTS + 1] = 127), Flaw::Record),
+        ("half a port", with_program(|p| p.truncate(COUNTS + PORTS - 4)), Flaw::Record),
+        ("a band without turns", with_segment(&[1, 0, 1, 0, 0, 0, 0, 0]), Flaw::Segment),
+        ("a turn too many", with_segment(&[1, 0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0]), Flaw::Segment),
+        ("a turn of no member", with_segment(&[1, 0, 1, 0, 2, 0, 0, 0, 1, 1, 0, 0]), Flaw::Segment),
+        ("more turns than bytes", with_segment(&[1, 0, 1, 0, 255, 255, 255, 255]), Flaw::Record),
+        ("a repetition", with_segment(&[2, 0, 1, 0, 4, 0, 0, 0]), Flaw::Segment),
         ("a segment of no kind", with_program(move |p| p[segment] = 3), Flaw::Record),
         ("nine inputs", with_inputs(9), Flaw::Record),
     ]
+}
+
+/// A good file with another segment in front of its record.
+fn with_segment(segment: &[u8]) -> Vec<u8> {
+    let at = COUNTS + PORTS;
+    with_program(|p| drop(p.splice(at..at + 4, segment.iter().copied())))
 }
 
 /// A concatenation that says it has `count` inputs.
 fn with_inputs(count: u8) -> Vec<u8> {
     let inputs = [i8s(0, 8); 8].into_iter().collect();
     let mut parts = Parts::of(&one(ConcatI8 { inputs, output: i8s(0, 64), outer: 1 }.into()));
-    let at = COUNTS + PORTS + 3;
-    assert_eq!(parts.program[at], 8);
+    let at = COUNTS + PORTS + 4 + 4;
+    assert_eq!(parts.program[at..at + 4], [8, 0, 0, 0]);
     parts.program[at] = count;
-    let input: Vec<u8> = parts.program[at + 1..at + 8].to_vec();
-    parts.program.splice(at + 1..at + 1, input);
+    let input: Vec<u8> = parts.program[at + 4..at + 28].to_vec();
+    parts.program.splice(at + 4..at + 4, input);
     parts.file()
 }
 
@@ -220,7 +216,7 @@ fn tensors() -> Vec<(&'static str, Vec<u8>, Flaw)> {
     let at = |tensor| one(pool(i8s(0, 8), tensor));
     let mut lined = placed(Place::Arena);
     lined.lines = 1;
-    let untyped = Tensor::decode(&mut Reader::new(&[0x20, 0, 0, 1, 1, 1, 8]));
+    let untyped = Tensor::decode(&mut Reader::new(bytes_of(&[0x20u32, 0, 1, 1, 1, 8])));
     vec![
         ("f32 where int8 is wanted", at(f32s(16, 8)), Flaw::Type),
         ("a tensor of no type", at(untyped), Flaw::Type),
@@ -338,8 +334,8 @@ fn errors_say_where() {
     let at = |file: &[u8]| read(file).map_err(|error| error.at as usize);
     assert_eq!(at(&with_bytes(0, b"TFL3")), Err(0));
     assert_eq!(at(&with_bytes(60, &[77])), Err(60));
-    assert_eq!(at(&with_program(|p| p[COUNTS] = 127)), Err(HEADER_LEN + COUNTS));
-    let record = HEADER_LEN + COUNTS + PORTS + 2;
+    assert_eq!(at(&with_program(|p| p[COUNTS + 1] = 127)), Err(HEADER_LEN + COUNTS));
+    let record = HEADER_LEN + COUNTS + PORTS + 4;
     assert_eq!(at(&one(pool(i8s(16, 8), i8s(8, 8)))), Err(record));
     let first = pool(i8s(0, 8), i8s(8, 8));
     let second = Sketch::new(&[i8s(0, 8)], &[first.clone(), first], &[i8s(8, 8)]).file();

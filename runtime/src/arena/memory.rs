@@ -42,7 +42,7 @@ impl<'a> Memory<'a> {
         output: &Tensor,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([input.span(), output.span()], input.place(), scratch)
+        self.typed([input.known_span(), output.known_span()], input.place(), scratch)
     }
 
     /// As [`Memory::apart`], of a part of the input and a part of the output, whose bytes count from the tensor's first.
@@ -54,13 +54,13 @@ impl<'a> Memory<'a> {
         [(input, reads), (output, writes)]: [(&Tensor, Span); 2],
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
-        self.typed([part(input, reads), part(output, writes)], input.place(), scratch)
+        self.typed([part(input, reads)?, part(output, writes)?], input.place(), scratch)
     }
 
     #[inline(always)]
     fn typed<T: Pod, U: Pod>(
         &mut self,
-        spans: [Option<Span>; 2],
+        spans: [Span; 2],
         place: Place,
         scratch: Span,
     ) -> Result<Apart<'_, T, U>, Fault> {
@@ -70,8 +70,7 @@ impl<'a> Memory<'a> {
 
     /// The bytes of input, which is in `place`, output and scratch. Not generic, so that a firmware holds it once.
     #[inline(never)]
-    fn bytes(&mut self, spans: &[Option<Span>; 2], place: Place, scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
-        let [Some(input), Some(output)] = *spans else { return Err(Fault) };
+    fn bytes(&mut self, [input, output]: &[Span; 2], place: Place, scratch: Span) -> Result<Apart<'_, u8, u8>, Fault> {
         let (read, constant) = (input.range().ok_or(Fault)?, place == Place::Constant);
         let ranges =
             [if constant { 0..0 } else { read.clone() }, output.range().ok_or(Fault)?, scratch_range(scratch)?];
@@ -87,7 +86,7 @@ impl<'a> Memory<'a> {
     pub fn row<T: Pod>(&mut self, input: &Tensor, output: &Tensor, scratch: Span) -> Result<Apart<'_, T, T>, Fault> {
         let row = input.row(self.turn.ok_or(Fault)?).ok_or(Fault)?;
         let row = Span { offset: row.offset.wrapping_sub(input.offset), ..row };
-        let whole = Span { offset: 0, len: output.span().ok_or(Fault)?.len };
+        let whole = Span { offset: 0, len: output.known_span().len };
         self.parts([(input, row), (output, whole)], scratch)
     }
 
@@ -152,7 +151,7 @@ impl<'a> Others<'a> {
     /// # Errors
     /// [`Fault`] if it overlaps the output in part or lies outside.
     pub fn operand<T: Pod>(&self, input: &Tensor) -> Result<Operand<'a, T>, Fault> {
-        let same = input.place() != Place::Constant && input.span() == self.output.span();
+        let same = input.place() != Place::Constant && input.known_span() == self.output.known_span();
         match (same, self.constants.instead(input)?) {
             (true, _) => Ok(None),
             (false, Some(bytes)) => cast(bytes).map(Some).ok_or(Fault),
@@ -169,24 +168,22 @@ impl<'a> Others<'a> {
     }
 }
 
-fn range(tensor: &Tensor) -> Result<Range<usize>, Fault> {
-    tensor.span().and_then(Span::range).ok_or(Fault)
-}
-
 /// The range of a tensor, or of its row in a band.
 fn now(tensor: &Tensor, turn: Option<u32>) -> Result<Range<usize>, Fault> {
     match turn {
-        None => range(tensor),
-        Some(turn) => tensor.row(turn).and_then(Span::range).ok_or(Fault),
+        None => tensor.known_span().range(),
+        Some(turn) => tensor.row(turn).and_then(Span::range),
     }
+    .ok_or(Fault)
 }
 
 /// A part of a tensor, in its place.
 #[inline(never)]
-fn part(tensor: &Tensor, part: Span) -> Option<Span> {
-    let whole = tensor.span()?;
+fn part(tensor: &Tensor, part: Span) -> Result<Span, Fault> {
+    let whole = tensor.known_span();
+    let inside = part.offset.checked_add(part.len).is_some_and(|end| end <= whole.len);
     let offset = whole.offset.wrapping_add(part.offset);
-    (part.offset.checked_add(part.len)? <= whole.len).then_some(Span { offset, ..part })
+    if inside { Ok(Span { offset, ..part }) } else { Err(Fault) }
 }
 
 fn scratch_range(scratch: Span) -> Result<Range<usize>, Fault> {

@@ -3,11 +3,12 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use serde::Serialize;
-
 use super::crc::Crc;
 use super::header::{CONSTANTS_LIMIT, SECTION_LIMIT};
-use super::{ALIGN, HEADER_LEN, Header, LINE, MAX_REGIONS, Op, OpSet, Place, Port, Record, Segment, Span, align_up};
+use super::ops::bytes;
+use super::{
+    ALIGN, Encode, HEADER_LEN, Header, LINE, MAX_REGIONS, Op, OpSet, Place, Port, Record, Segment, Span, align_up,
+};
 use crate::arena::{Pod, bytes_of};
 
 /// Collects constants and records, then writes the file.
@@ -80,9 +81,8 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::push`].
-    pub fn change<R: Record + Serialize>(&mut self, record: &R) -> Result<(), TooLarge> {
-        self.records.push(R::OPCODE as u8);
-        self.keep(&postcard::to_allocvec(record).map_err(|_| TooLarge)?)
+    pub fn change<R: Record + Encode>(&mut self, record: &R) -> Result<(), TooLarge> {
+        self.keep(&bytes(record))
     }
 
     /// Adds numbers to the constants, once however often they come; the span is aligned for fast loads.
@@ -121,32 +121,27 @@ impl Builder {
     /// [`TooLarge`] after 255 states.
     pub fn state(&mut self, port: &Port<'_>) -> Result<(), TooLarge> {
         self.state_count = self.state_count.checked_add(1).ok_or(TooLarge)?;
-        self.states.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
+        port.encode(&mut self.states);
         Ok(())
     }
 
     /// Makes a plain segment of the operations since the last one, if there are any.
-    ///
-    /// # Errors
-    /// Never; [`TooLarge`] is what postcard might give.
-    pub fn end_plain(&mut self) -> Result<(), TooLarge> {
-        if self.count == 0 { Ok(()) } else { self.end(&Segment::Plain { records: self.count }) }
+    pub fn end_plain(&mut self) {
+        if self.count > 0 {
+            self.end(&Segment::Plain { records: self.count });
+        }
     }
 
     /// Makes a band of the operations since the last segment, with its turns as [`Segment::Band`] has them.
-    ///
-    /// # Errors
-    /// As [`Builder::end_plain`].
-    pub fn end_band(&mut self, turns: &[u8]) -> Result<(), TooLarge> {
+    pub fn end_band(&mut self, turns: &[u8]) {
         self.ops = self.ops.with_bands();
-        self.end(&Segment::Band { records: self.count, turns })
+        self.end(&Segment::Band { records: self.count, turns });
     }
 
-    fn end(&mut self, segment: &Segment<'_>) -> Result<(), TooLarge> {
-        self.segments.extend(postcard::to_allocvec(segment).map_err(|_| TooLarge)?);
+    fn end(&mut self, segment: &Segment<'_>) {
+        segment.encode(&mut self.segments);
         self.segments.append(&mut self.records);
         self.count = 0;
-        Ok(())
     }
 
     /// Appends an operation to the program.
@@ -157,8 +152,7 @@ impl Builder {
         self.count = self.count.checked_add(1).ok_or(TooLarge)?;
         self.ops = self.ops.with(op.opcode());
         self.work = self.work.saturating_add(op.work());
-        // Variants are numbered as opcodes are.
-        self.records.extend(postcard::to_allocvec(op).map_err(|_| TooLarge)?);
+        self.records.extend(op.to_bytes());
         Ok(())
     }
 
@@ -173,7 +167,7 @@ impl Builder {
         arena_len: u32,
         metadata: &[u8],
     ) -> Result<Vec<u8>, TooLarge> {
-        self.end_plain()?;
+        self.end_plain();
         if inputs.iter().any(|port| port.tensor.place() == Place::Ring) {
             self.ops = self.ops.with_rows();
         }
@@ -201,12 +195,12 @@ impl Builder {
 
     fn program(&self, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> Result<Vec<u8>, TooLarge> {
         let count = |ports: &[Port<'_>]| u8::try_from(ports.len()).map_err(|_| TooLarge);
-        let mut program = alloc::vec![count(inputs)?, count(outputs)?, self.state_count];
+        let mut program = alloc::vec![count(inputs)?, count(outputs)?, self.state_count, 0];
         if let Some(starts) = self.regions {
-            program.extend(postcard::to_allocvec(&starts).map_err(|_| TooLarge)?);
+            starts.encode(&mut program);
         }
         for port in inputs.iter().chain(outputs) {
-            program.extend(postcard::to_allocvec(port).map_err(|_| TooLarge)?);
+            port.encode(&mut program);
         }
         program.extend_from_slice(&self.states);
         program.extend_from_slice(&self.segments);

@@ -1,6 +1,6 @@
 //! Weight layouts as data: how `w[o][k]` is ordered in the constants.
 
-use super::decode;
+use super::plain;
 
 /// Order of a weight matrix of `outputs × depth` elements, in tiles.
 ///
@@ -13,6 +13,7 @@ use super::decode;
 /// `T = 2, D = 0` stands for [`Layout::PAIRS`].
 /// `T = 1, D = 1` is row-major `[o][k]`; `T ≥ O, D = 1` is channels-last `[k][T]`, the order of depthwise weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Layout {
@@ -22,7 +23,7 @@ pub struct Layout {
     pub depth: u8,
 }
 
-decode!(Layout { outputs, depth });
+plain!(Layout { outputs, depth });
 
 impl Layout {
     /// Row-major `[o][k]`.

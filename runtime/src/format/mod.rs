@@ -18,9 +18,13 @@ pub mod encode;
 pub mod metadata;
 #[cfg(feature = "encode")]
 pub mod preprocessing;
+#[cfg(feature = "encode")]
+mod write;
 
+#[cfg(feature = "encode")]
+pub(crate) use decode::WORD;
 pub use decode::{Decode, Reader};
-pub(crate) use decode::{decode, decode_enum};
+pub(crate) use decode::{decode, decode_enum, plain};
 pub(crate) use header::Words;
 pub use header::{HEADER_LEN, Header, MAGIC, VERSION};
 pub use layout::Layout;
@@ -34,6 +38,10 @@ pub use regions::{MAX_REGIONS, regions};
 pub(crate) use tensor::row_bytes;
 pub use tensor::{DType, Place, Requant, Span, Tensor, Window};
 pub use turns::Turns;
+#[cfg(feature = "encode")]
+pub use write::Encode;
+#[cfg(feature = "encode")]
+pub(crate) use write::align;
 
 /// Alignment of sections, of the file in memory and of the arena, in bytes.
 pub const ALIGN: usize = 16;

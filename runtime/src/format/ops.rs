@@ -4,6 +4,8 @@
 //! Numbers are part of the format: never change or reuse one.
 
 use super::{AllOps, Decode, OpSet, Ops, Place, Reader, SafeOverlap, Span, Tensor, Turns};
+#[cfg(feature = "encode")]
+use super::{Encode, WORD, align};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
 use crate::kernels::Kernels;
@@ -158,12 +160,19 @@ pub(crate) trait Visit {
     fn visit<R: Record>(self, record: &R) -> Result<(), Flaw>;
 }
 
-/// Reads a record and shows it. A function of its own for each type, so that no record lies on the stack of another.
+/// Shows a record to who visits it. A function of its own for each type, so that no record lies on the stack of another.
 #[inline(never)]
 fn show<R: Record, V: Visit>(reader: &mut Reader<'_>, visit: V) -> Result<(), Flaw> {
-    let record = R::decode(reader);
-    reader.end()?;
-    visit.visit(&record)
+    R::show(reader, |record| visit.visit(record))
+}
+
+/// The bytes of a record: its opcode, itself, and zeros up to where another one may begin.
+#[cfg(feature = "encode")]
+pub(super) fn bytes<R: Record + Encode>(record: &R) -> alloc::vec::Vec<u8> {
+    let mut bytes = alloc::vec![R::OPCODE as u8];
+    record.encode(&mut bytes);
+    align(&mut bytes, WORD);
+    bytes
 }
 
 macro_rules! define {
@@ -237,7 +246,7 @@ macro_rules! define {
         })*
 
         impl Op {
-            /// Reads the record at the front of `bytes` and gives what follows it.
+            /// Reads the record at the front of `bytes`, which begin at a multiple of four, and gives what follows it.
             ///
             /// # Errors
             /// [`Flaw::Truncated`], [`Flaw::Record`] or [`Flaw::Unsupported`].
@@ -262,6 +271,15 @@ macro_rules! define {
                 match self {
                     $(Self::$name(record) if const { O::OPS.has(Opcode::$name) } => visit.visit(record),)*
                     _ => Err(Flaw::Unsupported(self.opcode() as u8)),
+                }
+            }
+
+            /// The bytes of the record in a program, of which its first stands at a multiple of four.
+            #[cfg(feature = "encode")]
+            #[must_use]
+            pub fn to_bytes(&self) -> alloc::vec::Vec<u8> {
+                match self {
+                    $(Self::$name(record) => bytes(record),)*
                 }
             }
 

@@ -1,12 +1,13 @@
 //! What stands before the records: the model's doors and its segments.
 
-use super::{Decode, Reader, Tensor};
+use super::{DType, Place, Reader, Tensor, plain};
+#[cfg(feature = "encode")]
+use super::{WORD, align};
 
 /// An input or output of the model: its tensor and what the numbers mean.
 ///
 /// `real = scale · (q − zero)` for int8 and int16, whose `zero` is 0; `scale` is 1 and `zero` 0 for other types.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port<'m> {
     /// The name in ONNX, in UTF-8. A device does not look at it; see [`Port::name`].
@@ -23,12 +24,36 @@ pub struct Port<'m> {
     pub zero: i8,
 }
 
+/// What follows a port's name in the file.
+#[derive(Clone)]
+#[repr(C)]
+struct Door {
+    tensor: Tensor,
+    dims: [u32; 6],
+    scale: f32,
+    rank: u8,
+    zero: i8,
+}
+
+plain!(Door { tensor, dims, scale, rank, zero });
+
+impl Door {
+    /// What stands for one that is none.
+    const NONE: Self =
+        Self { tensor: Tensor::new(Place::Arena, DType::I8, 0, [0; 4]), dims: [0; 6], scale: 0.0, rank: 0, zero: 0 };
+}
+
 impl<'m> Port<'m> {
     /// The port at the reader's place.
     #[inline(never)]
     pub fn decode(reader: &mut Reader<'m>) -> Self {
-        let (name, tensor, rank) = (reader.bytes(), Tensor::decode(reader), reader.byte());
-        Self { name, tensor, rank, dims: Decode::decode(reader), scale: f32::decode(reader), zero: i8::decode(reader) }
+        let name = reader.bytes();
+        let door = reader.view().unwrap_or_else(|_| {
+            reader.fail();
+            &Door::NONE
+        });
+        let Door { tensor, dims, scale, rank, zero } = *door;
+        Self { name, tensor, rank, dims, scale, zero }
     }
 
     /// The name in ONNX; empty if its bytes are not UTF-8.
@@ -44,9 +69,17 @@ impl<'m> Port<'m> {
     }
 }
 
+#[cfg(feature = "encode")]
+impl super::Encode for Port<'_> {
+    fn encode(&self, to: &mut alloc::vec::Vec<u8>) {
+        let Self { name, tensor, rank, dims, scale, zero } = *self;
+        name.encode(to);
+        Door { tensor, dims, scale, rank, zero }.encode(to);
+    }
+}
+
 /// A run of records that are executed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub enum Segment<'m> {
     /// One record after another, each a whole layer.
     Plain {
@@ -73,15 +106,24 @@ impl<'m> Segment<'m> {
     /// The segment at the reader's place.
     #[inline(never)]
     pub fn decode(reader: &mut Reader<'m>) -> Self {
-        let (kind, records) = (u32::decode(reader), u16::decode(reader));
+        let [kind, records] = reader.plain::<[u16; 2]>();
         match kind {
             0 => Self::Plain { records },
             1 => Self::Band { records, turns: reader.bytes() },
-            2 => Self::Repeat { records, trips: u32::decode(reader) },
+            2 => Self::Repeat { records, trips: reader.plain() },
             _ => {
                 reader.fail();
                 Self::Plain { records: 0 }
             }
+        }
+    }
+
+    #[cfg(feature = "encode")]
+    const fn kind(&self) -> u16 {
+        match self {
+            Self::Plain { .. } => 0,
+            Self::Band { .. } => 1,
+            Self::Repeat { .. } => 2,
         }
     }
 
@@ -90,5 +132,18 @@ impl<'m> Segment<'m> {
     pub const fn records(&self) -> u16 {
         let (Self::Plain { records } | Self::Band { records, .. } | Self::Repeat { records, .. }) = self;
         *records
+    }
+}
+
+#[cfg(feature = "encode")]
+impl super::Encode for Segment<'_> {
+    fn encode(&self, to: &mut alloc::vec::Vec<u8>) {
+        [self.kind(), self.records()].encode(to);
+        match self {
+            Self::Plain { .. } => {}
+            Self::Band { turns, .. } => turns.encode(to),
+            Self::Repeat { trips, .. } => trips.encode(to),
+        }
+        align(to, WORD);
     }
 }

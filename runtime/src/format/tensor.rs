@@ -1,6 +1,6 @@
 //! References to tensors and to constants, as records carry them.
 
-use super::{Decode, Reader, decode};
+use super::plain;
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,9 @@ pub enum Place {
 
 /// A tensor of at most four dimensions, `[n, height, width, channels]`, leading ones for lower ranks.
 ///
-/// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then lines, offset and shape as varints.
+/// In the file: a byte of flags (bits 0–2 type, 3–4 place, 7 last use), then lines, offset and shape.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tensor {
@@ -71,17 +72,7 @@ pub struct Tensor {
     pub shape: [u32; 4],
 }
 
-impl Decode for Tensor {
-    #[inline(never)]
-    fn decode(reader: &mut Reader<'_>) -> Self {
-        let flags = reader.byte();
-        let ((lines, offset), (n, h), (w, c)) = (reader.pair(), reader.pair(), reader.pair());
-        if lines > u16::MAX.into() {
-            reader.fail();
-        }
-        Self { flags, lines: lines as u16, offset, shape: [n, h, w, c] }
-    }
-}
+plain!(Tensor { flags, lines, offset, shape });
 
 impl Tensor {
     /// A tensor at `offset` of `place`.
@@ -156,6 +147,15 @@ impl Tensor {
         Some(Span { offset: self.offset, len })
     }
 
+    /// As [`Tensor::span`] of a tensor that was checked, without its checks: of one that was not, some span.
+    #[must_use]
+    pub(crate) fn known_span(&self) -> Span {
+        let [n, h, w, c] = self.shape;
+        let rows = if self.place() == Place::Ring { self.lines.into() } else { n.wrapping_mul(h) };
+        let size = DType::from_bits(self.flags & 3).map_or(1, DType::size);
+        Span { offset: self.offset, len: rows.wrapping_mul(w).wrapping_mul(c).wrapping_mul(size) }
+    }
+
     /// The bytes of row `y` of the first image.
     #[must_use]
     pub fn row(&self, y: u32) -> Option<Span> {
@@ -183,6 +183,7 @@ pub(crate) fn row_bytes(tensor: &Tensor) -> Option<u32> {
 
 /// A range of bytes, of the constants or of the arena. Offset and length are in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Span {
@@ -192,13 +193,7 @@ pub struct Span {
     pub len: u32,
 }
 
-impl Decode for Span {
-    #[inline(always)]
-    fn decode(reader: &mut Reader<'_>) -> Self {
-        let (offset, len) = reader.pair();
-        Self { offset, len }
-    }
-}
+plain!(Span { offset, len });
 
 impl Span {
     /// No bytes.
@@ -223,6 +218,7 @@ impl Span {
 ///
 /// Tap `(ky, kx)` of output `(oy, ox)` reads input `(oy·stride − pad + ky·dilation, …)`; taps outside the input are padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Window {
@@ -236,16 +232,11 @@ pub struct Window {
     pub pad: [u32; 2],
 }
 
-impl Decode for Window {
-    #[inline(never)]
-    fn decode(reader: &mut Reader<'_>) -> Self {
-        let [kernel, stride, dilation, pad] = core::array::from_fn(|_| reader.pair().into());
-        Self { kernel, stride, dilation, pad }
-    }
-}
+plain!(Window { kernel, stride, dilation, pad });
 
 /// From a sum to an integer, int8 unless said otherwise, by the rules of [`crate::requant`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requant<T = i8> {
@@ -261,4 +252,4 @@ pub struct Requant<T = i8> {
     pub hi: T,
 }
 
-decode!(Requant<T> { multipliers, shift, zero, lo, hi });
+plain!(Requant<T> { multipliers, shift, zero, lo, hi });

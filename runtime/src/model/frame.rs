@@ -34,7 +34,8 @@ impl<'m, O: Ops> Model<'m, O> {
     /// A frame of which no row is there; `None` if the model takes its inputs as a whole.
     #[must_use]
     pub fn frame(&self) -> Option<Frame<'m>> {
-        let input = self.input(0).filter(|tensor| tensor.place() == Place::Ring)?;
+        let input = self.input(0)?.tensor;
+        let input = Some(input).filter(|tensor| tensor.place() == Place::Ring)?;
         let (segment, records) = segment(self.segments).ok()?;
         let Segment::Band { records: members, turns } = segment else { return None };
         // The first of the turns is the arrival of a row.

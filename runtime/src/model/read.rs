@@ -85,7 +85,7 @@ impl<'m, O: Ops> Model<'m, O> {
 
     /// Reads what stands before the ports, and moves `at` to them.
     fn begin(&mut self, at: &mut &'m [u8]) -> Result<Starts, Flaw> {
-        let (counts, mut ports) = at.split_first_chunk().ok_or(Flaw::Record)?;
+        let ([counts @ .., _], mut ports) = at.split_first_chunk::<4>().ok_or(Flaw::Record)?;
         let mut regions = None;
         if const { O::OPS.has_regions() } && self.header().ops.has_regions() {
             let mut reader = Reader::new(ports);

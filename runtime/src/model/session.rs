@@ -3,7 +3,7 @@
 use super::{Frame, Model};
 use crate::arena::Ram;
 use crate::error::RunError;
-use crate::format::{AllOps, Ops, Place, Tensor};
+use crate::format::{AllOps, DType, Ops, Place, Port, Span};
 use crate::kernels::Kernels;
 use crate::profile::Profiler;
 
@@ -62,19 +62,19 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     /// The bytes of input `index`, to be filled before each run; `None` for one that goes in row by row.
     #[inline(never)]
     pub fn input_bytes(&mut self, index: usize) -> Option<&mut [u8]> {
-        self.ram.get_mut(self.whole_input(index)?.span()?)
+        let (span, _) = self.whole_input(index)?;
+        self.ram.get_mut(span)
     }
 
-    fn whole_input(&self, index: usize) -> Option<Tensor> {
-        let tensor = self.model.input(index)?;
-        Some(tensor).filter(|tensor| tensor.place() == Place::Arena)
+    fn whole_input(&self, index: usize) -> Option<(Span, Option<DType>)> {
+        let Port { tensor, .. } = self.model.input(index)?;
+        if tensor.place() == Place::Arena { Some((tensor.span()?, tensor.dtype())) } else { None }
     }
 
     /// The numbers of input `index`, if `T` is its type, to be filled before each run; `None` for one that goes in row by row.
     pub fn input<T: crate::arena::Pod>(&mut self, index: usize) -> Option<&mut [T]> {
-        let tensor = self.whole_input(index)?;
-        (tensor.dtype()? == T::DTYPE?).then_some(())?;
-        crate::arena::cast_mut(self.ram.get_mut(tensor.span()?)?)
+        let (span, dtype) = self.whole_input(index)?;
+        if dtype? == T::DTYPE? { crate::arena::cast_mut(self.ram.get_mut(span)?) } else { None }
     }
 
     /// Runs the model once.
@@ -137,13 +137,13 @@ impl<'m, K: Kernels, O: Ops> Session<'m, K, O> {
     #[must_use]
     #[inline(never)]
     pub fn output_bytes(&self, index: usize) -> Option<&[u8]> {
-        self.ram.get(self.model.output(index)?.span()?)
+        self.ram.get(self.model.output(index)?.tensor.span()?)
     }
 
     /// The numbers of output `index`, if `T` is its type, as the last run left them.
     #[must_use]
     pub fn output<T: crate::arena::Pod>(&self, index: usize) -> Option<&[T]> {
-        let tensor = self.model.output(index)?;
+        let Port { tensor, .. } = self.model.output(index)?;
         (tensor.dtype()? == T::DTYPE?).then_some(())?;
         crate::arena::cast(self.ram.get(tensor.span()?)?)
     }

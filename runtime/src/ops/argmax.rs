@@ -4,7 +4,7 @@
 
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
@@ -12,6 +12,7 @@ macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[repr(C)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
@@ -24,7 +25,7 @@ macro_rules! record {
             pub inner: u32,
         }
 
-        decode!($record { input, output, n, inner });
+        plain!($record { input, output, n, inner });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

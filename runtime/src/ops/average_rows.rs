@@ -6,13 +6,14 @@
 use super::pool::AveragePool;
 use crate::arena::{Constants, Memory, cast_mut};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor, Turns, decode};
+use crate::format::{Opcode, Record, Span, Tensor, Turns, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::pieces;
 
 /// Average of an image in integers, row by row.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AverageRows<T> {
     /// The pool; its window is the whole image.
@@ -21,7 +22,7 @@ pub struct AverageRows<T> {
     pub sums: Span,
 }
 
-decode!(AverageRows<T> { pool, sums });
+plain!(AverageRows<T> { pool, sums });
 
 /// Average of an image in int8, row by row.
 pub type AverageRowsI8 = AverageRows<i8>;

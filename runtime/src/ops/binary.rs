@@ -8,13 +8,14 @@
 use super::{broadcast, clamp};
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor, Turns, decode};
+use crate::format::{DType, Opcode, Record, Tensor, Turns, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::requant::{Rounding, Wide};
 
 /// Sum or difference in int8.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AddI8 {
     /// `a` and `b`; each dimension is 1 or the output's.
@@ -35,7 +36,7 @@ pub struct AddI8 {
     pub hi: i8,
 }
 
-decode!(AddI8 { inputs, output, multipliers, bias, shift, zero, lo, hi });
+plain!(AddI8 { inputs, output, multipliers, bias, shift, zero, lo, hi });
 
 impl Record for AddI8 {
     const OPCODE: Opcode = Opcode::AddI8;
@@ -73,6 +74,7 @@ impl Record for AddI8 {
 
 /// Sum or difference in int16.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AddI16 {
     /// `a` and `b`; each dimension is 1 or the output's.
@@ -89,7 +91,7 @@ pub struct AddI16 {
     pub hi: i16,
 }
 
-decode!(AddI16 { inputs, output, multipliers, shift, lo, hi });
+plain!(AddI16 { inputs, output, multipliers, shift, lo, hi });
 
 impl Record for AddI16 {
     const OPCODE: Opcode = Opcode::AddI16;
@@ -129,6 +131,7 @@ impl Record for AddI16 {
 
 /// Product in integers.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Mul<T> {
     /// `a` and `b`; each dimension is 1 or the output's.
@@ -149,7 +152,7 @@ pub struct Mul<T> {
     pub hi: T,
 }
 
-decode!(Mul<T> { inputs, output, zeros, multiplier, shift, zero, lo, hi });
+plain!(Mul<T> { inputs, output, zeros, multiplier, shift, zero, lo, hi });
 
 /// Product in int8.
 pub type MulI8 = Mul<i8>;
@@ -199,6 +202,7 @@ macro_rules! record_f32 {
     ($(#[$doc:meta])* $record:ident, $operator:tt) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[repr(C)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `a` and `b`; each dimension is 1 or the output's.
@@ -211,7 +215,7 @@ macro_rules! record_f32 {
             pub hi: f32,
         }
 
-        decode!($record { inputs, output, lo, hi });
+        plain!($record { inputs, output, lo, hi });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

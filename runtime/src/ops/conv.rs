@@ -13,13 +13,14 @@ use super::weights::{Dot, Matrix, Reals, W4, Weight, check_zeros, packed};
 use super::{clamp, steps};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
 /// Convolution in integers.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Conv<T> {
     /// `[n][h][w][c]`.
@@ -46,10 +47,11 @@ pub struct Conv<T> {
     pub scratch: Span,
 }
 
-decode!(Conv<T> { input, output, window, groups, weights, layout, zeros, bias, input_zero, requant, scratch });
+plain!(Conv<T> { input, output, window, groups, weights, layout, zeros, bias, input_zero, requant, scratch });
 
 /// Convolution in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct ConvF32 {
     /// `[n][h][w][c]`.
@@ -74,7 +76,7 @@ pub struct ConvF32 {
     pub scratch: Span,
 }
 
-decode!(ConvF32 { input, output, window, groups, weights, layout, bias, lo, hi, scratch });
+plain!(ConvF32 { input, output, window, groups, weights, layout, bias, lo, hi, scratch });
 
 /// Convolution in int8.
 pub type ConvI8 = Conv<i8>;
@@ -83,10 +85,11 @@ pub type ConvI16 = Conv<i16>;
 
 /// Convolution in int8, with int4 weights.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct ConvW4(pub ConvI8);
 
-decode!(ConvW4 { 0 });
+plain!(ConvW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {

@@ -9,13 +9,14 @@ use super::spatial::{Axis, check as check_window, each_image, rows_mut, taps};
 use super::weights::{W4, Weight, packed};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
+use crate::format::{DType, Layout, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{Rows, Work, pieces_mut};
 
 /// Depthwise convolution in integers.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Depthwise<T> {
     /// `[n][h][w][c]`.
@@ -38,10 +39,11 @@ pub struct Depthwise<T> {
     pub scratch: Span,
 }
 
-decode!(Depthwise<T> { input, output, window, weights, layout, bias, input_zero, requant, scratch });
+plain!(Depthwise<T> { input, output, window, weights, layout, bias, input_zero, requant, scratch });
 
 /// Depthwise convolution in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct DepthwiseF32 {
     /// `[n][h][w][c]`.
@@ -64,7 +66,7 @@ pub struct DepthwiseF32 {
     pub scratch: Span,
 }
 
-decode!(DepthwiseF32 { input, output, window, weights, layout, bias, lo, hi, scratch });
+plain!(DepthwiseF32 { input, output, window, weights, layout, bias, lo, hi, scratch });
 
 /// Depthwise convolution in int8.
 pub type DepthwiseI8 = Depthwise<i8>;
@@ -73,10 +75,11 @@ pub type DepthwiseI16 = Depthwise<i16>;
 
 /// Depthwise convolution in int8, with int4 weights.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct DepthwiseW4(pub DepthwiseI8);
 
-decode!(DepthwiseW4 { 0 });
+plain!(DepthwiseW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {

@@ -8,13 +8,14 @@ use super::weights::{Dot, Matrix, Reals, W4, Weight, check_zeros, packed};
 use super::{clamp, steps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, decode};
+use crate::format::{DType, Layout, Opcode, Record, Requant, Span, Tensor, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Fully connected layer in integers.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnected<T> {
     /// `[..][k]`.
@@ -35,10 +36,11 @@ pub struct FullyConnected<T> {
     pub scratch: Span,
 }
 
-decode!(FullyConnected<T> { input, output, weights, layout, zeros, bias, requant, scratch });
+plain!(FullyConnected<T> { input, output, weights, layout, zeros, bias, requant, scratch });
 
 /// Fully connected layer in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnectedF32 {
     /// `[..][k]`.
@@ -57,7 +59,7 @@ pub struct FullyConnectedF32 {
     pub hi: f32,
 }
 
-decode!(FullyConnectedF32 { input, output, weights, layout, bias, lo, hi });
+plain!(FullyConnectedF32 { input, output, weights, layout, bias, lo, hi });
 
 /// Fully connected layer in int8.
 pub type FullyConnectedI8 = FullyConnected<i8>;
@@ -66,10 +68,11 @@ pub type FullyConnectedI16 = FullyConnected<i16>;
 
 /// Fully connected layer in int8, with int4 weights.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct FullyConnectedW4(pub FullyConnectedI8);
 
-decode!(FullyConnectedW4 { 0 });
+plain!(FullyConnectedW4 { 0 });
 
 macro_rules! record {
     ($record:ident, $dtype:ident, $method:ident) => {

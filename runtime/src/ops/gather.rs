@@ -7,7 +7,7 @@ use super::check_axis;
 use super::indices::{self, Indices};
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Tensor, plain};
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
@@ -15,6 +15,7 @@ macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[repr(C)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`, and the indices, int32 or f32.
@@ -27,7 +28,7 @@ macro_rules! record {
             pub inner: u32,
         }
 
-        decode!($record { inputs, output, n, inner });
+        plain!($record { inputs, output, n, inner });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

@@ -8,13 +8,14 @@ use super::clamp;
 use super::spatial::{check as check_window, each_image, each_pool, taps};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, decode};
+use crate::format::{DType, Opcode, Record, Requant, SafeOverlap, Span, Tensor, Turns, Window, plain};
 use crate::int::{Int, Sum};
 use crate::kernels::Kernels;
 use crate::rows::Work;
 
 /// Average pool in integers.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AveragePool<T> {
     /// `[n][h][w][c]`.
@@ -29,10 +30,11 @@ pub struct AveragePool<T> {
     pub requant: Requant<T>,
 }
 
-decode!(AveragePool<T> { input, output, window, input_zero, requant });
+plain!(AveragePool<T> { input, output, window, input_zero, requant });
 
 /// Average pool in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct AveragePoolF32 {
     /// `[n][h][w][c]`.
@@ -49,7 +51,7 @@ pub struct AveragePoolF32 {
     pub hi: f32,
 }
 
-decode!(AveragePoolF32 { input, output, window, divisor, lo, hi });
+plain!(AveragePoolF32 { input, output, window, divisor, lo, hi });
 
 /// Average pool in int8.
 pub type AveragePoolI8 = AveragePool<i8>;
@@ -135,6 +137,7 @@ impl Record for AveragePoolF32 {
 
 /// Max pool.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct MaxPool<T> {
     /// `[n][h][w][c]`.
@@ -149,7 +152,7 @@ pub struct MaxPool<T> {
     pub hi: T,
 }
 
-decode!(MaxPool<T> { input, output, window, lo, hi });
+plain!(MaxPool<T> { input, output, window, lo, hi });
 
 /// Max pool in int8.
 pub type MaxPoolI8 = MaxPool<i8>;

@@ -4,12 +4,13 @@
 
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::int::Int;
 use crate::kernels::Kernels;
 
 /// f32 to an integer type.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Quantize<T> {
     /// `x`, f32.
@@ -22,10 +23,11 @@ pub struct Quantize<T> {
     pub zero: T,
 }
 
-decode!(Quantize<T> { input, output, scale, zero });
+plain!(Quantize<T> { input, output, scale, zero });
 
 /// An integer type to f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Dequantize<T> {
     /// `q`.
@@ -38,7 +40,7 @@ pub struct Dequantize<T> {
     pub zero: T,
 }
 
-decode!(Dequantize<T> { input, output, scale, zero });
+plain!(Dequantize<T> { input, output, scale, zero });
 
 /// f32 to int8.
 pub type QuantizeI8 = Quantize<i8>;

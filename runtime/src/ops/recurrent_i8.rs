@@ -10,7 +10,7 @@
 use super::recurrent::{Sizes, exactly, line};
 use crate::arena::Constants;
 use crate::error::{Fault, Flaw};
-use crate::format::{Span, decode};
+use crate::format::{Span, plain};
 use crate::kernels::Kernels;
 
 /// Entries of the table of a function.
@@ -21,6 +21,7 @@ pub(super) const ONE: i64 = 1 << 15;
 
 /// The weights of a layer's gates, and how their sums become arguments of functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct GatesI8 {
@@ -36,7 +37,7 @@ pub struct GatesI8 {
     pub shift: u8,
 }
 
-decode!(GatesI8 { weights, recurrence, bias, multipliers, shift });
+plain!(GatesI8 { weights, recurrence, bias, multipliers, shift });
 
 impl GatesI8 {
     /// Checks the lengths for a number of gates and of rows of biases.

@@ -6,7 +6,7 @@
 use super::check_axis;
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
@@ -15,6 +15,7 @@ macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty, $weight:ty, $kernel:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[repr(C)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
@@ -33,7 +34,7 @@ macro_rules! record {
             pub weights: Span,
         }
 
-        decode!($record { input, output, n, inner, first, taps, weights });
+        plain!($record { input, output, n, inner, first, taps, weights });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

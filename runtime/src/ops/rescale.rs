@@ -5,13 +5,14 @@
 
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::requant::Wide;
 
 /// From integers of one type to those of another, or of the same.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct Rescale<T, U> {
     /// `x`.
@@ -32,7 +33,7 @@ pub struct Rescale<T, U> {
     pub hi: U,
 }
 
-decode!(Rescale<T, U> { input, output, input_zero, multipliers, shift, zero, lo, hi });
+plain!(Rescale<T, U> { input, output, input_zero, multipliers, shift, zero, lo, hi });
 
 /// int16 to another scale.
 pub type RescaleI16 = Rescale<i16, i16>;

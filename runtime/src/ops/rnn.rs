@@ -9,11 +9,12 @@ use super::recurrent::{F32, Gates, I8, Sizes, Step, check_weights, each_step};
 use super::recurrent_i8::{GatesI8, Table};
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{Opcode, Record, Span, Tensor, decode};
+use crate::format::{Opcode, Record, Span, Tensor, decode, plain};
 use crate::kernels::Kernels;
 
 /// Plain recurrent layer in int8, with the state in int16.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct RnnI8 {
     /// `x` in int8: `[1][t][b][i]`; the state before the first step, `h` in int16: `[1][1][b][h]`.
@@ -26,7 +27,7 @@ pub struct RnnI8 {
     pub table: Span,
 }
 
-decode!(RnnI8 { inputs, output, gates, table });
+plain!(RnnI8 { inputs, output, gates, table });
 
 /// Plain recurrent layer in f32.
 #[derive(Clone, Debug, PartialEq)]

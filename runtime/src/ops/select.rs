@@ -3,11 +3,12 @@
 use super::broadcast;
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Tensor, plain};
 use crate::kernels::Kernels;
 
 /// Choice in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SelectF32 {
     /// `c`, `a` and `b`; each dimension is 1 or the output's.
@@ -16,7 +17,7 @@ pub struct SelectF32 {
     pub output: Tensor,
 }
 
-decode!(SelectF32 { inputs, output });
+plain!(SelectF32 { inputs, output });
 
 impl Record for SelectF32 {
     const OPCODE: Opcode = Opcode::SelectF32;

@@ -7,13 +7,14 @@
 
 use crate::arena::{Constants, Memory};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::int::Int;
 use crate::kernels::Kernels;
 use crate::rows::{pieces, pieces_mut};
 
 /// Softmax in int8.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxI8 {
     /// `[..][n]`.
@@ -24,10 +25,11 @@ pub struct SoftmaxI8 {
     pub table: Span,
 }
 
-decode!(SoftmaxI8 { input, output, table });
+plain!(SoftmaxI8 { input, output, table });
 
 /// Softmax in int16.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxI16 {
     /// `[..][n]`.
@@ -40,10 +42,11 @@ pub struct SoftmaxI16 {
     pub fine: Span,
 }
 
-decode!(SoftmaxI16 { input, output, coarse, fine });
+plain!(SoftmaxI16 { input, output, coarse, fine });
 
 /// Softmax in f32.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct SoftmaxF32 {
     /// `[..][n]`.
@@ -52,7 +55,7 @@ pub struct SoftmaxF32 {
     pub output: Tensor,
 }
 
-decode!(SoftmaxF32 { input, output });
+plain!(SoftmaxF32 { input, output });
 
 impl Record for SoftmaxI8 {
     const OPCODE: Opcode = Opcode::SoftmaxI8;

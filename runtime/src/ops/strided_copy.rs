@@ -4,7 +4,7 @@
 
 use crate::arena::{Constants, Memory, Pod};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, decode};
+use crate::format::{DType, Opcode, Record, Span, Tensor, plain};
 use crate::kernels::Kernels;
 use crate::rows::pieces_mut;
 
@@ -12,6 +12,7 @@ macro_rules! record {
     ($(#[$doc:meta])* $record:ident, $dtype:ident, $element:ty, $method:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[repr(C)]
         #[cfg_attr(feature = "encode", derive(serde::Serialize))]
         pub struct $record {
             /// `x`.
@@ -26,7 +27,7 @@ macro_rules! record {
             pub strides: [i32; 6],
         }
 
-        decode!($record { input, output, start, dims, strides });
+        plain!($record { input, output, start, dims, strides });
 
         impl Record for $record {
             const OPCODE: Opcode = Opcode::$record;

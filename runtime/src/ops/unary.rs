@@ -5,12 +5,13 @@
 use super::clamp;
 use crate::arena::{Constants, Memory, Operand};
 use crate::error::{Fault, Flaw};
-use crate::format::{DType, Opcode, Record, Span, Tensor, Turns, decode, decode_enum};
+use crate::format::{DType, Opcode, Record, Span, Tensor, Turns, decode, decode_enum, plain};
 use crate::kernels::Kernels;
 use libm::{cosf, erff, expf, fabsf, floorf, log1pf, logf, rintf, sinf, sqrtf, tanhf};
 
 /// Any function in int8.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct TableI8 {
     /// `x`.
@@ -21,10 +22,11 @@ pub struct TableI8 {
     pub table: Span,
 }
 
-decode!(TableI8 { input, output, table });
+plain!(TableI8 { input, output, table });
 
 /// A function in int16, by interpolation.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 #[cfg_attr(feature = "encode", derive(serde::Serialize))]
 pub struct TableI16 {
     /// `x`.
@@ -35,7 +37,7 @@ pub struct TableI16 {
     pub table: Span,
 }
 
-decode!(TableI16 { input, output, table });
+plain!(TableI16 { input, output, table });
 
 /// A function in f32.
 #[derive(Clone, Debug, PartialEq)]

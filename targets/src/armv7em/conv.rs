@@ -140,8 +140,8 @@ impl<'a> Tiling<'a> {
     /// The output that is left of every pixel, of up to eight pixels at a time.
     #[inline(never)]
     fn last(&mut self, Pixels { x, step, .. }: Pixels<'_>, y: &mut [i8]) -> Option<()> {
-        let (tile, all, mut rest) = (self.layer.tile(self.full.outputs)?, self.full.stride, x);
-        let Tiles { weights, bias, rounding, outputs } = tile.tiles();
+        let (tile, all, mut rest) = (self.layer.tile(self.full.outputs), self.full.stride, x);
+        let Tiles { weights, bias, rounding, outputs } = tile.as_ref()?.tiles();
         let (depth, wide) = (self.full.depth, &mut *self.full.wide);
         let mut pairs = Pairs { depth, wide, weights, bias, rounding, outputs, stride: 2 };
         for y in y.chunks_mut(all.wrapping_mul(8).max(1)) {

@@ -73,8 +73,8 @@ pub(super) fn column(layer: &Layer<'_, [u32; 2], 2>, x: &[i8], y: &mut [i8]) -> 
 /// The one or two outputs of a tile.
 #[inline(never)]
 fn pair(layer: &Layer<'_, [u32; 2], 2>, output: usize, x: &[i8], y: &mut [i8]) -> Option<()> {
-    let tile = layer.tile(output)?;
-    let Tiles { weights, bias, rounding, .. } = tile.tiles();
+    let tile = layer.tile(output);
+    let Tiles { weights, bias, rounding, .. } = tile.as_ref()?.tiles();
     let mut four = [0; 4];
     insn::column(&mut Column { x, weights, bias, rounding, y: &mut four, twice: true })?;
     *y.first_mut()? = four[0];
