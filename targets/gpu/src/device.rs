@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use wgpu::{Adapter, AdapterInfo, Device, DeviceType, ErrorFilter, Features, Instance, PollError, PollType, Queue};
 
 use crate::error::GpuError;
+use crate::pipelines::Pipelines;
 
 /// Which adapter is taken, and how long it may take.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,7 @@ pub struct Gpu {
     info: AdapterInfo,
     timeout: Duration,
     lost: Arc<Mutex<Option<String>>>,
+    pipelines: Arc<Mutex<Pipelines>>,
 }
 
 impl Gpu {
@@ -57,7 +59,8 @@ impl Gpu {
         device.set_device_lost_callback(move |reason, message| {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{reason:?}: {message}"));
         });
-        Ok(Self { device, queue, info: adapter.get_info(), timeout: options.timeout, lost })
+        let pipelines = Arc::new(Mutex::new(Pipelines::new(&device)));
+        Ok(Self { device, queue, info: adapter.get_info(), timeout: options.timeout, lost, pipelines })
     }
 
     /// The adapter's name.
@@ -86,6 +89,11 @@ impl Gpu {
     /// Whether kernels can be timed by themselves.
     pub(crate) fn has_timestamps(&self) -> bool {
         self.device.features().contains(Features::TIMESTAMP_QUERY)
+    }
+
+    /// The pipelines of all models.
+    pub(crate) fn pipelines(&self) -> MutexGuard<'_, Pipelines> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `work` gives, or the first error that wgpu has with what it does.

@@ -1,5 +1,7 @@
 //! A model on the GPU: its buffers and pipelines, made once, and running it.
 
+use std::collections::HashSet;
+
 use lacewing::format::Port;
 use lacewing::{Model, Ops};
 use wgpu::{BindGroup, Buffer, BufferUsages, ComputePass, ComputePipeline};
@@ -97,7 +99,7 @@ impl GpuModel {
     pub fn load_batch<O: Ops>(gpu: &Gpu, model: &Model<'_, O>, batch: usize) -> Result<Self, GpuError> {
         let lowered = Lowered::new(model)?;
         check_limits(gpu, &lowered, batch)?;
-        gpu.guarded(|| Self::build(gpu, model, &lowered, batch))
+        gpu.guarded(|| Self::build(gpu, model, &lowered, batch)).inspect_err(|_| gpu.pipelines().clear())
     }
 
     fn build<O: Ops>(gpu: &Gpu, model: &Model<'_, O>, lowered: &Lowered, batch: usize) -> Result<Self, GpuError> {
@@ -117,12 +119,12 @@ impl GpuModel {
             let constant = model.constants().get::<u8>(*span).unwrap_or_default();
             (0..batch as u64).for_each(|slot| gpu.write(&arena, slot * stride + u64::from(*offset), constant));
         }
-        let mut pipelines = Pipelines::new(gpu);
+        let mut pipelines = gpu.pipelines();
         let group = pipelines.group([&arena, &fixed, &numbers]);
         let steps: Vec<_> = dispatches.iter().map(|dispatch| Step::new(dispatch, &mut pipelines)).collect();
         let costs = Costs {
             dispatches: steps.len(),
-            pipelines: pipelines.len(),
+            pipelines: dispatches.iter().map(|dispatch| &dispatch.kernel).collect::<HashSet<_>>().len(),
             bytes_in: bytes(&inputs),
             bytes_out: bytes(&outputs),
             constants: fixed.size(),
@@ -215,7 +217,7 @@ impl GpuModel {
 }
 
 impl Step {
-    fn new(dispatch: &Dispatch, pipelines: &mut Pipelines<'_>) -> Self {
+    fn new(dispatch: &Dispatch, pipelines: &mut Pipelines) -> Self {
         let groups = dispatch.count.div_ceil(GROUP);
         let grid = [groups.min(MOST_GROUPS), groups.div_ceil(MOST_GROUPS)];
         Self { pipeline: pipelines.get(&dispatch.kernel), grid }

@@ -1,30 +1,29 @@
-//! Pipelines, each compiled once for all records that it serves, and what they have bound.
+//! Pipelines, each compiled once for all records and models of a device, and what they have bound.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry,
-    BindingType, Buffer, BufferBinding, BufferBindingType, ComputePipeline, PipelineCompilationOptions, PipelineLayout,
-    ShaderModule, ShaderStages,
+    BindingType, Buffer, BufferBinding, BufferBindingType, ComputePipeline, Device, PipelineCompilationOptions,
+    PipelineLayout, ShaderModule, ShaderStages,
 };
 
-use crate::device::Gpu;
 use crate::kernel::{Family, Kernel};
 use crate::model::SLOT;
 
 /// The pipelines so far.
-pub(crate) struct Pipelines<'g> {
-    gpu: &'g Gpu,
+#[derive(Debug)]
+pub(crate) struct Pipelines {
+    device: Device,
     bindings: BindGroupLayout,
     layout: PipelineLayout,
     modules: HashMap<Family, ShaderModule>,
     made: HashMap<Kernel, ComputePipeline>,
 }
 
-impl<'g> Pipelines<'g> {
-    pub(crate) fn new(gpu: &'g Gpu) -> Self {
-        let device = &gpu.device;
+impl Pipelines {
+    pub(crate) fn new(device: &Device) -> Self {
         let bindings = device.create_bind_group_layout(&BindGroupLayoutDescriptor {
             label: None,
             entries: &[
@@ -38,18 +37,19 @@ impl<'g> Pipelines<'g> {
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        Self { gpu, bindings, layout, modules: HashMap::new(), made: HashMap::new() }
+        Self { device: device.clone(), bindings, layout, modules: HashMap::new(), made: HashMap::new() }
     }
 
-    /// How many different ones there are.
-    pub(crate) fn len(&self) -> usize {
-        self.made.len()
+    /// Forgets all of them: one that was refused is there, too.
+    pub(crate) fn clear(&mut self) {
+        self.modules.clear();
+        self.made.clear();
     }
 
     /// Binds values, constants and the kernels' numbers, of which each dispatch chooses a slot.
     pub(crate) fn group(&self, [arena, constants, numbers]: [&Buffer; 3]) -> BindGroup {
         let slot = BufferBinding { buffer: numbers, offset: 0, size: NonZeroU64::new(SLOT) };
-        self.gpu.device.create_bind_group(&BindGroupDescriptor {
+        self.device.create_bind_group(&BindGroupDescriptor {
             label: None,
             layout: &self.bindings,
             entries: &[
@@ -67,7 +67,7 @@ impl<'g> Pipelines<'g> {
         }
         let constants: Vec<_> = kernel.overrides.iter().map(|(name, value)| (*name, f64::from(*value))).collect();
         let module = self.module(kernel.family).clone();
-        let pipeline = self.gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&format!("{kernel:?}")),
             layout: Some(&self.layout),
             module: &module,
@@ -82,7 +82,7 @@ impl<'g> Pipelines<'g> {
     fn module(&mut self, family: Family) -> &ShaderModule {
         self.modules.entry(family).or_insert_with(|| {
             let source = wgpu::ShaderSource::Wgsl(family.source().into());
-            self.gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source })
+            self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source })
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The GPU against the naive oracle, with random records of every operation: bit for bit.
 //!
-//! `PROPTEST_CASES` sets the number of records for each operation, 60 if it is not set.
+//! `PROPTEST_CASES` sets the number of records for each operation, 200 if it is not set.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn random_records_equal_the_oracle() {
 }
 
 fn operation(gpu: &Gpu, opcode: Opcode) -> Result<(), String> {
-    let cases = std::env::var("PROPTEST_CASES").map_or(60, |cases| cases.parse().expect("a number"));
+    let cases = std::env::var("PROPTEST_CASES").map_or(200, |cases| cases.parse().expect("a number"));
     let cases = if is_left_out(opcode) { 1 } else { cases };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let run = TestRunner::new(config).run(&records::of(opcode), |case| {

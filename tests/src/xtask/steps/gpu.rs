@@ -11,8 +11,6 @@ use crate::xtask::process;
 /// Where Mesa's drivers are named, and the driver of Debian's Chromium.
 const MESA: &str = "/usr/share/vulkan/icd.d";
 const SWIFTSHADER: &str = "/usr/lib/chromium/vk_swiftshader_icd.json";
-/// Random records of each operation on SwiftShader, where each takes several times as long.
-const CASES: &str = "20";
 
 /// Whether the driver is there that is installed for this.
 pub(in crate::xtask) fn has_lavapipe() -> bool {
@@ -43,7 +41,7 @@ pub(super) fn run() -> Result<Outcome> {
     };
     let suite = ["test", "--package", "lacewing-gpu", "--no-fail-fast"];
     process::run_tests(&mut on(&lavapipe, &suite)).context("on lavapipe")?;
-    process::run_tests(on(&swiftshader, &suite).env("PROPTEST_CASES", CASES)).context("on SwiftShader")?;
+    process::run_tests(&mut on(&swiftshader, &suite)).context("on SwiftShader")?;
     let command = ["test", "--package", "lacewing-board", "--features", "gpu", "--lib", "gpu"];
     process::run_tests(&mut on(&lavapipe, &command)).context("the command on lavapipe")?;
     Ok(Outcome::Passed)
