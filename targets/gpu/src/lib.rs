@@ -24,7 +24,7 @@
 //! **Limits** are WebGPU's defaults: 256 invocations in a workgroup, of which 64 are used, no shared memory, 128 MiB for all values of a
 //! batch and 128 MiB for all constants, two storage buffers. A model beyond them is [`GpuError::Limit`].
 //!
-//! **Whole models.** A record without a kernel, in f32 or int16 or with state, makes [`GpuModel::load`] fail, with all of them and why; the model
+//! **Whole models.** A record without a kernel, in f32 or int16, makes [`GpuModel::load`] fail, with all of them and why; the model
 //! runs on the CPU then. Each way between the two would cost more than the records between.
 //!
 //! Whether a GPU is faster is to be measured: those of small boards often are not.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use lacewing::format::Port;
+use lacewing::format::{DType, Port};
 use lacewing::{Model, Ops};
 use wgpu::{BindGroup, Buffer, BufferUsages, ComputePass, ComputePipeline};
 
@@ -28,6 +28,9 @@ pub struct GpuModel {
     staging: Buffer,
     inputs: Vec<Door>,
     outputs: Vec<Door>,
+    states: Vec<State>,
+    /// How many of the steps are records.
+    records: usize,
     /// Bytes of one inference's values.
     stride: u64,
     batch: usize,
@@ -66,6 +69,13 @@ struct Door {
     len: usize,
 }
 
+/// Where a state is, and its first value.
+#[derive(Debug)]
+struct State {
+    offset: u64,
+    first: Vec<u8>,
+}
+
 impl Door {
     /// Whole words, as buffers are copied.
     const fn padded(self) -> usize {
@@ -95,10 +105,13 @@ impl GpuModel {
     ///
     /// # Errors
     /// [`GpuError::Unsupported`] with all records that have no kernel, [`GpuError::Limit`] for a model that is too large,
-    /// [`GpuError::OutOfMemory`] or [`GpuError::Lost`].
+    /// [`GpuError::OutOfMemory`] or [`GpuError::Lost`]; [`GpuError::Batch`] for more than one of a model with states, whose runs follow each other.
     pub fn load_batch<O: Ops>(gpu: &Gpu, model: &Model<'_, O>, batch: usize) -> Result<Self, GpuError> {
         let lowered = Lowered::new(model)?;
         check_limits(gpu, &lowered, batch)?;
+        if batch > 1 && model.states().next().is_some() {
+            return Err(GpuError::Batch { got: batch, most: 1 });
+        }
         gpu.guarded(|| Self::build(gpu, model, &lowered, batch)).inspect_err(|_| gpu.pipelines().clear())
     }
 
@@ -130,7 +143,27 @@ impl GpuModel {
             constants: fixed.size(),
             values: stride,
         };
-        Ok(Self { gpu: gpu.clone(), steps, group, arena, staging, inputs, outputs, stride, batch, costs })
+        let states = model.states().zip(plan.states()).map(|(port, offset)| State::new(&port, offset)).collect();
+        let records = model.ops().count();
+        let gpu = gpu.clone();
+        let model = Self { gpu, steps, group, arena, staging, inputs, outputs, states, records, stride, batch, costs };
+        model.begin();
+        Ok(model)
+    }
+
+    /// Starts a stream anew: gives the model's states their first value. Nothing for a model without.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`].
+    pub fn reset(&mut self) -> Result<(), GpuError> {
+        self.gpu.guarded(|| {
+            self.begin();
+            Ok(())
+        })
+    }
+
+    fn begin(&self) {
+        self.states.iter().for_each(|state| self.gpu.write(&self.arena, state.offset, &state.first));
     }
 
     /// What the model takes.
@@ -139,7 +172,7 @@ impl GpuModel {
         self.costs
     }
 
-    /// Runs the model once on the bytes of its inputs, and gives those of its outputs.
+    /// Runs the model once on the bytes of its inputs, and gives those of its outputs. A model with states goes on where the last run left it.
     ///
     /// # Errors
     /// [`GpuError::Inputs`], [`GpuError::Timeout`], [`GpuError::Lost`] or [`GpuError::OutOfMemory`].
@@ -213,6 +246,14 @@ impl GpuModel {
             });
             output.collect()
         })
+    }
+}
+
+impl State {
+    /// Real 0: the zero point, or 0.
+    fn new(port: &Port<'_>, offset: u32) -> Self {
+        let zero = if port.tensor.dtype() == Some(DType::I8) { port.zero as u8 } else { 0 };
+        Self { offset: offset.into(), first: vec![zero; port.tensor.bytes().unwrap_or(0) as usize] }
     }
 }
 

@@ -13,7 +13,7 @@ use lacewing::{Model, Ops};
 const ALIGN: u32 = 16;
 
 /// One value of the program: from the moment at which it is made to that of its last use. The inputs are there at 0, record `i` runs at
-/// `i + 1`, and outputs are read behind the last.
+/// `i + 1`, and behind the last states are put back and outputs are read.
 #[derive(Debug)]
 struct Value {
     bytes: u32,
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     records: Vec<Uses>,
     inputs: Vec<usize>,
     outputs: Vec<usize>,
+    /// Of each state the value that the run begins with, and that which it leaves.
+    states: Vec<[usize; 2]>,
     /// Constants that records read as values, and where they lie in the file.
     pub(crate) constants: Vec<(u32, Span)>,
     /// Bytes of all values together.
@@ -49,17 +51,19 @@ impl Plan {
     /// The number of the record that reads what is no value, and why.
     pub(crate) fn new<O: Ops>(model: &Model<'_, O>) -> Result<Self, (usize, &'static str)> {
         let mut walk = Walk::default();
+        walk.begun = model.states().map(|port| (port.tensor, walk.make(&port.tensor, 0))).collect();
         let inputs: Vec<_> = model.inputs().map(|port| walk.make(&port.tensor, 0)).collect();
         let records: Vec<_> =
             model.ops().enumerate().map(|(index, op)| walk.record(index, &op)).collect::<Result<_, _>>()?;
         let end = records.len() + 1;
+        let states = walk.put_back(end);
         let missing = (records.len().saturating_sub(1), NO_VALUE);
         let outputs = model.outputs().map(|port| walk.read(&port.tensor, end).ok_or(missing));
         let outputs: Vec<_> = outputs.collect::<Result<_, _>>()?;
         walk.constants.iter().for_each(|(value, _)| walk.values[*value].to = end);
         let (offsets, len) = place(&walk.values);
         let constants = walk.constants.iter().map(|(value, span)| (offsets[*value], *span)).collect();
-        Ok(Self { offsets, records, inputs, outputs, constants, len })
+        Ok(Self { offsets, records, inputs, outputs, states, constants, len })
     }
 
     /// Byte offsets of what a record reads.
@@ -77,32 +81,58 @@ impl Plan {
         self.inputs.iter().map(|value| self.offsets[*value])
     }
 
+    /// Byte offsets of the model's states, at the beginning of a run.
+    pub(crate) fn states(&self) -> impl Iterator<Item = u32> {
+        self.states.iter().map(|[first, _]| self.offsets[*first])
+    }
+
+    /// Byte offsets of what must be copied behind the last record: of states from where the run left them to where the next begins.
+    pub(crate) fn put_back(&self) -> impl Iterator<Item = Option<[u32; 2]>> {
+        let moved =
+            |[first, last]: &[usize; 2]| (first != last).then(|| [*last, *first].map(|value| self.offsets[value]));
+        self.states.iter().map(moved)
+    }
+
     /// Byte offsets of the model's outputs.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = u32> {
         self.outputs.iter().map(|value| self.offsets[*value])
     }
 }
 
+const PART: &str = "it writes a part of a state";
 const NO_VALUE: &str = "it reads bytes that were not written as one tensor";
-const STATE: &str = "it keeps state from one run to the next";
 
 /// The values so far.
 #[derive(Default)]
 struct Walk {
     values: Vec<Value>,
     /// The latest value of each place in the arena, whole or a ring of lines.
-    latest: HashMap<(bool, u32, u32), usize>,
+    latest: HashMap<(u8, u32, u32), usize>,
     constants: Vec<(usize, Span)>,
+    /// The states, and their values when a run begins.
+    begun: Vec<(Tensor, usize)>,
 }
 
 impl Walk {
     fn record(&mut self, index: usize, op: &Op) -> Result<Uses, (usize, &'static str)> {
-        if op.inputs().iter().chain([op.output()]).any(|tensor| tensor.place() == Place::State) {
-            return Err((index, STATE));
-        }
         let inputs = op.inputs().iter().map(|tensor| self.read(tensor, index + 1).ok_or((index, NO_VALUE)));
         let inputs = inputs.collect::<Result<_, _>>()?;
+        let output = key(op.output());
+        if op.output().place() == Place::State && !self.begun.iter().any(|(state, _)| key(state) == output) {
+            return Err((index, PART));
+        }
         Ok(Uses { inputs, output: self.make(op.output(), index + 1) })
+    }
+
+    /// The values that states have at the beginning, and at the end. Those of the beginning keep their bytes from run to run.
+    fn put_back(&mut self, end: usize) -> Vec<[usize; 2]> {
+        let begun = std::mem::take(&mut self.begun);
+        let both = begun.into_iter().map(|(tensor, first)| {
+            let last = self.read(&tensor, end).unwrap_or(first);
+            self.values[first].to = end;
+            [first, last]
+        });
+        both.collect()
     }
 
     /// A new value in a tensor's place, even if it is written over one that it is made of.
@@ -140,10 +170,10 @@ impl Walk {
     }
 }
 
-/// What tells a place of the arena from others: whether it is a ring, and its bytes.
-fn key(tensor: &Tensor) -> Option<(bool, u32, u32)> {
+/// What tells a place of the arena from others: which place, and its bytes.
+fn key(tensor: &Tensor) -> Option<(u8, u32, u32)> {
     let span = tensor.span()?;
-    Some((tensor.place() == Place::Ring, span.offset, span.len))
+    Some((tensor.place() as u8, span.offset, span.len))
 }
 
 /// Offsets of the values, the largest placed first, each as low as those before it let it; and the end of all.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lacewing::format::encode::Builder;
 use lacewing::format::{DType, Place, Port, Tensor};
-use lacewing::ops::TableI8;
+use lacewing::ops::{AddI8, TableI8};
 use lacewing_gpu::{Gpu, GpuError, GpuModel, Options};
 use lacewing_targets::{Loaded, Session};
 use lacewing_tests::generator::Generator;
@@ -31,7 +31,7 @@ fn all() -> Vec<(String, Loaded)> {
     let lace = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "lace");
     let files = [example()].into_iter().chain(more.filter(lace));
     let read = |path: PathBuf| (path.display().to_string(), fs::read(path).expect("a file"));
-    let made = [("bands", models::bands()), ("int4", models::int4()), ("rows", models::rows())];
+    let made = [("bands", models::bands()), ("int4", models::int4()), ("rows", models::rows()), ("state", state())];
     let made = made.map(|(name, file)| (name.to_string(), file));
     files.map(read).chain(made).map(|(name, file)| (name, Loaded::new(&file).expect("a model"))).collect()
 }
@@ -64,6 +64,8 @@ fn models_give_the_bytes_of_the_cpu() {
         match GpuModel::load(&gpu, &model.model()) {
             Ok(mut on_gpu) => {
                 let mut session = model.packed().session();
+                on_gpu.reset().expect("a reset");
+                // What a run leaves in the states is seen in the next.
                 for number in 0..3 {
                     let inputs = inputs(&model, number);
                     let got = on_gpu.run(&slices(&inputs)).expect("a run");
@@ -76,7 +78,7 @@ fn models_give_the_bytes_of_the_cpu() {
             Err(error) => panic!("{name}: {error}"),
         }
     }
-    assert!(compared >= 3, "{compared} models were compared");
+    assert!(compared >= 4, "{compared} models were compared");
 }
 
 #[test]
@@ -160,6 +162,37 @@ fn table_of(len: u32) -> Vec<u8> {
     builder.push(&TableI8 { input: tensor(0).last(), output: tensor(len), table }.into()).expect("one record");
     let port = |name, tensor| Port { name, tensor, rank: 1, dims: [len, 0, 0, 0, 0, 0], scale: 1.0, zero: 0 };
     builder.finish(&[port(b"x", tensor(0))], &[port(b"y", tensor(len))], 2 * len, &[]).expect("a file")
+}
+
+/// A sum of its inputs so far, `s = s + x`, which is its output too, by a table.
+fn state() -> Vec<u8> {
+    let mut builder = Builder::default();
+    let tensor = |place, offset| Tensor::new(place, DType::I8, offset, [1, 1, 1, 7]);
+    let [sum, x, y] = [tensor(Place::State, 0), tensor(Place::Arena, 16), tensor(Place::Arena, 32)];
+    let (multipliers, shift) = ([1 << 10; 2], 10);
+    let (zero, lo, hi) = (0, -128, 127);
+    let add = AddI8 { inputs: [x.last(), sum], output: sum, multipliers, bias: -3 << 10, shift, zero, lo, hi };
+    builder.push(&add.into()).expect("one record");
+    let same: Vec<i8> = (-128..=127).collect();
+    let table = builder.constant(&same);
+    builder.push(&TableI8 { input: sum, output: y, table }.into()).expect("one record");
+    let port = |name, tensor| Port { name, tensor, rank: 1, dims: [7, 0, 0, 0, 0, 0], scale: 1.0, zero: 3 };
+    builder.state(&port(b"sum", sum)).expect("one state");
+    builder.finish(&[port(b"x", x)], &[port(b"y", y)], 48, &[]).expect("a file")
+}
+
+#[test]
+fn a_stream_is_reset_and_has_no_batches() {
+    let Some(gpu) = common::gpu() else { return };
+    let model = Loaded::new(&state()).expect("a model");
+    let mut on_gpu = GpuModel::load(&gpu, &model.model()).expect("a model on the GPU");
+    let mut run = || on_gpu.run(&[&[5; 7]]).expect("a run");
+    // The zero point of both is 3.
+    assert_eq!([run(), run(), run()], [5, 7, 9].map(|sum| vec![vec![sum; 7]]));
+    on_gpu.reset().expect("a reset");
+    assert_eq!(on_gpu.run(&[&[5; 7]]), Ok(vec![vec![5; 7]]));
+    let refused = GpuModel::load_batch(&gpu, &model.model(), 2).map(|_| ()).expect_err("no batch");
+    assert_eq!(refused, GpuError::Batch { got: 2, most: 1 });
 }
 
 #[test]

@@ -78,15 +78,24 @@ fn strided(start: u32, dims: [u32; 6], strides: [i32; 6]) -> Moved {
     moved
 }
 
+/// All bytes of a value, to another place.
+pub(super) fn whole(from: u32, to: u32, bytes: u32) -> Dispatch {
+    let words = bytes.div_ceil(4);
+    dispatch([from, to], &strided(0, [1, 1, 1, 1, 1, words], [1; 6]), 4, words)
+}
+
+fn dispatch([input, output]: [u32; 2], moved: &Moved, size: u32, count: u32) -> Dispatch {
+    let mut params = vec![input, output];
+    params.extend(moved.scalars);
+    params.extend(moved.pad.as_flattened());
+    params.extend(moved.dims.iter().chain(&moved.strides).chain(&moved.parts));
+    Dispatch { kernel: Kernel::words(Family::Copy, &[("SIZE", size), ("KIND", moved.kind)]), params, count }
+}
+
 impl Context<'_> {
     pub(super) fn moved(&mut self, op: &impl Moves) -> Result<Dispatch, Reason> {
-        let moved = op.moved(&self.inputs);
         let size = op.output().dtype().map_or(4, DType::size);
-        let mut params = vec![self.input(), self.output];
-        params.extend(moved.scalars);
-        params.extend(moved.pad.as_flattened());
-        params.extend(moved.dims.iter().chain(&moved.strides).chain(&moved.parts));
-        let kernel = Kernel::words(Family::Copy, &[("SIZE", size), ("KIND", moved.kind)]);
-        Ok(Dispatch { kernel, params, count: op.output().bytes().unwrap_or(0).div_ceil(4) })
+        let words = op.output().bytes().unwrap_or(0).div_ceil(4);
+        Ok(dispatch([self.input(), self.output], &op.moved(&self.inputs), size, words))
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Dispatch {
     pub(crate) count: u32,
 }
 
-/// A program as the GPU runs it: one dispatch for each record.
+/// A program as the GPU runs it: one dispatch for each record, then one for each state that goes to where the next run finds it.
 #[derive(Debug)]
 pub(crate) struct Lowered {
     pub(crate) plan: Plan,
@@ -55,7 +55,12 @@ impl Lowered {
             }
         }
         match unsupported.is_empty() {
-            true => Ok(Self { plan, dispatches, constants: context.words }),
+            true => {
+                let states = model.states().zip(plan.put_back());
+                let back = states.filter_map(|(port, moved)| Some((moved?, port.tensor.bytes()?)));
+                dispatches.extend(back.map(|([from, to], bytes)| copy::whole(from, to, bytes)));
+                Ok(Self { plan, dispatches, constants: context.words })
+            }
             false => Err(GpuError::Unsupported(unsupported)),
         }
     }

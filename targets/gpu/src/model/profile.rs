@@ -41,9 +41,16 @@ impl GpuModel {
         encoder.resolve_query_set(&set, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, bytes);
         let bytes = self.gpu.submit_and_read(encoder, &staging)?;
+        let records = self.records;
         let ticks: Vec<u64> = bytes.as_chunks().0.iter().map(|tick| u64::from_le_bytes(*tick)).collect();
         let period = f64::from(self.gpu.queue.get_timestamp_period());
-        Ok(ticks.as_chunks::<2>().0.iter().map(|[from, to]| to.saturating_sub(*from) as f64 * period).collect())
+        Ok(ticks
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .take(records)
+            .map(|[from, to]| to.saturating_sub(*from) as f64 * period)
+            .collect())
     }
 
     fn timed_pass(&self, encoder: &mut wgpu::CommandEncoder, set: &QuerySet, step: usize) {

@@ -45,6 +45,7 @@ pub(super) fn faster(
     terminal: &Terminal,
 ) -> Option<GpuModel> {
     let found = found(args, session, (file, threads));
+    session.reset();
     let (model, why) = found.unwrap_or_else(|failure| (None, failure.to_string()));
     let device = if model.is_some() { "GPU" } else { "CPU" };
     terminal.note(format_args!("device: {device}, {why}"));
@@ -82,6 +83,7 @@ fn reason(gpu: &Gpu, Verdict { cpu_us, gpu_us }: Verdict, known: bool) -> String
 fn tried(session: &mut Session, model: &mut GpuModel) -> Result<Verdict, Failure> {
     for seed in 0..TRIALS {
         let inputs = filled(session, seed)?;
+        model.reset()?;
         let got = on_gpu(model, &inputs)?.0;
         session.run()?;
         let outputs = 0..session.model().outputs().count();
@@ -92,6 +94,7 @@ fn tried(session: &mut Session, model: &mut GpuModel) -> Result<Verdict, Failure
         }
     }
     let gpu_us = measure(session, model, BUDGET)?.median_us;
+    model.reset()?;
     Ok(Verdict { cpu_us: bench::measure(session, BUDGET)?.median_us, gpu_us })
 }
 

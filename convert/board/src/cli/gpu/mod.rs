@@ -92,7 +92,8 @@ impl Running {
                 self.last = outputs.concat();
                 Ok(self.runner.outputs_of(&outputs))
             }
-            Err(error @ GpuError::Lost(_)) if self.auto => {
+            // A stream's states are lost with the GPU.
+            Err(error @ GpuError::Lost(_)) if self.auto && !self.runner.has_states() => {
                 eprintln!("device: CPU from now on, {error}");
                 self.gpu = None;
                 self.on_cpu(sample)
