@@ -38,13 +38,18 @@ macro_rules! families {
 families! {
     ArgMax "argmax",
     Binary "binary",
+    BinaryF32 "binary_f32",
     Conv "conv",
+    ConvF32 "conv_f32",
     Copy "copy",
     Depthwise "depthwise",
     MatMul "matmul",
     Pool "pool",
+    PoolF32 "pool_f32",
     Softmax "softmax",
+    SoftmaxF32 "softmax_f32",
     Table "table",
+    UnaryF32 "unary_f32",
 }
 
 /// Invocations in a workgroup, as the kernels say; WebGPU allows 256.

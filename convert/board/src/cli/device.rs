@@ -26,7 +26,7 @@ pub enum Device {
 /// What a user says of it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct DeviceArgs {
-    /// Where a .lace file runs; outputs are the same, bit for bit
+    /// Where a .lace file runs; integers are the same everywhere, bit for bit
     #[arg(long, value_enum, value_name = "DEVICE", default_value_t = Device::Cpu)]
     pub device: Device,
     /// Let the GPU be one that computes in software, for tests

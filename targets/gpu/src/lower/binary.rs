@@ -61,7 +61,7 @@ impl Context<'_> {
 }
 
 /// How far apart neighbors along each dimension are, 0 where there is but one.
-fn broadcast([n, h, w, c]: [u32; 4]) -> [u32; 4] {
+pub(super) fn broadcast([n, h, w, c]: [u32; 4]) -> [u32; 4] {
     let step = |dim: u32, step: u32| if dim == 1 { 0 } else { step };
     [step(n, h * w * c), step(h, w * c), step(w, c), step(c, 1)]
 }

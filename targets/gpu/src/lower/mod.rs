@@ -13,6 +13,7 @@ mod binary;
 mod conv;
 mod copy;
 mod pool;
+mod real;
 mod row;
 mod weights;
 
@@ -115,6 +116,17 @@ impl<'m> Context<'m> {
             Op::StridedCopyI8(op) => self.moved(op),
             Op::StridedCopyF32(op) => self.moved(op),
             Op::StridedCopyI16(op) => self.moved(op),
+            Op::ConvF32(op) => self.conv_f32(op),
+            Op::DepthwiseF32(op) => self.depthwise_f32(op),
+            Op::FullyConnectedF32(op) => self.fully_connected_f32(op),
+            Op::AveragePoolF32(op) => self.average_f32(op),
+            Op::MaxPoolF32(op) => self.max_f32(op),
+            Op::AddF32(op) => self.binary_f32(&op.inputs, &op.output, [op.lo, op.hi], 0),
+            Op::SubF32(op) => self.binary_f32(&op.inputs, &op.output, [op.lo, op.hi], 1),
+            Op::MulF32(op) => self.binary_f32(&op.inputs, &op.output, [op.lo, op.hi], 2),
+            Op::UnaryF32(op) => self.unary_f32(op),
+            Op::DequantizeI8(op) => self.dequantize(op),
+            Op::SoftmaxF32(op) => self.softmax_f32(op),
             other => Err(reason(other.opcode())),
         }
     }
@@ -144,7 +156,6 @@ fn reason(opcode: Opcode) -> Reason {
     match opcode {
         Opcode::QuantizeI8 | Opcode::QuantizeI16 => "a GPU's division in f32 is not that of IEEE 754",
         _ if opcode.name().ends_with("I16") => "sums of int16 take 64 bits, which WGSL has not",
-        _ if opcode.name().ends_with("F32") => "there is no kernel for f32",
         _ => "there is no kernel for it",
     }
 }

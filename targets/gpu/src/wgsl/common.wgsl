@@ -70,3 +70,8 @@ fn requantize4(sums: vec4<i32>, multipliers: vec4<i32>, limits: vec4<i32>) -> ve
         requantize(sums.w, multipliers.w, limits),
     );
 }
+
+// x within its limits, as on the CPU.
+fn clamped(x: f32, lo: f32, hi: f32) -> f32 {
+    return select(select(x, hi, x > hi), lo, x < lo);
+}

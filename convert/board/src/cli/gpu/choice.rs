@@ -1,10 +1,11 @@
-//! Whether a GPU is worth it: it gives the same bytes, and takes less than 0.8 of the CPU's time, transfers included.
+//! Whether a GPU is worth it: it gives the same integers, reals within f32's rounding, and takes less than 0.8 of the CPU's time, transfers included.
 //!
 //! A verdict is kept in the user's cache folder under a hash of adapter, driver, model, threads and version, and is not sought again.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lacewing::format::DType;
 use lacewing_gpu::{Gpu, GpuError, GpuModel};
 use lacewing_targets::Session;
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,14 @@ use crate::cli::failure::Failure;
 use crate::cli::files;
 use crate::cli::numbers::{duration, hex};
 use crate::cli::terminal::Terminal;
+use crate::runner::reals;
 
 /// The GPU's time must be less than this part of the CPU's.
 const WORTH: f64 = 0.8;
 /// How long each is measured.
 const BUDGET: Duration = Duration::from_millis(300);
+/// How far results in f32 may be apart, in parts of the largest of the output.
+const CLOSE: f32 = 1e-4;
 /// Runs that are compared.
 const TRIALS: u32 = 3;
 
@@ -89,13 +93,25 @@ fn tried(session: &mut Session, model: &mut GpuModel) -> Result<Verdict, Failure
         let outputs = 0..session.model().outputs().count();
         let wanted: Vec<_> =
             outputs.map(|index| session.output_bytes(index).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
-        if got != wanted {
+        let dtypes = session.model().outputs().map(|port| port.tensor.dtype());
+        if !dtypes.zip(got.iter().zip(&wanted)).all(|(dtype, (got, wanted))| agree(dtype, got, wanted)) {
             return Err(Failure::new("the GPU's results differ from the CPU's"));
         }
     }
     let gpu_us = measure(session, model, BUDGET)?.median_us;
     model.reset()?;
     Ok(Verdict { cpu_us: bench::measure(session, BUDGET)?.median_us, gpu_us })
+}
+
+/// Whether an output is the CPU's: integers bit for bit, reals within what f32's rounding makes of many layers.
+fn agree(dtype: Option<DType>, got: &[u8], wanted: &[u8]) -> bool {
+    if dtype != Some(DType::F32) {
+        return got == wanted;
+    }
+    let [got, wanted] = [got, wanted].map(|bytes| reals(bytes, dtype, 1.0, 0));
+    let largest = wanted.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    let near = |(got, wanted): (&f32, &f32)| got == wanted || (got - wanted).abs() <= CLOSE * largest;
+    got.len() == wanted.len() && got.iter().zip(&wanted).all(near)
 }
 
 /// Runs the model on the GPU again and again.
@@ -149,6 +165,15 @@ mod tests {
         let verdict = |gpu_us| Verdict { cpu_us: 100.0, gpu_us };
         assert!(verdict(79.9).is_worth_it());
         assert!(!verdict(80.0).is_worth_it());
+    }
+
+    #[test]
+    fn integers_agree_exactly_and_reals_nearly() {
+        let bytes = |numbers: [f32; 2]| numbers.map(f32::to_le_bytes).concat();
+        let reals = |got, wanted| agree(Some(DType::F32), &bytes(got), &bytes(wanted));
+        assert!(reals([1.0, 1e-6], [1.000_01, 0.0]));
+        assert!(!reals([1.0, 1e-3], [1.0, 0.0]) && !reals([f32::NAN, 0.0], [1.0, 0.0]));
+        assert!(agree(Some(DType::I8), &[1], &[1]) && !agree(Some(DType::I8), &[1], &[2]));
     }
 
     #[test]
