@@ -1,4 +1,4 @@
-//! Whole models on the GPU give the bytes that they give on the CPU, one by one and in batches; what is refused says why.
+//! Whole models on the GPU give the bytes that they give on the CPU, those in f32 its numbers, one by one and in batches; what is refused says why.
 //!
 //! Converted models of a folder `LACEWING_GPU_MODELS` are run besides those of the repository.
 
@@ -12,7 +12,7 @@ use lacewing::format::encode::Builder;
 use lacewing::format::{DType, Place, Port, Tensor};
 use lacewing::ops::{AddI8, TableI8};
 use lacewing_gpu::{Gpu, GpuError, GpuModel, Options};
-use lacewing_targets::{Loaded, Session};
+use lacewing_targets::{Loaded, Session, host};
 use lacewing_tests::generator::Generator;
 use lacewing_tests::models;
 
@@ -36,11 +36,18 @@ fn all() -> Vec<(String, Loaded)> {
     files.map(read).chain(made).map(|(name, file)| (name, Loaded::new(&file).expect("a model"))).collect()
 }
 
-/// Arbitrary bytes for each input, others for each number.
+/// Arbitrary bytes for each input, others for each number; reals of -1..1.
 fn inputs(model: &Loaded, number: usize) -> Vec<Vec<u8>> {
-    let lens = model.model().inputs().map(|port| port.tensor.bytes().expect("a small input") as usize);
     let mut bytes = Generator::default().skip(7919 * number);
-    lens.map(|len| bytes.by_ref().take(len).collect()).collect()
+    let mut of = |port: Port<'_>| -> Vec<u8> {
+        let len = port.tensor.len().expect("a small input") as usize;
+        let some = bytes.by_ref().take(len);
+        match port.tensor.dtype() {
+            Some(DType::F32) => some.flat_map(|byte| (f32::from(byte) / 128.0 - 1.0).to_le_bytes()).collect(),
+            _ => some.collect(),
+        }
+    };
+    model.model().inputs().map(&mut of).collect()
 }
 
 fn on_cpu(session: &mut Session, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
@@ -50,6 +57,24 @@ fn on_cpu(session: &mut Session, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     session.run().expect("a run");
     let outputs = 0..session.model().outputs().count();
     outputs.map(|index| session.output_bytes(index).expect("an output").to_vec()).collect()
+}
+
+/// Whether outputs are the same bytes; of a model with operations in f32, whether no number is further off than a thousandth of the largest.
+fn agree(model: &Loaded, got: &[Vec<u8>], wanted: &[Vec<u8>]) -> bool {
+    if model.model().ops().all(|op| !op.opcode().name().ends_with("F32")) {
+        return got == wanted;
+    }
+    let numbers = |port: &Port<'_>, bytes: &[u8]| {
+        let dtype = port.tensor.dtype().expect("a typed output");
+        let mut numbers = vec![0.0; bytes.len() / dtype.size() as usize];
+        host::reals(bytes, dtype, (port.scale, port.zero), &mut numbers);
+        numbers
+    };
+    model.model().outputs().zip(got.iter().zip(wanted)).all(|(port, (got, wanted))| {
+        let [got, wanted] = [got, wanted].map(|bytes| numbers(&port, bytes));
+        let largest = wanted.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+        got.iter().zip(&wanted).all(|(got, wanted)| (got - wanted).abs() <= 1e-3 * largest)
+    })
 }
 
 fn slices(inputs: &[Vec<u8>]) -> Vec<&[u8]> {
@@ -69,7 +94,7 @@ fn models_give_the_bytes_of_the_cpu() {
                 for number in 0..3 {
                     let inputs = inputs(&model, number);
                     let got = on_gpu.run(&slices(&inputs)).expect("a run");
-                    assert!(got == on_cpu(&mut session, &inputs), "{name}");
+                    assert!(agree(&model, &got, &on_cpu(&mut session, &inputs)), "{name}");
                 }
                 compared += 1;
                 println!("{name}: {:?}", on_gpu.costs());
