@@ -39,10 +39,11 @@ fn never_runs(opcode: Opcode) -> bool {
     match opcode {
         Opcode::ConvF32 | Opcode::DepthwiseF32 | Opcode::FullyConnectedF32 | Opcode::SoftmaxF32 => false,
         Opcode::AveragePoolF32 | Opcode::MaxPoolF32 | Opcode::UnaryF32 | Opcode::DequantizeI8 => false,
+        Opcode::MatMulF32 | Opcode::ResampleF32 | Opcode::GatherF32 | Opcode::GatherI16 => false,
         Opcode::AddF32 | Opcode::SubF32 | Opcode::MulF32 => false,
         Opcode::PadF32 | Opcode::ConcatF32 | Opcode::StridedCopyF32 => false,
         Opcode::PadI16 | Opcode::ConcatI16 | Opcode::StridedCopyI16 => false,
-        Opcode::QuantizeI8 | Opcode::GatherI8 | Opcode::ResampleI8 => true,
+        Opcode::QuantizeI8 => true,
         Opcode::NormalizeI8 | Opcode::LstmI8 | Opcode::GruI8 | Opcode::RnnI8 | Opcode::WidenI8 => true,
         _ => ["F32", "I16"].iter().any(|dtype| opcode.name().ends_with(dtype)),
     }

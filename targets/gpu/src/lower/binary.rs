@@ -1,7 +1,7 @@
-//! Sums and products, element by element and of matrices; functions by table.
+//! Sums and products, element by element; functions by table.
 
 use lacewing::format::Tensor;
-use lacewing::ops::{AddI8, MatMulI8, MulI8, TableI8};
+use lacewing::ops::{AddI8, MulI8, TableI8};
 
 use super::conv::{signed, words};
 use super::{Context, Dispatch, Reason, packed};
@@ -36,20 +36,6 @@ impl Context<'_> {
         let same = inputs.iter().all(|input| input.shape == output.shape);
         let kernel = Kernel::words(Family::Binary, &[("SAME", same.into()), ("PRODUCT", product.into())]);
         Dispatch { kernel, params, count: words(output.shape) }
-    }
-
-    pub(super) fn mat_mul(&mut self, op: &MatMulI8) -> Result<Dispatch, Reason> {
-        let ([a, b], [_, batches, rows, columns]) = (&op.inputs, op.output.shape);
-        let [za, zb] = op.zeros.map(signed);
-        let mut params = vec![self.inputs[0], self.inputs[1], self.output, a.shape[3], za, zb];
-        params.extend([op.shift.into(), signed(op.zero), signed(op.lo), signed(op.hi), op.multiplier as u32]);
-        params.extend([batches, rows, columns]);
-        let [[an, am, ar, _], [bn, bm, ..]] = [broadcast(a.shape), broadcast(b.shape)];
-        params.extend([an, am, ar, 1]);
-        let width = b.shape[3];
-        params.extend([bn, bm]);
-        params.extend(if op.transposed { [width, 1] } else { [1, width] });
-        Ok(Dispatch { kernel: Kernel::words(Family::MatMul, &[]), params, count: words(op.output.shape) })
     }
 
     pub(super) fn table(&mut self, op: &TableI8) -> Result<Dispatch, Reason> {

@@ -93,6 +93,22 @@ fn dispatch([input, output]: [u32; 2], moved: &Moved, size: u32, count: u32) -> 
 }
 
 impl Context<'_> {
+    /// Parts of the first input by the indices that are the second.
+    pub(super) fn gathered(
+        &self,
+        inputs: &[Tensor; 2],
+        output: &Tensor,
+        n: u32,
+        inner: u32,
+    ) -> Result<Dispatch, Reason> {
+        let [_, indices] = inputs;
+        let kind = if indices.dtype() == Some(DType::F32) { 4 } else { 3 };
+        let scalars = [n, self.inputs[1], indices.len().unwrap_or(1), inner];
+        let size = output.dtype().map_or(4, DType::size);
+        let moved = Moved { kind, scalars, ..Moved::default() };
+        Ok(dispatch([self.inputs[0], self.output], &moved, size, output.bytes().unwrap_or(0).div_ceil(4)))
+    }
+
     pub(super) fn moved(&mut self, op: &impl Moves) -> Result<Dispatch, Reason> {
         let size = op.output().dtype().map_or(4, DType::size);
         let words = op.output().bytes().unwrap_or(0).div_ceil(4);

@@ -12,8 +12,10 @@ use crate::plan::Plan;
 mod binary;
 mod conv;
 mod copy;
+mod matmul;
 mod pool;
 mod real;
+mod resample;
 mod row;
 mod weights;
 
@@ -104,6 +106,12 @@ impl<'m> Context<'m> {
             Op::AddI8(op) => self.add(op),
             Op::MulI8(op) => self.mul(op),
             Op::MatMulI8(op) => self.mat_mul(op),
+            Op::MatMulF32(op) => self.mat_mul_f32(op),
+            Op::ResampleI8(op) => self.resample(op),
+            Op::ResampleF32(op) => self.resample_f32(op),
+            Op::GatherI8(op) => self.gathered(&op.inputs, &op.output, op.n, op.inner),
+            Op::GatherF32(op) => self.gathered(&op.inputs, &op.output, op.n, op.inner),
+            Op::GatherI16(op) => self.gathered(&op.inputs, &op.output, op.n, op.inner),
             Op::TableI8(op) => self.table(op),
             Op::SoftmaxI8(op) => self.softmax(op),
             Op::ArgMaxI8(op) => self.arg_max(op),

@@ -1,10 +1,10 @@
-// Elements of one, two or four bytes (`SIZE`) that are moved: padded, put one after another, picked by strides.
+// Elements of one, two or four bytes (`SIZE`) that are moved: padded, put one after another, picked by strides or by indices.
 //
 // An invocation makes one word, element by element: each finds out where it comes from.
 
 struct Params {
     count: u32, stride: u32, input: u32, output: u32,
-    // Of pad: its value. Of strided: where the first element is.
+    // Of pad: its value. Of strided: where the first element is. Of gather: n; and where the indices are, as `outer`, and how many.
     first: u32, outer: u32, parts: u32, inner: u32,
     // Of pad: shapes of the output and the input, and how much stands before it.
     shape: vec4<u32>, source: vec4<u32>, before: vec4<u32>,
@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(2) var<uniform> p: Params;
 
 override SIZE: u32;
-// 0 pad, 1 concat, 2 strided.
+// 0 pad, 1 concat, 2 strided, 3 gather by int32, 4 gather by f32.
 override KIND: u32;
 
 // The element at an address, in the low bits.
@@ -60,6 +60,25 @@ fn picked(base: u32, e: u32) -> u32 {
     return element(base + p.input + bitcast<u32>(index) * SIZE);
 }
 
+// An index as a place in 0..n: a negative one counts from the end, one outside is the nearest inside; NaN is 0.
+fn place(bits: u32) -> u32 {
+    var index = bitcast<i32>(bits);
+    if KIND == 4u {
+        // What is infinite or beyond int32 is clamped like any index outside.
+        let x = bitcast<f32>(select(bits, 0u, (bits & 0x7fffffffu) > 0x7f800000u));
+        index = i32(clamp(x, -2147483000.0, 2147483000.0));
+    }
+    let n = bitcast<i32>(p.first);
+    return u32(clamp(select(index, index + n, index < 0), 0, n - 1));
+}
+
+fn gathered(base: u32, e: u32) -> u32 {
+    let j = e / p.inner % p.parts;
+    let outer = e / p.inner / p.parts;
+    let k = place(arena[(base + p.outer) / 4u + j]);
+    return element(base + p.input + ((outer * p.first + k) * p.inner + e % p.inner) * SIZE);
+}
+
 @compute @workgroup_size(64)
 fn words(@builtin(global_invocation_id) id: vec3<u32>) {
     let index = number(id);
@@ -74,7 +93,8 @@ fn words(@builtin(global_invocation_id) id: vec3<u32>) {
         switch KIND {
             case 0u: { bits = padded(base, e); }
             case 1u: { bits = concatenated(base, e); }
-            default: { bits = picked(base, e); }
+            case 2u: { bits = picked(base, e); }
+            default: { bits = gathered(base, e); }
         }
         word = insertBits(word, bits, i * SIZE * 8u, SIZE * 8u);
     }
