@@ -47,6 +47,7 @@ families! {
     MatMulF32 "matmul_f32",
     Pool "pool",
     PoolF32 "pool_f32",
+    Quantize "quantize",
     Resample "resample",
     Softmax "softmax",
     SoftmaxF32 "softmax_f32",

@@ -43,7 +43,6 @@ fn never_runs(opcode: Opcode) -> bool {
         Opcode::AddF32 | Opcode::SubF32 | Opcode::MulF32 => false,
         Opcode::PadF32 | Opcode::ConcatF32 | Opcode::StridedCopyF32 => false,
         Opcode::PadI16 | Opcode::ConcatI16 | Opcode::StridedCopyI16 => false,
-        Opcode::QuantizeI8 => true,
         Opcode::NormalizeI8 | Opcode::LstmI8 | Opcode::GruI8 | Opcode::RnnI8 | Opcode::WidenI8 => true,
         _ => ["F32", "I16"].iter().any(|dtype| opcode.name().ends_with(dtype)),
     }

@@ -133,6 +133,7 @@ impl<'m> Context<'m> {
             Op::SubF32(op) => self.binary_f32(&op.inputs, &op.output, [op.lo, op.hi], 1),
             Op::MulF32(op) => self.binary_f32(&op.inputs, &op.output, [op.lo, op.hi], 2),
             Op::UnaryF32(op) => self.unary_f32(op),
+            Op::QuantizeI8(op) => self.quantize(op),
             Op::DequantizeI8(op) => self.dequantize(op),
             Op::SoftmaxF32(op) => self.softmax_f32(op),
             other => Err(reason(other.opcode())),
@@ -162,7 +163,6 @@ impl<'m> Context<'m> {
 /// Why an operation has no kernel.
 fn reason(opcode: Opcode) -> Reason {
     match opcode {
-        Opcode::QuantizeI8 | Opcode::QuantizeI16 => "a GPU's division in f32 is not that of IEEE 754",
         _ if opcode.name().ends_with("I16") => "sums of int16 take 64 bits, which WGSL has not",
         _ => "there is no kernel for it",
     }

@@ -1,12 +1,13 @@
-//! Operations in f32. Their results agree with the CPU's within the rounding of f32.
+//! Operations in f32, and between f32 and int8. Numbers in f32 agree with the CPU's within the rounding of f32; quantization is exact.
 
 use lacewing::format::{Layout, Span, Tensor, Window};
 use lacewing::ops::{
-    AveragePoolF32, ConvF32, DepthwiseF32, DequantizeI8, FullyConnectedF32, Function, MaxPoolF32, SoftmaxF32, UnaryF32,
+    AveragePoolF32, ConvF32, DepthwiseF32, DequantizeI8, FullyConnectedF32, Function, MaxPoolF32, QuantizeI8,
+    SoftmaxF32, UnaryF32,
 };
 
 use super::binary::broadcast;
-use super::conv::steps;
+use super::conv::{signed, steps, words};
 use super::{Context, Dispatch, Reason};
 use crate::kernel::{Family, Kernel};
 
@@ -122,6 +123,11 @@ impl Context<'_> {
             _ => return Err("there is no kernel for its function"),
         };
         Ok(self.function_f32(&op.output, function, numbers))
+    }
+
+    pub(super) fn quantize(&self, op: &QuantizeI8) -> Result<Dispatch, Reason> {
+        let params = vec![self.input(), self.output, op.scale.to_bits(), signed(op.zero)];
+        Ok(Dispatch { kernel: Kernel::words(Family::Quantize, &[]), params, count: words(op.output.shape) })
     }
 
     pub(super) fn dequantize(&self, op: &DequantizeI8) -> Result<Dispatch, Reason> {
