@@ -121,13 +121,37 @@ impl Runner {
         inputs: &[ArrayD<f32>],
         after: &mut dyn FnMut(Ran<'_>),
     ) -> Result<Vec<ArrayD<f32>>, RunnerError> {
-        let model = self.file.model();
-        for (index, port) in model.inputs().enumerate() {
+        self.set(inputs)?;
+        self.session.run_with(after)?;
+        self.model().outputs().enumerate().map(|(index, port)| read(&self.session, index, &port)).collect()
+    }
+
+    /// Real numbers pass the doors into the arena.
+    fn set(&mut self, inputs: &[ArrayD<f32>]) -> Result<(), RunnerError> {
+        for (index, port) in self.file.model().inputs().enumerate() {
             let given = fitting(&port, inputs.get(index))?.as_standard_layout();
             self.session.set(index, given.as_slice().unwrap_or_default())?;
         }
-        self.session.run_with(after)?;
-        model.outputs().enumerate().map(|(index, port)| read(&self.session, index, &port)).collect()
+        Ok(())
+    }
+
+    /// The bytes of each input that these real numbers are, for another device to run on.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub fn input_bytes(&mut self, inputs: &[ArrayD<f32>]) -> Result<Vec<Vec<u8>>, RunnerError> {
+        self.set(inputs)?;
+        let count = self.model().inputs().count();
+        Ok((0..count)
+            .map(|index| self.session.input_bytes(index).map(|bytes| bytes.to_vec()))
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The real numbers that the bytes of all outputs are, in order.
+    #[must_use]
+    pub fn outputs_of(&self, bytes: &[Vec<u8>]) -> Vec<ArrayD<f32>> {
+        let outputs = self.model().outputs().zip(bytes);
+        outputs.map(|(port, bytes)| shaped(&port, reals(bytes, port.tensor.dtype(), port.scale, port.zero))).collect()
     }
 
     /// The bytes of all outputs, in order, as the last run left them.
@@ -164,6 +188,11 @@ fn fitting<'a>(port: &Port<'_>, given: Option<&'a ArrayD<f32>>) -> Result<&'a Ar
 }
 
 fn read(session: &Session, index: usize, port: &Port<'_>) -> Result<ArrayD<f32>, RunnerError> {
+    Ok(shaped(port, session.reals(index)?))
+}
+
+/// Numbers in the shape of a door.
+fn shaped(port: &Port<'_>, numbers: Vec<f32>) -> ArrayD<f32> {
     let shape: Vec<usize> = port.shape().iter().map(|dim| *dim as usize).collect();
-    Ok(ArrayD::from_shape_vec(shape, session.reals(index)?).unwrap_or_else(|_| ArrayD::zeros(vec![0])))
+    ArrayD::from_shape_vec(shape, numbers).unwrap_or_else(|_| ArrayD::zeros(vec![0]))
 }

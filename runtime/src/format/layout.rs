@@ -92,6 +92,13 @@ impl Layout {
         (ky / d).wrapping_mul(kw).wrapping_add(kx).wrapping_mul(d).wrapping_add(ky % d)
     }
 
+    /// Position of weight `k = ky·kw + kx` of output `o` there; with one column, as [`Layout::index`] has it.
+    #[must_use]
+    pub fn position(self, o: u32, k: u32, kernel: [u32; 2]) -> u32 {
+        let kw = kernel[1].max(1);
+        self.index(o, self.tap([k / kw, k % kw], kw), self.taps(kernel).unwrap_or(0))
+    }
+
     /// Whether 1 is added to the stored element of output `o` to make its weight if the element before it is negative: in [`Layout::PAIRS`]
     /// where `o` is odd.
     #[must_use]

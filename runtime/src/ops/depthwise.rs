@@ -142,8 +142,7 @@ impl<T: Int> Depthwise<T> {
     fn check_weights<W: Weight>(&self, dtype: DType, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, dtype)?;
         let outputs = outputs(&self.input, &self.output)?;
-        let len = Order::new(self.layout, &self.window).and_then(|order| order.len(outputs));
-        W::check(constants, self.weights, len)?;
+        W::check(constants, self.weights, weights_len(self.layout, outputs, &self.window))?;
         constants.check::<T::Sum>(self.bias, outputs)?;
         self.requant.check(constants, outputs)
     }
@@ -179,8 +178,8 @@ impl Record for DepthwiseF32 {
     fn check(&self, constants: Constants<'_>) -> Result<(), Flaw> {
         check_window(&self.input, &self.output, &self.window, DType::F32)?;
         let outputs = outputs(&self.input, &self.output)?;
-        let len = Order::new(self.layout, &self.window).and_then(|order| order.len(outputs));
-        constants.check::<f32>(self.weights, len.ok_or(Flaw::Parameter)?)?;
+        let len = weights_len(self.layout, outputs, &self.window).ok_or(Flaw::Parameter)?;
+        constants.check::<f32>(self.weights, len)?;
         constants.check::<f32>(self.bias, outputs)?;
         Ok(())
     }
@@ -199,31 +198,9 @@ fn outputs(input: &Tensor, output: &Tensor) -> Result<u32, Flaw> {
     (channels > 0 && outputs.is_multiple_of(channels)).then_some(outputs).ok_or(Flaw::Shape)
 }
 
-/// Where weights are in a layout.
-struct Order {
-    layout: Layout,
-    /// Columns of taps.
-    columns: u32,
-    /// Weights of each output, padding included.
-    depth: u32,
-}
-
-impl Order {
-    fn new(layout: Layout, window: &Window) -> Option<Self> {
-        let depth = layout.taps(window.kernel).filter(|_| layout != Layout::PAIRS)?;
-        Some(Self { layout, columns: window.kernel[1], depth })
-    }
-
-    /// The weights of so many outputs.
-    fn len(&self, outputs: u32) -> Option<u32> {
-        self.layout.len(outputs, self.depth)
-    }
-
-    /// The position of output `o`'s weight for tap `k = ky·kw + kx`.
-    fn index(&self, o: u32, k: u32) -> usize {
-        let kw = self.columns.max(1);
-        self.layout.index(o, self.layout.tap([k / kw, k % kw], kw), self.depth) as usize
-    }
+/// The weights of so many outputs in a layout.
+fn weights_len(layout: Layout, outputs: u32, window: &Window) -> Option<u32> {
+    layout.len(outputs, layout.taps(window.kernel)?).filter(|_| layout != Layout::PAIRS)
 }
 
 /// The weights that a tap has in a channels-last layout; `None` in another.
@@ -243,11 +220,10 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
     let weights = constants.get::<i8>(op.weights)?;
     let bias = constants.get::<T::Sum>(op.bias)?;
     let requant = op.requant.channels(constants)?;
-    let order = Order::new(op.layout, &op.window).ok_or(Fault)?;
     let line = line(op.layout, op.output.shape[3]);
     let weights = |o: u32, k: u32| match line {
         Some(line) => W::block(weights, k.wrapping_mul(line).wrapping_add(o)),
-        None => gather(|i| W::at(weights, order.index(o.wrapping_add(i), k))),
+        None => gather(|i| W::at(weights, op.layout.position(o.wrapping_add(i), k, op.window.kernel) as usize)),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);
@@ -270,11 +246,10 @@ pub fn run<T: Int, W: Weight>(op: &Depthwise<T>, constants: Constants<'_>, work:
 pub fn run_f32(op: &DepthwiseF32, constants: Constants<'_>, work: Work<'_, f32>) -> Result<(), Fault> {
     let weights = constants.get::<f32>(op.weights)?;
     let bias = constants.get::<f32>(op.bias)?;
-    let order = Order::new(op.layout, &op.window).ok_or(Fault)?;
     let line = line(op.layout, op.output.shape[3]);
     let weights = |o: u32, k: u32| match line {
         Some(line) => block(weights, k.wrapping_mul(line).wrapping_add(o)),
-        None => gather(|i| weights.get(order.index(o.wrapping_add(i), k)).copied()),
+        None => gather(|i| weights.get(op.layout.position(o.wrapping_add(i), k, op.window.kernel) as usize).copied()),
     };
     each_block(&op.input, &op.output, &op.window, work, |o, patch, output| {
         let mut sums = block(bias, o);

@@ -31,7 +31,7 @@ struct Tool {
     source: Source,
 }
 
-const TOOLS: [Tool; 16] = [
+const TOOLS: [Tool; 17] = [
     Tool {
         purpose: "a C compiler, for the instruction counter",
         present: || Ok(paths::program("gcc").is_some()),
@@ -103,6 +103,11 @@ const TOOLS: [Tool; 16] = [
         purpose: "a board over ssh",
         present: || Ok(steps::has_sshd() && paths::program("ssh").is_some()),
         source: Source::Apt(&["openssh-client", "openssh-server"]),
+    },
+    Tool {
+        purpose: "a GPU in software",
+        present: || Ok(steps::gpu::has_lavapipe()),
+        source: Source::Apt(&["mesa-vulkan-drivers"]),
     },
     Tool {
         purpose: "looking at Debian packages",

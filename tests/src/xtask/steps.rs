@@ -12,6 +12,7 @@ use super::{bare_metal, no_panic, onnx, paths, process};
 pub(super) mod boards;
 pub(super) mod example;
 mod fuzz;
+pub(super) mod gpu;
 mod linux;
 mod package;
 mod records;
@@ -45,7 +46,7 @@ const fn step(name: &'static str, about: &'static str, run: fn() -> Result<Outco
 }
 
 /// All steps in the order in which they begin: those that need no tools, which are installed meanwhile, then the long ones.
-pub(super) const STEPS: [Step; 18] = [
+pub(super) const STEPS: [Step; 19] = [
     bare("fmt", "rustfmt has nothing to change", fmt),
     bare("build", "the workspace and its tests compile", build),
     bare("clippy", "clippy has nothing to say", clippy),
@@ -61,6 +62,7 @@ pub(super) const STEPS: [Step; 18] = [
         linux::run,
     ),
     step("count", "the instruction counter and loud failures, on every board", boards::count),
+    step("gpu", "the same bits on a GPU, by two drivers in software", gpu::run),
     step("no-std", "the runtime builds for every bare-metal target", no_std),
     step("processors", "random records on processors of Linux boards", records::processors),
     step("wasm", "random records in a JavaScript engine", records::wasm),
@@ -111,7 +113,7 @@ fn doc() -> Result<Outcome> {
 }
 
 fn tests() -> Result<Outcome> {
-    process::run_tests(&mut workspace(&["test", "--workspace", "--no-fail-fast"]))?;
+    process::run_tests(&mut workspace(&["test", "--workspace", "--exclude", "lacewing-gpu", "--no-fail-fast"]))?;
     // Within the workspace the converter turns features on; here none is.
     process::run_tests(&mut workspace(&["test", "--package", "lacewing"]))?;
     Ok(Outcome::Passed)

@@ -7,6 +7,7 @@ use lacewing::format::DType;
 use lacewing_targets::{Loaded, Session, Threads};
 use serde_json::json;
 
+use super::device::DeviceArgs;
 use super::failure::Failure;
 use super::numbers::{bytes, duration, grouped};
 use super::program;
@@ -24,6 +25,8 @@ pub struct Args {
     /// Threads that share each large layer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     threads: u8,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -33,7 +36,7 @@ Examples:
   lacewing bench model.lace --json";
 
 /// Where the made inputs begin.
-const SEED: u32 = 12345;
+pub(super) const SEED: u32 = 12345;
 /// How long is measured.
 const BUDGET: Duration = Duration::from_secs(1);
 /// Runs that are made even if they take longer.
@@ -66,6 +69,9 @@ struct Loading {
 /// # Errors
 /// The model cannot be used.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    if args.device.bench(&args.model, args.threads, terminal)? {
+        return Ok(());
+    }
     let (file, mut session, loading) = load(args)?;
     let first = timed(&mut session)?;
     file.model().verify().map_err(|error| Failure::from(error).of(&args.model))?;
@@ -127,13 +133,24 @@ fn load(args: &Args) -> Result<(Loaded, Session, Loading), Failure> {
 /// # Errors
 /// The model did not run.
 pub fn measure(session: &mut Session, budget: Duration) -> Result<Timing, Failure> {
+    repeated(budget, || timed(session))
+}
+
+/// The times of runs that follow each other for `budget`, after some runs that do not count.
+///
+/// # Errors
+/// The first of a run.
+pub(super) fn repeated(
+    budget: Duration,
+    mut timed: impl FnMut() -> Result<Duration, Failure>,
+) -> Result<Timing, Failure> {
     let warm = Instant::now();
     while warm.elapsed() < budget / 10 {
-        timed(session)?;
+        timed()?;
     }
     let (start, mut times) = (Instant::now(), Vec::new());
     while times.len() < LEAST_RUNS || start.elapsed() < budget {
-        times.push(timed(session)?);
+        times.push(timed()?);
     }
     times.sort_unstable();
     Ok(Timing { median_us: us(times[times.len() / 2]), min_us: us(times[0]), runs: times.len() })

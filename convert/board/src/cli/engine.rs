@@ -8,6 +8,7 @@ use ndarray::ArrayD;
 use serde_json::Value;
 
 use super::arguments::DataArgs;
+use super::device::DeviceArgs;
 use super::failure::Failure;
 use super::files;
 use super::samples::{Found, Source};
@@ -69,13 +70,18 @@ pub trait Formats: clap::Args {
 ///
 /// # Errors
 /// The file cannot be read, or is refused.
-pub fn open(path: &Path, formats: &impl Formats) -> Result<Box<dyn Engine>, Failure> {
+pub fn open(
+    path: &Path,
+    formats: &impl Formats,
+    device: &DeviceArgs,
+    terminal: &Terminal,
+) -> Result<Box<dyn Engine>, Failure> {
     let bytes = files::read(path)?;
-    of(&bytes, path, formats).map_err(|failure| failure.of(path))
-}
-
-fn of(bytes: &[u8], path: &Path, formats: &impl Formats) -> Result<Box<dyn Engine>, Failure> {
-    if is_lace(bytes) { Ok(Box::new(Runner::new(bytes)?)) } else { formats.open(bytes, path) }
+    if is_lace(&bytes) {
+        let runner = Runner::new(&bytes).map_err(|error| Failure::from(error).of(path))?;
+        return device.engine(runner, &bytes, terminal);
+    }
+    device.only_cpu().and_then(|()| formats.open(&bytes, path)).map_err(|failure| failure.of(path))
 }
 
 /// Whether a file is one of ours; nothing else begins like it.
@@ -176,6 +182,7 @@ pub fn accuracy(classes: &[i64], labels: &[i64]) -> f64 {
 mod tests {
     use super::*;
     use crate::cli::board::LaceAlone;
+    use crate::cli::device::Device;
     use ndarray::array;
 
     #[test]
@@ -187,8 +194,15 @@ mod tests {
 
     #[test]
     fn damaged_and_foreign_files_are_refused() {
-        assert!(of(b"LACE, but not really", Path::new(""), &LaceAlone {}).is_err());
-        let failure = of(b"neither", Path::new(""), &LaceAlone {}).err().map(|failure| failure.to_string());
-        assert!(failure.is_some_and(|text| text.contains("without the converter")));
+        let folder = tempfile::tempdir().expect("a folder");
+        let device = DeviceArgs { device: Device::Cpu, allow_software_gpu: false };
+        let terminal = Terminal::new(false, false, clap::ColorChoice::Never);
+        let refused = |bytes: &[u8]| {
+            let path = folder.path().join("model");
+            std::fs::write(&path, bytes).expect("a file");
+            open(&path, &LaceAlone {}, &device, &terminal).err().map(|failure| failure.to_string())
+        };
+        assert!(refused(b"LACE, but not really").is_some());
+        assert!(refused(b"neither").is_some_and(|text| text.contains("without the converter")));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::arguments::DataArgs;
+use super::device::DeviceArgs;
 use super::engine::{self, Formats, accuracy};
 use super::failure::Failure;
 use super::numbers::{counted, percent};
@@ -25,6 +26,8 @@ pub struct Args<F: Formats> {
     #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
     formats: F,
 }
 
@@ -41,7 +44,7 @@ Examples:
 /// # Errors
 /// The model or the samples cannot be used.
 pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
-    let engine = engine::open(&args.model, &args.formats)?;
+    let engine = engine::open(&args.model, &args.formats, &args.device, terminal)?;
     let (samples, data) = engine::samples(engine.as_ref(), &args.data, &args.args, true, terminal)?;
     let labels = samples.labels()?;
     let classes = engine.classes(&samples, terminal.progress("evaluating", samples.len()))?;

@@ -8,6 +8,7 @@ use lacewing::format::preprocessing::Preprocessing;
 use lacewing::format::{DType, Port, VERSION};
 use serde_json::{Map, Value, json};
 
+use super::device::DeviceArgs;
 use super::engine::{Formats, is_lace};
 use super::failure::Failure;
 use super::files;
@@ -29,6 +30,8 @@ pub struct Args<F: Formats> {
     /// Predict instructions and time of a .lace file on this instruction set or board; see `lacewing targets`
     #[arg(long, value_parser = place_parser(), hide_possible_values = true)]
     target: Option<Place>,
+    #[command(flatten)]
+    device: DeviceArgs,
     #[command(flatten)]
     formats: F,
 }
@@ -62,6 +65,9 @@ pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failur
     let mut object = described(&model, &steps);
     if let Some(place) = args.target {
         object["prediction"] = predict(place, &model, &steps, terminal);
+    }
+    if let Some(gpu) = args.device.inspect(&model, terminal)? {
+        object["gpu"] = gpu;
     }
     terminal.object(&object)
 }

@@ -8,10 +8,13 @@ pub mod bench;
 pub mod board;
 pub mod completions;
 pub mod deploy;
+pub mod device;
 pub mod engine;
 pub mod eval;
 pub mod failure;
 pub mod files;
+#[cfg(feature = "gpu")]
+mod gpu;
 pub mod inspect;
 pub mod memory;
 pub mod numbers;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::arguments::DataArgs;
+use super::device::DeviceArgs;
 use super::engine::{self, Engine, Formats};
 use super::failure::Failure;
 use super::files;
@@ -35,6 +36,8 @@ pub struct Args<F: Formats> {
     #[command(flatten)]
     args: DataArgs,
     #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
     formats: F,
 }
 
@@ -59,7 +62,7 @@ struct Output {
 /// # Errors
 /// The model or the samples cannot be used.
 pub fn run<F: Formats>(args: &Args<F>, terminal: &Terminal) -> Result<(), Failure> {
-    let mut engine = engine::open(&args.model, &args.formats)?;
+    let mut engine = engine::open(&args.model, &args.formats, &args.device, terminal)?;
     if args.threads > 1 {
         engine.share(&Threads::new(args.threads.into())?);
     }
