@@ -1,7 +1,8 @@
 // Convolution, depthwise convolution and fully connected layer in f32: y[pixel, o] = clamp(b[o] + Σ w[o][tap][c] · x[tap of pixel][c]).
 //
 // Weights lie as [tap][c][o], so that neighbors read neighbors. `tile`: an invocation makes four pixels of a row for four outputs of one group,
-// whose weights are a vector; it wants groups whose outputs four divides. `words`: four pixels for one output. Every weight is
+// whose weights are a vector; it wants groups whose outputs four divides, or a
+// depthwise layer of one output for each of its channels, which four divides. `words`: four pixels for one output. Every weight is
 // read once for four pixels. Taps outside the image are left out. Additions are in the order of the CPU's portable kernel, but a GPU may
 // contract a product and a sum, so results agree within f32's rounding.
 
@@ -16,11 +17,25 @@ struct Params {
 }
 @group(0) @binding(2) var<uniform> p: Params;
 
+// Whether every output reads the channel of its own number.
+override DEPTHWISE: bool;
+
 fn input_real(at: u32, inside: bool) -> f32 {
     if !inside {
         return 0.0;
     }
     return bitcast<f32>(arena[at]);
+}
+
+// What a pixel's four outputs multiply: four channels of a depthwise layer, else one channel for all.
+fn operands(at: u32, inside: bool) -> vec4<f32> {
+    if !inside {
+        return vec4<f32>();
+    }
+    if DEPTHWISE {
+        return bitcast<vec4<f32>>(vec4<u32>(arena[at], arena[at + 1u], arena[at + 2u], arena[at + 3u]));
+    }
+    return vec4<f32>(bitcast<f32>(arena[at]));
 }
 
 // The results of four pixels from x on, less those beyond the row.
@@ -58,10 +73,10 @@ fn tile(@builtin(global_invocation_id) id: vec3<u32>) {
             let at = first + ((image + u32(iy)) * p.width + vec4<u32>(ix)) * p.channels;
             for (var c = 0u; c < p.group; c++) {
                 let w = bitcast<vec4<f32>>(constants[weight]);
-                s0 += w * input_real(at.x + c, inside.x);
-                s1 += w * input_real(at.y + c, inside.y);
-                s2 += w * input_real(at.z + c, inside.z);
-                s3 += w * input_real(at.w + c, inside.w);
+                s0 += w * operands(at.x + c, inside.x);
+                s1 += w * operands(at.y + c, inside.y);
+                s2 += w * operands(at.z + c, inside.z);
+                s3 += w * operands(at.w + c, inside.w);
                 weight += blocks;
             }
         }
