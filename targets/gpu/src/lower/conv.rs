@@ -4,7 +4,7 @@ use lacewing::format::{Requant, Tensor, Window};
 use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
 
 use super::weights::{At, Weights};
-use super::{Context, Dispatch, Reason, packed, word};
+use super::{Context, Dispatch, Reason, word};
 use crate::kernel::{Family, Kernel};
 
 /// A convolution, whatever record it is of.
@@ -146,19 +146,13 @@ impl<'m> Context<'m> {
     pub(super) fn depthwise(&mut self, op: &DepthwiseI8, at: At) -> Result<Dispatch, Reason> {
         let ([_, height, width, channels], [_, out_height, out_width, outputs]) = (op.input.shape, op.output.shape);
         let kernel = op.window.kernel;
-        let weights = Weights { bytes: self.get(op.weights)?, zeros: &[], layout: op.layout, kernel, at };
-        if weights.planes(outputs) > 1 {
-            return Err("a weight of it exceeds int8");
-        }
-        let taps = (0..weights.depth()).flat_map(|tap| {
-            let row: Vec<i8> = (0..outputs).map(|o| weights.part(o, tap, 0)).collect();
-            packed(&row).collect::<Vec<_>>()
-        });
+        let weights = &Weights { bytes: self.get(op.weights)?, zeros: &[], layout: op.layout, kernel, at };
+        let taps = (0..weights.depth()).flat_map(|tap| (0..outputs).map(move |o| weights.get(o, tap) as u32));
         let weights = self.push(taps);
         let (bias, all) = (self.get::<i32>(op.bias)?, self.get::<i32>(op.requant.multipliers)?);
         let bias = self.push(bias.iter().map(|bias| *bias as u32));
         let multipliers = self.push((0..outputs).map(|o| of_channel(all, o)));
-        let mut params = vec![self.input(), self.output, weights, bias, multipliers, outputs.div_ceil(4)];
+        let mut params = vec![self.input(), self.output, weights, bias, multipliers, 0];
         params.extend(limits(&op.requant));
         params.extend([height, width, channels, outputs, out_height, out_width, outputs / channels]);
         params.push(splat(op.input_zero));

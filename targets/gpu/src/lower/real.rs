@@ -66,7 +66,15 @@ impl Context<'_> {
         params.extend([height, width, channels, tiles, out_height, out_width, outputs, group]);
         params.extend(steps(&layer.window));
         params.push(outputs / layer.groups);
-        Ok(Dispatch { kernel: Kernel::words(Family::ConvF32, &[]), params, count: n * out_height * tiles * outputs })
+        let depthwise = group == 1 && channels == outputs;
+        let tiled = (outputs / layer.groups).is_multiple_of(4) || depthwise && channels.is_multiple_of(4);
+        let entry = if tiled { "tile" } else { "words" };
+        let count = n * out_height * tiles * if tiled { outputs / 4 } else { outputs };
+        Ok(Dispatch {
+            kernel: Kernel { family: Family::ConvF32, entry, overrides: vec![("DEPTHWISE", depthwise.into())] },
+            params,
+            count,
+        })
     }
 
     pub(super) fn average_f32(&mut self, op: &AveragePoolF32) -> Result<Dispatch, Reason> {
