@@ -3,157 +3,53 @@
 //! Between layers a channel may be multiplied by any `a > 0`: its weights are multiplied by `a` where it is written, and divided by `a` where it
 //! is read. The outputs are the same up to float rounding if what lies between gives `a·y` for `a·x`. Here `a = w^α / x^(1−α)`, where `x`
 //! is the channel's largest magnitude on the samples and `w` that of the weights that read it, both as parts of the largest of all
-//! channels. Weights have a scale for each output, so that those that write it lose nothing.
+//! channels: at `α = 0` the activations are alike, at 1 the weights. `factors` chooses `α` for each stream by what rounding both would do
+//! to the layers that read it. Weights have a scale for each output, so that those that write a channel lose nothing.
 //!
-//! Source: M. Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, with `α = 1/2` and, as their
-//! weights have one scale for all outputs, with those that write a channel in the place of `x`.
+//! An activation that ends at `T`, as ReLU6 does at 6, gives `min(a·y, T)`, which is `a·min(y, T)` for `a = 1`, and for as long as `a·y`
+//! stays below `T`. So `a` lies between 1 and what brings the channel's largest number on the samples, and a margin, to `T`: what exceeds
+//! that is cut off, as it is by the end of any range that calibration finds.
+//!
+//! Sources: M. Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, with `α = 1/2` and, as their
+//! weights have one scale for all outputs, with those that write a channel in the place of `x`; G. Xiao et al., "SmoothQuant", ICML 2023,
+//! for `α` and samples.
 
-use std::collections::{BTreeMap, HashSet};
+mod factors;
+mod seen;
+mod streams;
 
-use lacewing_numeric::largest;
+use std::collections::HashSet;
+
 use ndarray::{ArrayD, Axis};
 
 use crate::Sample;
-use crate::calibrate::pass;
-use crate::channels::{count, shared};
 use crate::data::evenly;
 use crate::error::ConvertError;
-use crate::graph::{Binary, Graph, Layout, Node, NodeId, Op, Value, ValueId};
-use crate::quantize::{Bits, Classes, Policy, nodes};
-use crate::reference::FloatProgram;
-
-/// `α`: at 1 the weights are alike, at 0 the activations.
-const WEIGHTS: f64 = 0.7;
-
-/// The least part of the largest that counts.
-const LEAST: f64 = 1.0 / 16.0;
+use crate::graph::{Graph, NodeId, Value, ValueId};
+use crate::quantize::Policy;
+use factors::Stream;
+use seen::seen;
+use streams::{is_depthwise, is_layer, streams};
 
 /// Samples that are looked at, at most.
-const SAMPLES: usize = 64;
+const SAMPLES: usize = 1024;
 
-/// The graph with like channels, wherever layers alone write and read them, some of these with int4 weights: int8 has steps to spare, and
-/// the activations would lose more than the weights gain. A graph with states stays as it is.
+/// The graph with like channels, wherever layers alone write and read them. A graph with states stays as it is.
 ///
 /// # Errors
 /// [`ConvertError`] if the graph cannot be encoded or a sample does not fit.
 pub fn equalize(mut graph: Graph, policy: &Policy, samples: &[Sample]) -> Result<Graph, ConvertError> {
-    let mut streams = streams(&graph);
-    streams.retain(|members| graph.nodes.iter().any(|node| reads(&graph, members, node) && is_int4(policy, node)));
+    let streams = streams(&graph);
     if streams.is_empty() || samples.is_empty() {
         return Ok(graph);
     }
-    let largest = magnitudes(&graph, samples)?;
+    let some: Vec<&Sample> = evenly(samples.len(), SAMPLES).map(|at| &samples[at]).collect();
+    let seen = seen(&graph, &some)?;
     for members in streams {
-        let factors = factors(&graph, &members, &largest);
+        let factors = Stream::new(&graph, &members, (&seen, some.len()), policy).factors();
         scale(&mut graph, &members, &factors);
     }
     Ok(graph)
-}
-
-/// The largest magnitude in each channel of each value.
-fn magnitudes(graph: &Graph, samples: &[Sample]) -> Result<Vec<Vec<f32>>, ConvertError> {
-    let few: Vec<Sample> = evenly(samples.len(), SAMPLES).map(|at| samples[at].clone()).collect();
-    let zeros: Vec<Vec<f32>> = (0..graph.values.len()).map(|id| vec![0.0; count(graph, ValueId(id))]).collect();
-    let see = |seen: &mut Vec<Vec<f32>>, value: ValueId, numbers: &[f32]| largest(numbers, &mut seen[value.0]);
-    let program = FloatProgram::new(graph)?;
-    let parts = pass((graph, &program), &few, zeros.clone(), see, &mut || ())?;
-    Ok(parts.iter().fold(zeros, |mut whole, part| {
-        whole.iter_mut().zip(part).for_each(|(whole, part)| largest(part, whole));
-        whole
-    }))
-}
-
-/// Values whose channels are one stream, from the layers that write them to those that read them.
-fn streams(graph: &Graph) -> Vec<HashSet<ValueId>> {
-    if graph.layout != Layout::Nhwc || !graph.states.is_empty() {
-        return Vec::new();
-    }
-    let (mut classes, shared) = (Classes::new(graph.values.len()), shared(graph));
-    let mut held: Vec<ValueId> = graph.inputs.iter().chain(&graph.outputs).copied().collect();
-    for (id, node) in nodes(graph) {
-        let (x, y) = (node.inputs[0], node.outputs[0]);
-        match is_layer(graph, node) && !shared.contains(&id) {
-            true => held.extend(Some(y).filter(|_| !is_homogeneous(node))),
-            false if passes(graph, node) => node.inputs.iter().for_each(|x| classes.join(*x, y)),
-            false => held.extend(node.inputs.iter().chain([&x, &y])),
-        }
-    }
-    let held: HashSet<usize> = held.into_iter().map(|id| classes.of(id)).collect();
-    let mut streams: BTreeMap<usize, HashSet<ValueId>> = BTreeMap::new();
-    for node in &graph.nodes {
-        let class = classes.of(node.outputs[0]);
-        if !held.contains(&class) {
-            streams.entry(class).or_default().insert(node.outputs[0]);
-        }
-    }
-    streams.into_values().collect()
-}
-
-/// Whether the activation gives `a·y` for `a·x`.
-fn is_homogeneous(node: &Node) -> bool {
-    node.clamp.is_none_or(|(lo, hi)| (lo == 0.0 || lo == f32::NEG_INFINITY) && hi == f32::INFINITY)
-}
-
-/// Whether a node's channels can be scaled by its weights, those of inputs and of outputs.
-fn is_layer(graph: &Graph, node: &Node) -> bool {
-    let constants = node.inputs[1..].iter().all(|id| graph.constant(*id).is_some() && graph.value(*id).grid.is_none());
-    constants
-        && match node.op {
-            Op::FullyConnected => true,
-            Op::Conv { groups, .. } => groups == 1 || is_depthwise(graph, node),
-            _ => false,
-        }
-}
-
-/// Whether each channel is by itself.
-fn is_depthwise(graph: &Graph, node: &Node) -> bool {
-    let [x, y] = [node.inputs[0], node.outputs[0]].map(|id| count(graph, id));
-    matches!(node.op, Op::Conv { groups, .. } if groups > 1 && groups == x && x == y)
-}
-
-/// Whether a node gives `a·y` for `a·x`, channel by channel.
-fn passes(graph: &Graph, node: &Node) -> bool {
-    let y = count(graph, node.outputs[0]);
-    let same = node.inputs.iter().all(|x| graph.constant(*x).is_none() && count(graph, *x) == y);
-    let passes = match &node.op {
-        Op::Pool { .. } | Op::Binary(Binary::Add) | Op::Reshape => true,
-        Op::Pad { pads, value } => *value == 0.0 && pads.last() == Some(&(0, 0)),
-        _ => false,
-    };
-    passes && same && is_homogeneous(node)
-}
-
-/// `a` of each channel of a stream.
-fn factors(graph: &Graph, members: &HashSet<ValueId>, magnitudes: &[Vec<f32>]) -> Vec<f64> {
-    let count = members.iter().map(|id| count(graph, *id)).max().unwrap_or(0);
-    let mut x = vec![0.0; count];
-    members.iter().for_each(|id| largest(&magnitudes[id.0], &mut x));
-    let mut w = vec![0.0; count];
-    let readers = graph.nodes.iter().filter(|node| reads(graph, members, node));
-    for weights in readers.filter_map(|node| graph.constant(node.inputs[1])) {
-        let mut own = vec![0.0; count];
-        largest(&weights.iter().copied().collect::<Vec<f32>>(), &mut own);
-        parts(&own).into_iter().zip(&mut w).for_each(|(part, w)| *w = part.max(*w));
-    }
-    let w: Vec<f32> = w.into_iter().map(|w| w as f32).collect();
-    let both = parts(&w).into_iter().zip(parts(&x));
-    both.map(|(w, x)| libm::pow(w, WEIGHTS) / libm::pow(x, 1.0 - WEIGHTS)).collect()
-}
-
-/// Whether a node is a layer whose outputs each read all channels of a stream.
-fn reads(graph: &Graph, members: &HashSet<ValueId>, node: &Node) -> bool {
-    members.contains(&node.inputs[0]) && is_layer(graph, node) && !is_depthwise(graph, node)
-}
-
-fn is_int4(policy: &Policy, node: &Node) -> bool {
-    policy.bits(&node.name) == Bits::Four
-}
-
-/// Magnitudes as parts of the largest.
-fn parts(magnitudes: &[f32]) -> Vec<f64> {
-    let most = magnitudes.iter().fold(0.0f32, |most, x| most.max(*x));
-    let part = |x: &f32| if most > 0.0 { (f64::from(*x) / f64::from(most)).max(LEAST) } else { 1.0 };
-    magnitudes.iter().map(part).collect()
 }
 
 /// Multiplies the channels of a stream.
@@ -194,10 +90,13 @@ fn multiply(array: &mut ArrayD<f32>, axis: usize, factors: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Kind, PoolKind, Window};
+    use crate::graph::{Binary, Graph, Kind, Layout, Node, Op, PoolKind, Window};
     use crate::quantize::Precision;
+    use crate::reference::FloatProgram;
     use ndarray::IxDyn;
+    use proptest::prelude::*;
 
+    const RELU6: Option<(f32, f32)> = Some((0.0, 6.0));
     const RELU: Option<(f32, f32)> = Some((0.0, f32::INFINITY));
 
     /// A convolution, a depthwise convolution added to it, a mean and a fully connected layer, whose channels differ a lot.
@@ -241,38 +140,88 @@ mod tests {
         outputs
     }
 
-    fn int4() -> Policy {
-        Policy { precision: Precision::Int4, ..Policy::default() }
+    fn policies() -> impl Iterator<Item = Policy> {
+        Precision::ALL.into_iter().map(|precision| Policy { precision, ..Policy::default() })
+    }
+
+    fn equalized(graph: &Graph, policy: &Policy) -> Graph {
+        equalize(graph.clone(), policy, &samples()).unwrap()
+    }
+
+    fn same_outputs(before: &Graph, after: &Graph) {
+        let pairs = outputs(before).into_iter().zip(outputs(after));
+        pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{a} {b}"));
+    }
+
+    /// The factors of what the first node writes.
+    fn factors(graph: &Graph) -> Option<&[f32]> {
+        graph.value(graph.nodes[0].outputs[0]).factors.as_deref()
     }
 
     #[test]
-    fn channels_are_alike_and_outputs_the_same() {
-        let before = graph(RELU);
-        let after = equalize(before.clone(), &int4(), &samples()).unwrap();
+    fn all_members_are_multiplied_and_outputs_the_same() {
+        for (clamp, policy) in [RELU, RELU6].into_iter().flat_map(|clamp| policies().map(move |each| (clamp, each))) {
+            let before = graph(clamp);
+            let after = equalized(&before, &policy);
+            same_outputs(&before, &after);
+            let scaled: Vec<bool> =
+                after.nodes.iter().map(|node| after.value(node.outputs[0]).factors.is_some()).collect();
+            assert_eq!(scaled, [true, true, true, true, false]);
+        }
+    }
+
+    #[test]
+    fn weights_are_alike_where_they_have_few_steps() {
         let apart = |graph: &Graph| {
             let weights = graph.constant(graph.nodes[4].inputs[1]).unwrap();
             let of = |c| weights.index_axis(Axis(1), c).iter().fold(0f32, |most, w| most.max(w.abs()));
             of(2) / of(1)
         };
-        assert!(apart(&before) > 100.0 && apart(&after) < 20.0, "{}", apart(&after));
-        let pairs = outputs(&before).into_iter().zip(outputs(&after));
-        pairs.for_each(|(a, b)| assert!((a - b).abs() < 1e-4, "{a} {b}"));
-        let scaled = |id: &ValueId| after.value(*id).factors.is_some();
-        assert_eq!(
-            after.nodes.iter().map(|node| scaled(&node.outputs[0])).collect::<Vec<_>>(),
-            [true, true, true, true, false]
-        );
+        let [eight, four, ..] =
+            policies().map(|policy| apart(&equalized(&graph(RELU), &policy))).collect::<Vec<_>>()[..]
+        else {
+            unreachable!()
+        };
+        assert!(apart(&graph(RELU)) > 100.0 && four < 20.0 && four <= eight, "{eight} {four}");
+    }
+
+    /// Of the channels of the first layer one reaches 6, and the others 2 and 0.75.
+    #[test]
+    fn below_a_limit_channels_grow_up_to_it() {
+        let mut graph = graph(RELU6);
+        graph.nodes[1].clamp = RELU6;
+        let after = equalized(&graph, &Policy::default());
+        let factors = factors(&after).unwrap();
+        assert!(factors.iter().all(|a| *a >= 1.0) && factors[1] == 1.0 && factors[0] > 1.2, "{factors:?}");
+        same_outputs(&graph, &after);
+        assert_eq!(after.nodes[0].clamp, RELU6);
     }
 
     #[test]
-    fn what_an_upper_limit_cuts_stays_as_it_is() {
-        let after = equalize(graph(Some((0.0, 6.0))), &int4(), &samples()).unwrap();
-        assert!(after.values.iter().all(|value| value.factors.is_none()));
+    fn what_other_limits_cut_stays_as_it_is() {
+        for clamp in [(-1.0, 1.0), (1.0, f32::INFINITY), (0.5, 6.0), (f32::NEG_INFINITY, 6.0)] {
+            assert_eq!(factors(&equalized(&graph(Some(clamp)), &Policy::default())), None, "{clamp:?}");
+        }
     }
 
     #[test]
-    fn int8_stays_as_it_is() {
-        let after = equalize(graph(RELU), &Policy::default(), &samples()).unwrap();
-        assert!(after.values.iter().all(|value| value.factors.is_none()));
+    fn the_same_twice() {
+        let [a, b] = [(); 2].map(|()| equalized(&graph(RELU6), &Policy::default()));
+        assert!(factors(&a).is_some() && factors(&a) == factors(&b));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn outputs_are_the_same_whatever_the_weights(
+            weights in prop::collection::vec(-9f32..9.0, 6),
+            limit in prop_oneof![Just(f32::INFINITY), 0.1f32..20.0],
+        ) {
+            let mut graph = graph(Some((0.0, limit)));
+            let weights = ArrayD::from_shape_vec(IxDyn(&[3, 1, 1, 2]), weights).unwrap();
+            graph.nodes[0].inputs[1] = graph.add(Value::constant("weights", weights));
+            policies().for_each(|policy| same_outputs(&graph, &equalized(&graph, &policy)));
+        }
     }
 }

@@ -16,7 +16,7 @@ mod window;
 pub use linalg::{Square, add, dot};
 pub use moments::{centered, cross, gram, products, responses};
 pub use rounding::{Form, Limits};
-pub use statistics::{count, extremes, largest, noise, strided};
+pub use statistics::{channels, count, extremes, noise, strided};
 pub use surgeon::Surgeon;
 pub use threads::bands;
 pub use window::Window;

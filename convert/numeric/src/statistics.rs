@@ -17,10 +17,12 @@ pub fn extremes(numbers: &[f32], range: (f32, f32)) -> (f32, f32) {
     if numbers.iter().any(|x| x.is_nan()) { (f32::NEG_INFINITY, f32::INFINITY) } else { (lo, hi) }
 }
 
-/// The largest magnitude in each of `most.len()` channels, which lie side by side, and what `most` holds.
-pub fn largest(numbers: &[f32], most: &mut [f32]) {
-    for pixel in numbers.chunks_exact(most.len().max(1)) {
-        most.iter_mut().zip(pixel).for_each(|(most, x)| *most = most.max(x.abs()));
+/// The least and the largest number of each channel, and the sums of squares, of what holds channel after channel.
+pub fn channels(numbers: &[f32], (lo, hi): (&mut [f32], &mut [f32]), squares: &mut [f64]) {
+    for pixel in numbers.chunks_exact(lo.len().max(1)) {
+        lo.iter_mut().zip(pixel).for_each(|(lo, x)| *lo = lo.min(*x));
+        hi.iter_mut().zip(pixel).for_each(|(hi, x)| *hi = hi.max(*x));
+        squares.iter_mut().zip(pixel).for_each(|(sum, x)| *sum += f64::from(*x) * f64::from(*x));
     }
 }
 
@@ -52,6 +54,14 @@ mod tests {
         assert_eq!(extremes(&[2.0, -3.0], (0.0, 0.0)), (-3.0, 2.0));
         assert_eq!(extremes(&[], (0.0, 1.0)), (0.0, 1.0));
         assert_eq!(extremes(&[f32::NAN], (0.0, 1.0)), (f32::NEG_INFINITY, f32::INFINITY));
+    }
+
+    #[test]
+    fn each_channel_by_itself() {
+        let (mut lo, mut hi, mut squares) = ([0.0, 1.0], [0.0, 5.0], [0.0, 1.0]);
+        channels(&[1.0, 2.0, -3.0, 4.0], (&mut lo, &mut hi), &mut squares);
+        assert_eq!((lo, hi, squares), ([-3.0, 1.0], [1.0, 5.0], [10.0, 21.0]));
+        channels(&[], (&mut [], &mut []), &mut []);
     }
 
     #[test]

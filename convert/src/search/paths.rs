@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{Budget, Change, Sensitivity};
 use crate::channels;
 use crate::encode::name;
+use crate::equalize::equalize;
 use crate::error::ConvertError;
 use crate::graph::{Graph, Op};
 use crate::quantize::{Policy, Precision, Quantization, Rule, has_form, moves_only};
@@ -50,6 +51,7 @@ impl<'a> Net<'a> {
         let (graph, _) = channels::remove(graph, Quantization::none())?;
         let layers = layers(&graph, &options.policy);
         let policies = [Precision::Int8, Precision::Int4].map(|each| policy(options, each, &[]));
+        let graph = equalize(graph, &policies[0], samples)?;
         let trials = Trials::new(graph, options, &policies, samples, progress)?;
         let mut net = Self { trials, judge, layers };
         let base = net.run(&net.with(&[]), ALONE)?;
