@@ -25,14 +25,16 @@ use ndarray::{ArrayD, Axis};
 use crate::Sample;
 use crate::data::evenly;
 use crate::error::ConvertError;
-use crate::graph::{Graph, NodeId, Value, ValueId};
-use crate::quantize::Policy;
+use crate::graph::{Graph, Node, NodeId, Value, ValueId};
+use crate::quantize::{Bits, Policy};
 use factors::Stream;
-use seen::seen;
+use seen::{Seen, seen};
 use streams::{is_depthwise, is_layer, streams};
 
-/// Samples that are looked at, at most.
+/// Samples that are looked at, at most: a limit cuts off what they do not show.
 const SAMPLES: usize = 1024;
+/// The same of a stream that int4 layers read, whose weights count more than the rare extremes of activations.
+const FEW: usize = 64;
 
 /// The graph with like channels, wherever layers alone write and read them. A graph with states stays as it is.
 ///
@@ -43,13 +45,30 @@ pub fn equalize(mut graph: Graph, policy: &Policy, samples: &[Sample]) -> Result
     if streams.is_empty() || samples.is_empty() {
         return Ok(graph);
     }
-    let some: Vec<&Sample> = evenly(samples.len(), SAMPLES).map(|at| &samples[at]).collect();
-    let seen = seen(&graph, &some)?;
+    let is_int4 = |node: &Node| is_layer(&graph, node) && policy.bits(&node.name) == Bits::Four;
+    let by_int4: HashSet<ValueId> =
+        graph.nodes.iter().filter(|node| is_int4(node)).map(|node| node.inputs[0]).collect();
+    let all = Looked::at(&graph, samples, SAMPLES)?;
+    let few = if by_int4.is_empty() { None } else { Some(Looked::at(&graph, samples, FEW)?) };
     for members in streams {
-        let factors = Stream::new(&graph, &members, (&seen, some.len()), policy).factors();
+        let looked = few.as_ref().filter(|_| !members.is_disjoint(&by_int4)).unwrap_or(&all);
+        let factors = Stream::new(&graph, &members, (&looked.seen, looked.samples), policy).factors();
         scale(&mut graph, &members, &factors);
     }
     Ok(graph)
+}
+
+/// What so many samples have shown of each value.
+struct Looked {
+    seen: Vec<Seen>,
+    samples: usize,
+}
+
+impl Looked {
+    fn at(graph: &Graph, samples: &[Sample], most: usize) -> Result<Self, ConvertError> {
+        let some: Vec<&Sample> = evenly(samples.len(), most).map(|at| &samples[at]).collect();
+        Ok(Self { seen: seen(graph, &some)?, samples: some.len() })
+    }
 }
 
 /// Multiplies the channels of a stream.
