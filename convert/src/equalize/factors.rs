@@ -53,6 +53,8 @@ struct Reader {
     gains: Vec<f64>,
     /// The largest weight of each output that reads a channel; of no output for a depthwise convolution.
     peaks: Vec<Vec<f64>>,
+    /// The largest weight that reads each channel, as a part of the largest of all.
+    shares: Vec<f64>,
     /// `E[x_c²]` of each channel, times the taps of the kernel.
     powers: Vec<f64>,
     /// `n`.
@@ -103,7 +105,7 @@ impl Stream {
 
     /// The largest weight that reads a channel, as a part of the largest of its layer.
     fn peak(&self, channel: usize) -> f64 {
-        most(self.readers.iter().map(|reader| reader.peak(channel)))
+        most(self.readers.iter().map(|reader| reader.shares[channel]))
     }
 
     /// `a`, at least 1 and at most what brings the largest number to the limit, wherever an activation has one.
@@ -146,19 +148,14 @@ impl Reader {
         let channels = Axis(if is_depthwise { 0 } else { weights.ndim() - 1 });
         let gains: Vec<f64> = weights.axis_iter(channels).map(squares).collect();
         let row = |row: ArrayViewD<f32>| row.axis_iter(Axis(row.ndim() - 1)).map(largest).collect();
-        let rows = weights.axis_iter(Axis(0)).filter(|_| !is_depthwise);
+        let peaks: Vec<Vec<f64>> = weights.axis_iter(Axis(0)).filter(|_| !is_depthwise).map(row).collect();
         let taps = weights.len() / (weights.shape()[0] * gains.len()).max(1);
-        let powers = (0..gains.len()).map(|channel| taps as f64 * seen.power(channel)).collect();
+        let powers: Vec<f64> = (0..gains.len()).map(|channel| taps as f64 * seen.power(channel)).collect();
         let steps = match policy.bits(&node.name) {
             Bits::Eight => 127.0,
             Bits::Four => 7.5,
         };
-        Self { gains, peaks: rows.map(row).collect(), powers, steps }
-    }
-
-    fn peak(&self, channel: usize) -> f64 {
-        let whole = most(self.peaks.iter().flatten().copied());
-        most(self.peaks.iter().map(|row| row[channel])) / whole.max(f64::MIN_POSITIVE)
+        Self { gains, shares: shares(&peaks, powers.len()), peaks, powers, steps }
     }
 
     /// The noise of what it computes, `rounding` being `Σ_m s_m²`.
@@ -169,6 +166,12 @@ impl Reader {
         let steps: f64 = self.peaks.iter().map(|row| step(row).powi(2)).sum();
         (rounding * gain + steps * power) / 12.0
     }
+}
+
+/// The largest weight of each channel, as a part of the largest of all.
+fn shares(peaks: &[Vec<f64>], channels: usize) -> Vec<f64> {
+    let whole = most(peaks.iter().flatten().copied()).max(f64::MIN_POSITIVE);
+    (0..channels).map(|channel| most(peaks.iter().map(|row| row[channel])) / whole).collect()
 }
 
 fn squares(weights: ArrayViewD<f32>) -> f64 {
@@ -207,12 +210,14 @@ mod tests {
 
     fn reader(peaks: &[[f64; 2]], steps: f64) -> Reader {
         let gains = (0..2).map(|c| peaks.iter().map(|row| row[c] * row[c]).sum()).collect();
-        Reader { gains, peaks: peaks.iter().map(|row| row.to_vec()).collect(), powers: vec![1.0, 0.01], steps }
+        let peaks: Vec<_> = peaks.iter().map(|row| row.to_vec()).collect();
+        Reader { gains, shares: shares(&peaks, 2), peaks, powers: vec![1.0, 0.01], steps }
     }
 
     #[test]
     fn activations_are_alike_where_weights_have_scales_of_their_own() {
-        let depthwise = Reader { gains: vec![1.0, 9.0], peaks: vec![], powers: vec![1.0; 2], steps: 127.0 };
+        let (gains, shares) = (vec![1.0, 9.0], vec![0.0; 2]);
+        let depthwise = Reader { gains, peaks: vec![], shares, powers: vec![1.0; 2], steps: 127.0 };
         assert_eq!(stream(vec![member(&[4.0, 0.5], None)], vec![depthwise]).factors(), [1.0, 8.0]);
     }
 
