@@ -18,7 +18,7 @@ impl Kernel {
 }
 
 macro_rules! families {
-    ($($name:ident $file:literal,)*) => {
+    ($($name:ident $($file:literal)+,)*) => {
         /// A file of kernels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Family {
@@ -26,10 +26,13 @@ macro_rules! families {
         }
 
         impl Family {
-            /// The file's text, behind what all have in common.
+            /// The text of its files, behind what all have in common.
             pub(crate) const fn source(self) -> &'static str {
                 match self {
-                    $(Self::$name => concat!(include_str!("wgsl/common.wgsl"), include_str!(concat!("wgsl/", $file, ".wgsl"))),)*
+                    $(Self::$name => concat!(
+                        include_str!("wgsl/common.wgsl"),
+                        $(include_str!(concat!("wgsl/", $file, ".wgsl")),)+
+                    ),)*
                 }
             }
         }
@@ -37,16 +40,16 @@ macro_rules! families {
 }
 families! {
     ArgMax "argmax",
-    Binary "binary",
-    BinaryF32 "binary_f32",
-    Conv "conv",
-    ConvF32 "conv_f32",
+    Binary "broadcast" "binary",
+    BinaryF32 "broadcast" "binary_f32",
+    Conv "window" "conv",
+    ConvF32 "window" "conv_f32",
     Copy "copy",
-    Depthwise "depthwise",
+    Depthwise "window" "quads" "depthwise",
     MatMul "matmul",
     MatMulF32 "matmul_f32",
-    Pool "pool",
-    PoolF32 "pool_f32",
+    Pool "window" "quads" "pool",
+    PoolF32 "window" "pool_f32",
     Quantize "quantize",
     Resample "resample",
     Softmax "softmax",

@@ -1,6 +1,6 @@
 //! Convolutions and fully connected layers: weights packed as `conv.wgsl` and `depthwise.wgsl` say.
 
-use lacewing::format::{Requant, Tensor, Window};
+use lacewing::format::{Layout, Requant, Span, Tensor, Window};
 use lacewing::ops::{ConvI8, DepthwiseI8, FullyConnectedI8};
 
 use super::weights::{At, Weights};
@@ -76,13 +76,7 @@ impl<'m> Context<'m> {
             output: op.output.shape,
             window: op.window,
             groups: op.groups,
-            weights: Weights {
-                bytes: self.get(op.weights)?,
-                zeros: self.get(op.zeros)?,
-                layout: op.layout,
-                kernel: [depth, 1],
-                at,
-            },
+            weights: self.weights((op.weights, op.zeros), op.layout, [depth, 1], at)?,
             bias: self.get(op.bias)?,
             multipliers: self.get(op.requant.multipliers)?,
             input_zero: op.input_zero,
@@ -99,19 +93,23 @@ impl<'m> Context<'m> {
             output: [1, 1, n * h * w, channels(&op.output)],
             window: Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 2] },
             groups: 1,
-            weights: Weights {
-                bytes: self.get(op.weights)?,
-                zeros: self.get(op.zeros)?,
-                layout: op.layout,
-                kernel: [depth, 1],
-                at,
-            },
+            weights: self.weights((op.weights, op.zeros), op.layout, [depth, 1], at)?,
             bias: self.get(op.bias)?,
             multipliers: self.get(op.requant.multipliers)?,
             input_zero: 0,
             requant: op.requant,
         };
         Ok(self.layer(&layer))
+    }
+
+    fn weights(
+        &self,
+        (bytes, zeros): (Span, Span),
+        layout: Layout,
+        kernel: [u32; 2],
+        at: At,
+    ) -> Result<Weights<'m>, Reason> {
+        Ok(Weights { bytes: self.get(bytes)?, zeros: self.get(zeros)?, layout, kernel, at })
     }
 
     fn layer(&mut self, layer: &Layer<'_>) -> Dispatch {
@@ -145,8 +143,7 @@ impl<'m> Context<'m> {
 
     pub(super) fn depthwise(&mut self, op: &DepthwiseI8, at: At) -> Result<Dispatch, Reason> {
         let ([_, height, width, channels], [_, out_height, out_width, outputs]) = (op.input.shape, op.output.shape);
-        let kernel = op.window.kernel;
-        let weights = &Weights { bytes: self.get(op.weights)?, zeros: &[], layout: op.layout, kernel, at };
+        let weights = &self.weights((op.weights, Span::EMPTY), op.layout, op.window.kernel, at)?;
         let taps = (0..weights.depth()).flat_map(|tap| (0..outputs).map(move |o| weights.get(o, tap) as u32));
         let weights = self.push(taps);
         let (bias, all) = (self.get::<i32>(op.bias)?, self.get::<i32>(op.requant.multipliers)?);

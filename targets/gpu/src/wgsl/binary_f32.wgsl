@@ -12,10 +12,6 @@ struct Params {
 // 0 sum, 1 difference, 2 product.
 override KIND: u32;
 
-fn along(at: vec4<u32>, steps: vec4<u32>) -> u32 {
-    return at.x * steps.x + at.y * steps.y + at.z * steps.z + at.w * steps.w;
-}
-
 @compute @workgroup_size(64)
 fn words(@builtin(global_invocation_id) id: vec3<u32>) {
     let index = number(id);
@@ -23,8 +19,7 @@ fn words(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let base = id.z * p.stride;
-    let row = index / p.dims.w / p.dims.z;
-    let at = vec4<u32>(row / p.dims.y, row % p.dims.y, index / p.dims.w % p.dims.z, index % p.dims.w);
+    let at = place(index);
     let a = bitcast<f32>(arena[base + p.a / 4u + along(at, p.steps_a)]);
     let b = bitcast<f32>(arena[base + p.b / 4u + along(at, p.steps_b)]);
     var result = a + b;

@@ -57,10 +57,6 @@ fn rounded(sums: vec4<i32>, block: u32) -> vec4<i32> {
     return requantize4(sums, bitcast<vec4<i32>>(constants[p.multipliers + block]), limits);
 }
 
-fn row_of(y: u32, ky: u32) -> i32 {
-    return i32(y * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
-}
-
 // A pixel's sums of one block. `row` counts rows of all images.
 fn block_sums(base: u32, row: u32, x: u32, block: u32) -> vec4<i32> {
     let first = first_channel(base, row / p.out_height, block);
@@ -69,7 +65,7 @@ fn block_sums(base: u32, row: u32, x: u32, block: u32) -> vec4<i32> {
     for (var ky = 0u; ky < p.kernel_y; ky++) {
         let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let ix = i32(x * p.step_x + kx * p.dilation_x) - i32(p.pad_x);
+            let ix = column_of(x, kx);
             let inside = u32(iy) < p.height && u32(ix) < p.width;
             let at = first + (u32(iy) * p.width + u32(ix)) * p.channels;
             for (var c = 0u; c < p.depth; c++) {
@@ -125,8 +121,7 @@ fn tile(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var ky = 0u; ky < p.kernel_y; ky++) {
         let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let columns = (vec4<u32>(x) + vec4<u32>(0u, 1u, 2u, 3u)) * p.step_x + kx * p.dilation_x;
-            let ix = vec4<i32>(columns) - vec4<i32>(i32(p.pad_x));
+            let ix = columns_of(x, kx);
             let inside = (vec4<u32>(ix) < vec4<u32>(p.width)) & vec4<bool>(u32(iy) < p.height);
             let at = first + (u32(iy) * p.width + vec4<u32>(ix)) * p.channels;
             for (var c = 0u; c < p.depth; c++) {

@@ -65,10 +65,9 @@ fn tile(@builtin(global_invocation_id) id: vec3<u32>) {
     var s3 = s0;
     var weight = (p.weights + o) / 4u;
     for (var ky = 0u; ky < p.kernel_y; ky++) {
-        let iy = i32(row % p.out_height * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
+        let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let columns = (vec4<u32>(x) + vec4<u32>(0u, 1u, 2u, 3u)) * p.step_x + kx * p.dilation_x;
-            let ix = vec4<i32>(columns) - vec4<i32>(i32(p.pad_x));
+            let ix = columns_of(x, kx);
             let inside = (vec4<u32>(ix) < vec4<u32>(p.width)) & vec4<bool>(u32(iy) < p.height);
             let at = first + ((image + u32(iy)) * p.width + vec4<u32>(ix)) * p.channels;
             for (var c = 0u; c < p.group; c++) {
@@ -103,10 +102,9 @@ fn words(@builtin(global_invocation_id) id: vec3<u32>) {
     var sums = vec4<f32>(bitcast<f32>(constant(p.bias + o)));
     var weight = p.weights + o;
     for (var ky = 0u; ky < p.kernel_y; ky++) {
-        let iy = i32(row % p.out_height * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
+        let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let columns = (vec4<u32>(x) + vec4<u32>(0u, 1u, 2u, 3u)) * p.step_x + kx * p.dilation_x;
-            let ix = vec4<i32>(columns) - vec4<i32>(i32(p.pad_x));
+            let ix = columns_of(x, kx);
             let inside = (vec4<u32>(ix) < vec4<u32>(p.width)) & vec4<bool>(u32(iy) < p.height);
             let at = first + ((image + u32(iy)) * p.width + vec4<u32>(ix)) * p.channels;
             for (var c = 0u; c < p.group; c++) {

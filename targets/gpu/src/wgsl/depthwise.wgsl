@@ -15,15 +15,6 @@ struct Params {
 }
 @group(0) @binding(2) var<uniform> p: Params;
 
-override QUAD: bool;
-
-fn input_word(at: u32) -> u32 {
-    if QUAD {
-        return arena[at >> 2u];
-    }
-    return bytes_from(at);
-}
-
 // Numbers of four channels, which are a vector in QUAD.
 fn four_from(at: u32) -> vec4<i32> {
     if QUAD {
@@ -41,9 +32,9 @@ fn results_from(base: u32, e: u32) -> vec4<i32> {
     let first = base * 4u + p.input + o / p.multiple;
     var sums = four_from(p.bias + o);
     for (var ky = 0u; ky < p.kernel_y; ky++) {
-        let iy = i32(row % p.out_height * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
+        let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let ix = i32(x * p.step_x + kx * p.dilation_x) - i32(p.pad_x);
+            let ix = column_of(x, kx);
             var word = p.padding;
             if u32(iy) < p.height && u32(ix) < p.width {
                 word = input_word(first + ((image + u32(iy)) * p.width + u32(ix)) * p.channels);
@@ -52,20 +43,4 @@ fn results_from(base: u32, e: u32) -> vec4<i32> {
         }
     }
     return requantize4(sums, four_from(p.multipliers + o), vec4<i32>(p.shift, p.zero, p.lo, p.hi));
-}
-
-@compute @workgroup_size(64)
-fn words(@builtin(global_invocation_id) id: vec3<u32>) {
-    let index = number(id);
-    if index >= p.count {
-        return;
-    }
-    let base = id.z * p.stride;
-    var results = results_from(base, 4u * index);
-    if !QUAD {
-        for (var i = 1u; i < 4u; i++) {
-            results[i] = results_from(base, 4u * index + i).x;
-        }
-    }
-    arena[base + p.output / 4u + index] = pack4xI8(results);
 }

@@ -12,15 +12,7 @@ struct Params {
 }
 @group(0) @binding(2) var<uniform> p: Params;
 
-override QUAD: bool;
 override MAXIMUM: bool;
-
-fn input_word(at: u32) -> u32 {
-    if QUAD {
-        return arena[at >> 2u];
-    }
-    return bytes_from(at);
-}
 
 fn added(so_far: vec4<i32>, word: u32) -> vec4<i32> {
     let x = unpack4xI8(word);
@@ -48,9 +40,9 @@ fn results_from(base: u32, e: u32) -> vec4<i32> {
     var taps = 0u;
     var pooled = vec4<i32>(select(0, p.lo, MAXIMUM));
     for (var ky = 0u; ky < p.kernel_y; ky++) {
-        let iy = i32(row % p.out_height * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
+        let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let ix = i32(x * p.step_x + kx * p.dilation_x) - i32(p.pad_x);
+            let ix = column_of(x, kx);
             if u32(iy) < p.height && u32(ix) < p.width {
                 pooled = added(pooled, input_word(first + ((image + u32(iy)) * p.width + u32(ix)) * p.channels));
                 taps++;
@@ -58,20 +50,4 @@ fn results_from(base: u32, e: u32) -> vec4<i32> {
         }
     }
     return finished(pooled, taps);
-}
-
-@compute @workgroup_size(64)
-fn words(@builtin(global_invocation_id) id: vec3<u32>) {
-    let index = number(id);
-    if index >= p.count {
-        return;
-    }
-    let base = id.z * p.stride;
-    var results = results_from(base, 4u * index);
-    if !QUAD {
-        for (var i = 1u; i < 4u; i++) {
-            results[i] = results_from(base, 4u * index + i).x;
-        }
-    }
-    arena[base + p.output / 4u + index] = pack4xI8(results);
 }

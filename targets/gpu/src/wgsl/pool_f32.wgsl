@@ -25,9 +25,9 @@ fn words(@builtin(global_invocation_id) id: vec3<u32>) {
     var taps = 0u;
     var pooled = select(0.0, p.lo, MAXIMUM);
     for (var ky = 0u; ky < p.kernel_y; ky++) {
-        let iy = i32(row % p.out_height * p.step_y + ky * p.dilation_y) - i32(p.pad_y);
+        let iy = row_of(row % p.out_height, ky);
         for (var kx = 0u; kx < p.kernel_x; kx++) {
-            let ix = i32(x * p.step_x + kx * p.dilation_x) - i32(p.pad_x);
+            let ix = column_of(x, kx);
             if u32(iy) < p.height && u32(ix) < p.width {
                 let tap = bitcast<f32>(arena[first + ((image + u32(iy)) * p.width + u32(ix)) * p.channels]);
                 pooled = select(pooled + tap, max(pooled, tap), MAXIMUM);
