@@ -177,13 +177,12 @@ fn ports<'g>(context: &Context<'g>, values: &[ValueId]) -> Vec<Port<'g>> {
 
 /// Row-major weights `[o][ky][kx]` in the order of a layout, zeros in its padding, with so many columns.
 fn reorder<W: Copy + Default>(weights: &[W], outputs: u32, (layout, columns): (Layout, u32)) -> Vec<W> {
-    let kernel = [weights.len() as u32 / outputs / columns, columns];
-    let depth = layout.taps(kernel).unwrap_or(0);
-    let mut ordered = vec![W::default(); layout.len(outputs, depth).unwrap_or(0) as usize];
-    let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| [ky, kx]));
-    let places = (0..outputs).flat_map(|o| taps.clone().map(move |tap| (o, layout.tap(tap, columns))));
-    for ((o, k), weight) in places.zip(weights) {
-        ordered[layout.index(o, k, depth) as usize] = *weight;
+    let depth = weights.len() as u32 / outputs;
+    let kernel = [depth / columns, columns];
+    let len = layout.taps(kernel).and_then(|taps| layout.len(outputs, taps));
+    let mut ordered = vec![W::default(); len.unwrap_or(0) as usize];
+    for (i, weight) in (0..).zip(weights) {
+        ordered[layout.position(i / depth, i % depth, kernel) as usize] = *weight;
     }
     ordered
 }

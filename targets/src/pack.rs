@@ -121,14 +121,13 @@ fn reordered<W: Weight>(
     (outputs, kernel): (u32, [u32; 2]),
 ) -> Option<Vec<W>> {
     let weights = constants.get::<W>(weights).ok()?;
-    let [depth, new_depth] = [from.taps(kernel)?, to.taps(kernel)?];
-    let at = |o: u32, tap| weights.get(from.index(o, from.tap(tap, kernel[1]), depth) as usize).copied();
-    let mut ordered = vec![W::default(); to.len(outputs, new_depth)? as usize];
+    let at = |o: u32, k: u32| weights.get(from.position(o, k, kernel) as usize).copied();
+    let mut ordered = vec![W::default(); to.len(outputs, to.taps(kernel)?)? as usize];
     for o in 0..outputs {
-        for tap in (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| [ky, kx])) {
-            let carries = from.carries(o) && at(o.checked_sub(1)?, tap)? < W::default();
-            let place = to.index(o, to.tap(tap, kernel[1]), new_depth);
-            *ordered.get_mut(place as usize)? = if carries { at(o, tap)?.carried()? } else { at(o, tap)? };
+        for k in 0..kernel[0].checked_mul(kernel[1])? {
+            let carries = from.carries(o) && at(o.checked_sub(1)?, k)? < W::default();
+            let place = to.position(o, k, kernel) as usize;
+            *ordered.get_mut(place)? = if carries { at(o, k)?.carried()? } else { at(o, k)? };
         }
     }
     Some(ordered)
