@@ -84,17 +84,17 @@ impl Stream {
     /// `a` of each channel.
     pub(super) fn factors(&self) -> Vec<f64> {
         let tenths = if self.readers.iter().any(|reader| reader.steps < 127.0) { MOST..=MOST } else { TENTHS };
-        let candidates = tenths.map(|tenths| self.candidate(f64::from(tenths) / 10.0));
+        let all = |of: &dyn Fn(usize) -> f64| parts(&(0..self.channels).map(of).collect::<Vec<f64>>());
+        let shares = (all(&|channel| self.most(channel)), all(&|channel| self.peak(channel)));
+        let candidates = tenths.map(|tenths| self.candidate(f64::from(tenths) / 10.0, &shares));
         let judged = candidates.map(|a| (self.noise(&a), a));
         let best = judged.reduce(|best, next| if next.0 < best.0 { next } else { best });
         best.map(|(_, a)| a).unwrap_or_default()
     }
 
     /// `w^α / x^(1−α)`, within the limits.
-    fn candidate(&self, alpha: f64) -> Vec<f64> {
-        let all = |of: &dyn Fn(usize) -> f64| parts(&(0..self.channels).map(of).collect::<Vec<f64>>());
-        let (x, w) = (all(&|channel| self.most(channel)), all(&|channel| self.peak(channel)));
-        let raw = x.iter().zip(w).map(|(x, w)| libm::pow(w, alpha) / libm::pow(*x, 1.0 - alpha));
+    fn candidate(&self, alpha: f64, (x, w): &(Vec<f64>, Vec<f64>)) -> Vec<f64> {
+        let raw = x.iter().zip(w).map(|(x, w)| libm::pow(*w, alpha) / libm::pow(*x, 1.0 - alpha));
         raw.enumerate().map(|(channel, a)| self.limited(channel, a)).collect()
     }
 
